@@ -1,0 +1,79 @@
+# The kinds of target there are, one function each. A core that links gRPC, or another core, does not configure.
+
+# What every target of ours is built with. Generated code is exempt from the warnings.
+add_library(radix_build INTERFACE)
+target_include_directories(radix_build INTERFACE ${PROJECT_SOURCE_DIR})
+if(RADIX_SANITIZE)
+  target_compile_options(radix_build INTERFACE
+    -fsanitize=${RADIX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(radix_build INTERFACE -fsanitize=${RADIX_SANITIZE})
+  # Debian's gRPC is built without sanitizers; without these its headers would assume otherwise.
+  target_compile_definitions(radix_build INTERFACE GRPC_ASAN_SUPPRESSED GRPC_TSAN_SUPPRESSED)
+endif()
+add_library(radix_warnings INTERFACE)
+target_compile_options(radix_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
+  -Wno-missing-field-initializers
+  $<$<BOOL:${RADIX_WERROR}>:-Werror>)
+
+# radix_proto_library(<name> <protos>...): the C++ of some protos, under the build tree. Paths are
+# relative to the calling folder, which is also the root of their imports.
+function(radix_proto_library name)
+  set(generated)
+  foreach(proto IN LISTS ARGN)
+    string(REGEX REPLACE "\\.proto$" "" stem ${CMAKE_CURRENT_BINARY_DIR}/${proto})
+    set(outputs ${stem}.pb.h ${stem}.pb.cc ${stem}.grpc.pb.h ${stem}.grpc.pb.cc)
+    add_custom_command(
+      OUTPUT ${outputs}
+      COMMAND protobuf::protoc --proto_path=${CMAKE_CURRENT_SOURCE_DIR}
+              --cpp_out=${CMAKE_CURRENT_BINARY_DIR}
+              --grpc_out=${CMAKE_CURRENT_BINARY_DIR}
+              --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+      DEPENDS ${ARGN} VERBATIM)
+    list(APPEND generated ${outputs})
+  endforeach()
+  add_library(${name} STATIC ${generated})
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf gRPC::grpc++ absl::synchronization PRIVATE radix_build)
+  target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_DIR})
+endfunction()
+
+# radix_library(<name> SOURCES ... DEPS ...): a library.
+function(radix_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC radix_build ${arg_DEPS} PRIVATE radix_warnings)
+endfunction()
+
+# radix_core(<name> SOURCES ... DEPS ...): a library that does no I/O, radix_core_<name>. It cannot
+# link gRPC, nor another core but confab's vocabulary.
+function(radix_core name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  foreach(dep IN LISTS arg_DEPS)
+    if(NOT dep MATCHES "^(absl::|radix_core_confab$|PkgConfig::sodium$)")
+      message(FATAL_ERROR "${name} is a core and may not depend on ${dep}")
+    endif()
+  endforeach()
+  radix_library(radix_core_${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS})
+endfunction()
+
+# radix_program(<name> SOURCES ... DEPS ...): one executable, left in RADIX_BIN_DIR.
+function(radix_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE radix_build radix_warnings ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${RADIX_BIN_DIR})
+endfunction()
+
+# radix_test(<source> DEPS ... [LABELS ...] [TIMEOUT s]): one test binary, named after its source. Labels: `grpc`
+# when it runs gRPC (left out under tsan), `lab` when it starts processes (left out under sanitizers).
+function(radix_test source)
+  cmake_parse_arguments(arg "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE radix_build radix_warnings GTest::gmock GTest::gtest_main ${arg_DEPS})
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
