@@ -1,0 +1,15 @@
+#include "services/confab/clock.h"
+
+#include <ctime>
+
+namespace radix::confab {
+
+Instant Now() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return Instant(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
+
+std::chrono::system_clock::time_point WallNow() { return std::chrono::system_clock::now(); }
+
+}  // namespace radix::confab

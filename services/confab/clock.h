@@ -1,0 +1,19 @@
+// The clocks. Only shells read them; cores are told the time.
+
+#pragma once
+
+#include <chrono>
+
+#include "services/confab/time.h"
+
+namespace radix::confab {
+
+// Now, on the clock that all cores live by: CLOCK_BOOTTIME, which also counts suspended time, so
+// that a lease cannot outlive a machine's sleep. Thread-safe.
+Instant Now();
+
+// The wall clock, for people and for messages between processes of one node. It may jump; nothing
+// is decided by it across nodes. Thread-safe.
+std::chrono::system_clock::time_point WallNow();
+
+}  // namespace radix::confab

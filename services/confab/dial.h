@@ -1,0 +1,24 @@
+// The one way to connect: every gRPC channel of Radix comes from here.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/confab/node.h"
+
+namespace radix::confab {
+
+// A channel to a built-in service of this node, over its Unix socket. Connects when first used. A
+// channel that broke tries again after 0.1 to 1 s; callers that cannot wait that long dial anew,
+// which costs about a millisecond.
+std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service);
+
+// A channel to a netID. InvalidArgument when it is none; FailedPrecondition when its address is no
+// loopback address, because connections are not encrypted yet.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id);
+
+}  // namespace radix::confab

@@ -1,0 +1,20 @@
+#include "services/confab/log.h"
+
+#include <spdlog/cfg/helpers.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+namespace radix::confab {
+
+void StartLog(const std::string& service) {
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>(service, std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %n[%P] %l: %v");
+  const char* level = std::getenv("RADIX_LOG");
+  spdlog::set_level(spdlog::level::info);
+  if (level != nullptr) spdlog::cfg::helpers::load_levels(level);
+}
+
+}  // namespace radix::confab

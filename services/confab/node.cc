@@ -1,0 +1,75 @@
+#include "services/confab/node.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/charter_file.h"
+
+namespace radix::confab {
+
+bool IsLabel(const std::string& text) {
+  return !text.empty() && text.size() <= 128 && text.front() != '=' &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* const* argv) {
+  ServiceArguments arguments;
+  std::string address;
+  CLI::App app;
+  app.add_option("--charter", arguments.charter_path)->required();
+  app.add_option("--name", arguments.node.name)->required();
+  app.add_option("--address", address)->required();
+  app.add_option("--state", arguments.node.state)->required();
+  app.add_option("--label", arguments.node.labels)->allow_extra_args(false);
+  app.add_option("--epoch", arguments.epoch);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Error& error) {
+    return absl::InvalidArgumentError(error.what());
+  }
+  if (!IsName(arguments.node.name)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--name: '", arguments.node.name, "' is not 1 to 63 characters of a-z 0-9 -"));
+  }
+  auto ip = IpAddress::Parse(address);
+  if (!ip.ok()) return absl::InvalidArgumentError(absl::StrCat("--address: ", ip.status().message()));
+  arguments.node.address = *ip;
+  auto charter = LoadCharter(arguments.charter_path);
+  if (!charter.ok()) return charter.status();
+  arguments.charter = *std::move(charter);
+  return arguments;
+}
+
+std::vector<std::string> ToCommandLine(const ServiceArguments& arguments) {
+  std::vector<std::string> line = {
+      "--charter", arguments.charter_path.string(),        "--name", arguments.node.name,
+      "--address", arguments.node.address.ToString(), "--state", arguments.node.state.string()};
+  for (const std::string& label : arguments.node.labels) {
+    line.insert(line.end(), {"--label", label});
+  }
+  if (arguments.epoch != 0) line.insert(line.end(), {"--epoch", absl::StrCat(arguments.epoch)});
+  return line;
+}
+
+absl::StatusOr<Node> NodeFromEnvironment() {
+  std::string values[3];
+  const char* names[3] = {"RADIX_NODE", "RADIX_ADDRESS", "RADIX_STATE"};
+  for (int i = 0; i < 3; ++i) {
+    const char* value = std::getenv(names[i]);
+    if (value == nullptr || *value == '\0') {
+      return absl::FailedPreconditionError(
+          absl::StrCat(names[i], " is not set: run this through picket, or set it by hand"));
+    }
+    values[i] = value;
+  }
+  auto ip = IpAddress::Parse(values[1]);
+  if (!ip.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("RADIX_ADDRESS: ", ip.status().message()));
+  }
+  return Node{.name = values[0], .address = *ip, .state = values[2]};
+}
+
+}  // namespace radix::confab

@@ -1,0 +1,52 @@
+// What a process knows of the node it runs on: told by flags to built-in services, by environment
+// variables to plugins.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/confab/address.h"
+#include "services/confab/charter.h"
+
+namespace radix::confab {
+
+// One node, as the processes on it see it.
+struct Node {
+  std::string name;              // 1 to 63 characters of [a-z0-9-]
+  IpAddress address;             // one of its bloc's ranges
+  std::filesystem::path state;   // the node's own folder, mode 0700
+  std::vector<std::string> labels;
+
+  // The Unix socket on which the built-in `service` of this node listens.
+  std::filesystem::path SocketOf(const std::string& service) const {
+    return state / (service + ".sock");
+  }
+};
+
+// The same arguments for every built-in service:
+// `fulcrum reeve --charter F --name N --address A --state DIR [--label L]... [--epoch E]`.
+struct ServiceArguments {
+  std::filesystem::path charter_path;
+  Charter charter;
+  Node node;
+  std::uint64_t epoch = 0;  // steward's and proctor's; 0 for the others
+};
+
+// Reads them. InvalidArgument with a message for the user; NotFound and others as LoadCharter.
+absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* const* argv);
+
+// The command line that ParseServiceArguments reads, without the program and the service.
+std::vector<std::string> ToCommandLine(const ServiceArguments& arguments);
+
+// Reads RADIX_NODE, RADIX_ADDRESS and RADIX_STATE, which picket sets for every plugin.
+// FailedPrecondition, naming the variable, when one is missing or malformed.
+absl::StatusOr<Node> NodeFromEnvironment();
+
+// Whether `text` may be a label: 1 to 128 printable characters, as `tag` or `key=value`.
+bool IsLabel(const std::string& text);
+
+}  // namespace radix::confab

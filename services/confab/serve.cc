@@ -1,0 +1,177 @@
+#include "services/confab/serve.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace radix::confab {
+namespace {
+
+constexpr int kMessageBytesMax = 16 << 20;
+constexpr std::size_t kMemoryQuotaBytes = 64 << 20;
+constexpr std::size_t kSocketPathMax = 107;  // sun_path less its terminating zero
+
+// Makes the folder when it is missing, and sees that only this user may enter it: that is what
+// guards the sockets in it.
+absl::Status CheckStateFolder(const std::filesystem::path& state) {
+  const std::string name = state.string();
+  if (mkdir(name.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::FailedPreconditionError(absl::StrCat(name, ": ", std::strerror(errno)));
+  }
+  struct stat info {};
+  if (stat(name.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(name, ": is no folder"));
+  }
+  if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, ": must belong to this user, with mode 0700"));
+  }
+  return absl::OkStatus();
+}
+
+// gRPC does not say why it could not bind; a plain socket does.
+absl::Status CheckBindable(const IpAddress& ip, std::uint16_t port) {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  if (ip.is_v4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    std::memcpy(&v4->sin_addr, ip.bytes.data() + 12, 4);
+    size = sizeof(sockaddr_in);
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    std::memcpy(&v6->sin6_addr, ip.bytes.data(), 16);
+    size = sizeof(sockaddr_in6);
+  }
+  const int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return absl::ResourceExhaustedError(std::strerror(errno));
+  const int yes = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
+                     listen(fd, 1) == 0;
+  const int error = errno;
+  close(fd);
+  if (bound) return absl::OkStatus();
+  const std::string message =
+      absl::StrCat("cannot listen on ", Endpoint{ip, port}.ToString(), ": ", std::strerror(error));
+  return error == EADDRINUSE ? absl::AlreadyExistsError(message)
+                             : absl::FailedPreconditionError(message);
+}
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  builder.AddChannelArgument("grpc.server_handshake_timeout_ms", 3000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 8192);
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  grpc::ResourceQuota quota;
+  quota.Resize(kMemoryQuotaBytes);
+  builder.SetResourceQuota(quota);
+}
+
+void EnableHealthAndReflection() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node, const ListenOptions& options,
+                                                      const std::vector<HostedService>& services) {
+  EnableHealthAndReflection();
+  std::unique_ptr<Server> server(new Server);
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  if (!options.socket.empty()) {
+    const auto path = node.SocketOf(options.socket);
+    if (path.string().size() > kSocketPathMax) {
+      return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
+                                                     kSocketPathMax,
+                                                     " bytes; choose a shorter state folder"));
+    }
+    if (auto checked = CheckStateFolder(node.state); !checked.ok()) return checked;
+    auto lock = LockFile::Take(node.state / (options.socket + ".lock"));
+    if (!lock.ok()) return lock.status();
+    server->lock_ = *std::move(lock);
+    unlink(path.c_str());  // left behind by a holder that died
+    builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
+  }
+  int port = 0;
+  if (options.port) {
+    if (!node.address.is_loopback()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("will not serve plaintext on ", node.address.ToString(),
+                       ": only loopback addresses are served until connections are encrypted"));
+    }
+    if (auto free = CheckBindable(node.address, *options.port); !free.ok()) return free;
+    const std::string host =
+        node.address.is_v4() ? node.address.ToString() : "[" + node.address.ToString() + "]";
+    builder.AddListeningPort(absl::StrCat(host, ":", *options.port),
+                             grpc::InsecureServerCredentials(), &port);
+  }
+  for (const HostedService& hosted : services) {
+    builder.RegisterService(hosted.service);
+    server->names_.push_back(hosted.name);
+  }
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr || (options.port && port == 0)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot listen on ", node.address.ToString(), ":", options.port.value_or(0)));
+  }
+  if (options.port) {
+    server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();
+  }
+  server->SetServing(true);
+  return server;
+}
+
+Server::~Server() {
+  if (server_ != nullptr) Shutdown(0s);
+}
+
+void Server::SetServing(bool serving) {
+  auto* health = server_->GetHealthCheckService();
+  health->SetServingStatus(serving);  // of "" and of all that were named so far
+  for (const std::string& name : names_) health->SetServingStatus(name, serving);
+}
+
+bool Server::Shutdown(Duration grace) {
+  // In a thread of its own, because it waits for reactions that may never come.
+  auto done = std::make_shared<std::promise<void>>();
+  std::future<void> ended = done->get_future();
+  std::shared_ptr<grpc::Server> server(std::move(server_));
+  const auto deadline = std::chrono::system_clock::now() +
+                        std::chrono::duration_cast<std::chrono::system_clock::duration>(grace);
+  std::thread([server, deadline, done]() mutable {
+    server->Shutdown(deadline);
+    server.reset();
+    done->set_value();
+  }).detach();
+  server.reset();
+  return ended.wait_for(grace + 1s) == std::future_status::ready;
+}
+
+}  // namespace radix::confab

@@ -1,0 +1,82 @@
+// The one way to listen: every gRPC server of Radix is a confab::Server.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/confab/lock_file.h"
+#include "services/confab/node.h"
+#include "services/confab/time.h"
+
+namespace radix::confab {
+
+// A gRPC service and the name under which its health is told.
+struct HostedService {
+  grpc::Service* service = nullptr;
+  std::string name;  // for example "radix.reeve.v1.ReeveService"
+};
+
+// `service` with the name that its proto gives it.
+template <typename Service>
+HostedService Hosted(Service& service) {
+  return {&service, Service::service_full_name()};
+}
+
+// Where a server listens; at least one of the two.
+struct ListenOptions {
+  // The name of a Unix socket, STATE/<socket>.sock. Empty: none.
+  std::string socket;
+  // A TCP port at the node's address; 0: a free one. nullopt: none.
+  std::optional<std::uint16_t> port;
+};
+
+// A running gRPC server with health, reflection, and limits on what a peer may use up.
+//
+// Plaintext for now, therefore TCP only on loopback addresses; identities and TLS belong here.
+//
+// Thread-safe, but for Shutdown, which is called once.
+class Server {
+ public:
+  // Starts serving `services`, which must outlive the server. The health of each, and of "", is
+  // SERVING.
+  //
+  // Errors:
+  // * FailedPrecondition: the address is no loopback address; or the state folder is not this
+  //   user's own, mode 0700.
+  // * InvalidArgument: the socket's path is longer than 107 bytes.
+  // * AlreadyExists: another process serves on that socket, or the port is in use; the message
+  //   names it.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Node& node, const ListenOptions& options,
+                                                       const std::vector<HostedService>& services);
+
+  // Cancels what still runs; see Shutdown.
+  ~Server();
+
+  // Where it listens on TCP, for example "127.88.0.2:38815"; empty without TCP.
+  const std::string& net_id() const { return net_id_; }
+
+  // What health checks are told from now on.
+  void SetServing(bool serving);
+
+  // Refuses new calls, lets calls in flight end for at most `grace`, cancels the rest. Returns
+  // false when a call did not end even so, a second later: then the process should exit without
+  // running destructors. (A call that never finishes would hang grpc::Server::Shutdown for ever.)
+  bool Shutdown(Duration grace);
+
+ private:
+  Server() = default;
+
+  std::optional<LockFile> lock_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::string> names_;
+  std::string net_id_;
+};
+
+}  // namespace radix::confab

@@ -1,0 +1,43 @@
+#include "services/confab/timer_thread.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/confab/clock.h"
+
+namespace radix::confab {
+
+TimerThread::TimerThread(Tick tick) : tick_(std::move(tick)), thread_([this] { Run(); }) {}
+
+TimerThread::~TimerThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void TimerThread::Wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
+void TimerThread::Run() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    woken_ = false;
+    lock.unlock();
+    const Instant next = tick_(Now());
+    lock.lock();
+    // An hour at most, so that Instant::max() cannot overflow the wait.
+    const Instant now = Now();
+    const Duration wait = next <= now ? 0ns : std::min(next, now + 1h) - now;
+    changed_.wait_for(lock, wait, [this] { return woken_ || ending_; });
+  }
+}
+
+}  // namespace radix::confab

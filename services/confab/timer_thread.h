@@ -1,0 +1,39 @@
+// A thread that calls a core when its time has come.
+
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "services/confab/time.h"
+
+namespace radix::confab {
+
+// Calls `tick(now)` at once, and again no later than the Instant that it returned, or when woken.
+// The calls do not overlap. Ends, and waits for a running tick, when destroyed.
+class TimerThread {
+ public:
+  using Tick = std::function<Instant(Instant now)>;
+
+  explicit TimerThread(Tick tick);
+  ~TimerThread();
+  TimerThread(const TimerThread&) = delete;
+  TimerThread& operator=(const TimerThread&) = delete;
+
+  // Has `tick` called soon. Thread-safe; may be called from within `tick`.
+  void Wake();
+
+ private:
+  void Run();
+
+  Tick tick_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+  bool ending_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace radix::confab
