@@ -139,11 +139,10 @@ absl::StatusOr<AddressRanges::Range> AddressRanges::ParseRange(std::string_view 
   }
   const auto distance = Distance(range.first, range.last, kSlotsMax - 1);
   if (!distance) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("range '", std::string(text), "' ",
-                     range.last < range.first ? "ends before it starts"
-                                              : absl::StrCat("has more than ", kSlotsMax,
-                                                             " addresses")));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "range '", std::string(text), "' ",
+        range.last < range.first ? "ends before it starts"
+                                 : absl::StrCat("has more than ", kSlotsMax, " addresses")));
   }
   range.count = *distance + 1;
   return range;

@@ -26,12 +26,12 @@ struct CharterFields {
 // A checked charter. The same on every node of a bloc: nodes whose Canonical() differ grant each
 // other no leases.
 struct Charter {
-  std::string bloc;     // 1 to 63 characters of [a-z0-9-]; also the flockID
+  std::string bloc;  // 1 to 63 characters of [a-z0-9-]; also the flockID
   AddressRanges ranges;
-  std::uint16_t port = 0;      // flock's UDP and reeve's TCP; steward has the next one
-  std::uint32_t at_most = 0;   // the most nodes that the bloc will ever have at once
-  std::uint32_t quorum = 0;    // more than half of at_most
-  std::string key_file;        // as written; relative to the charter's folder
+  std::uint16_t port = 0;     // flock's UDP and reeve's TCP; steward has the next one
+  std::uint32_t at_most = 0;  // the most nodes that the bloc will ever have at once
+  std::uint32_t quorum = 0;   // more than half of at_most
+  std::string key_file;       // as written; relative to the charter's folder
 
   // Checks `fields` and fills in the defaults: `at_most` is the number of slots, `quorum` the least
   // that is more than half of `at_most`. InvalidArgument, beginning with the field's name.

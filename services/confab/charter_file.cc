@@ -110,8 +110,8 @@ absl::StatusOr<std::vector<SecondaryKey>> LoadKeys(const std::filesystem::path& 
   const auto name = path.string();
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    return absl::NotFoundError(absl::StrCat(name, ": ", std::strerror(errno),
-                                            "; `fulcrum keygen ", name, "` makes one"));
+    return absl::NotFoundError(
+        absl::StrCat(name, ": ", std::strerror(errno), "; `fulcrum keygen ", name, "` makes one"));
   }
   struct stat info {};
   fstat(fd, &info);
@@ -157,8 +157,8 @@ absl::Status MakeKeyFile(const std::filesystem::path& path) {
     return errno == EEXIST ? absl::AlreadyExistsError(message)
                            : absl::PermissionDeniedError(message);
   }
-  const bool written = write(fd, hex.data(), hex.size()) == static_cast<ssize_t>(hex.size()) &&
-                       fsync(fd) == 0;
+  const bool written =
+      write(fd, hex.data(), hex.size()) == static_cast<ssize_t>(hex.size()) && fsync(fd) == 0;
   const std::string reason = std::strerror(errno);
   close(fd);
   if (written) return absl::OkStatus();

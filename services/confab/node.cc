@@ -31,11 +31,12 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
     return absl::InvalidArgumentError(error.what());
   }
   if (!IsName(arguments.node.name)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--name: '", arguments.node.name, "' is not 1 to 63 characters of a-z 0-9 -"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--name: '", arguments.node.name, "' is not 1 to 63 characters of a-z 0-9 -"));
   }
   auto ip = IpAddress::Parse(address);
-  if (!ip.ok()) return absl::InvalidArgumentError(absl::StrCat("--address: ", ip.status().message()));
+  if (!ip.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--address: ", ip.status().message()));
   arguments.node.address = *ip;
   auto charter = LoadCharter(arguments.charter_path);
   if (!charter.ok()) return charter.status();
@@ -45,7 +46,7 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
 
 std::vector<std::string> ToCommandLine(const ServiceArguments& arguments) {
   std::vector<std::string> line = {
-      "--charter", arguments.charter_path.string(),        "--name", arguments.node.name,
+      "--charter", arguments.charter_path.string(),   "--name",  arguments.node.name,
       "--address", arguments.node.address.ToString(), "--state", arguments.node.state.string()};
   for (const std::string& label : arguments.node.labels) {
     line.insert(line.end(), {"--label", label});

@@ -16,9 +16,9 @@ namespace radix::confab {
 
 // One node, as the processes on it see it.
 struct Node {
-  std::string name;              // 1 to 63 characters of [a-z0-9-]
-  IpAddress address;             // one of its bloc's ranges
-  std::filesystem::path state;   // the node's own folder, mode 0700
+  std::string name;             // 1 to 63 characters of [a-z0-9-]
+  IpAddress address;            // one of its bloc's ranges
+  std::filesystem::path state;  // the node's own folder, mode 0700
   std::vector<std::string> labels;
 
   // The Unix socket on which the built-in `service` of this node listens.

@@ -63,8 +63,8 @@ absl::Status CheckBindable(const IpAddress& ip, std::uint16_t port) {
   if (fd < 0) return absl::ResourceExhaustedError(std::strerror(errno));
   const int yes = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
-                     listen(fd, 1) == 0;
+  const bool bound =
+      bind(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 && listen(fd, 1) == 0;
   const int error = errno;
   close(fd);
   if (bound) return absl::OkStatus();
@@ -99,7 +99,8 @@ void EnableHealthAndReflection() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node, const ListenOptions& options,
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
+                                                      const ListenOptions& options,
                                                       const std::vector<HostedService>& services) {
   EnableHealthAndReflection();
   std::unique_ptr<Server> server(new Server);
@@ -136,6 +137,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node, const Li
     builder.RegisterService(hosted.service);
     server->names_.push_back(hosted.name);
   }
+  server->calls_ = std::make_shared<CallCounter>();
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeCallCountingFactory(server->calls_));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || (options.port && port == 0)) {
     return absl::AlreadyExistsError(
@@ -157,6 +162,8 @@ void Server::SetServing(bool serving) {
   health->SetServingStatus(serving);  // of "" and of all that were named so far
   for (const std::string& name : names_) health->SetServingStatus(name, serving);
 }
+
+void Server::AwaitQuiet(Duration quiet, Duration limit) { calls_->AwaitQuiet(quiet, limit); }
 
 bool Server::Shutdown(Duration grace) {
   // In a thread of its own, because it waits for reactions that may never come.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/confab/call_counter.h"
 #include "services/confab/lock_file.h"
 #include "services/confab/node.h"
 #include "services/confab/time.h"
@@ -53,7 +54,8 @@ class Server {
   // * InvalidArgument: the socket's path is longer than 107 bytes.
   // * AlreadyExists: another process serves on that socket, or the port is in use; the message
   //   names it.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Node& node, const ListenOptions& options,
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Node& node,
+                                                       const ListenOptions& options,
                                                        const std::vector<HostedService>& services);
 
   // Cancels what still runs; see Shutdown.
@@ -65,6 +67,10 @@ class Server {
   // What health checks are told from now on.
   void SetServing(bool serving);
 
+  // Waits until no call was in flight for `quiet`, for at most `limit`. Calls to health and
+  // reflection do not count.
+  void AwaitQuiet(Duration quiet, Duration limit);
+
   // Refuses new calls, lets calls in flight end for at most `grace`, cancels the rest. Returns
   // false when a call did not end even so, a second later: then the process should exit without
   // running destructors. (A call that never finishes would hang grpc::Server::Shutdown for ever.)
@@ -74,6 +80,7 @@ class Server {
   Server() = default;
 
   std::optional<LockFile> lock_;
+  std::shared_ptr<CallCounter> calls_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::string> names_;
   std::string net_id_;

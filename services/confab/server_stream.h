@@ -3,6 +3,7 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/server_callback.h>
 
 #include <cstddef>
 #include <deque>
@@ -119,8 +120,7 @@ class ServerStream final : public ServerWrites<grpc::ServerWriteReactor<Response
 // A bidirectional call, kept alive in the same way. Messages arrive one at a time, on gRPC's
 // threads; handlers must not block.
 template <typename Request, typename Response>
-class ServerBidi final
-    : public ServerWrites<grpc::ServerBidiReactor<Request, Response>, Response> {
+class ServerBidi final : public ServerWrites<grpc::ServerBidiReactor<Request, Response>, Response> {
  public:
   struct Handlers {
     std::function<void(const Request&)> on_message;

@@ -1,0 +1,116 @@
+#include "clients/cpp/heartbeat.h"
+
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "services/confab/clock.h"
+#include "services/confab/dial.h"
+#include "services/confab/entropy.h"
+
+namespace radix {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr Duration kPeriod = 1s;
+constexpr std::int64_t kValidSeconds = 3;
+
+// Field 22 of /proc/self/stat. The second field, the name, is in parentheses and may itself hold
+// blanks and parentheses, so counting starts behind the last one.
+std::int64_t OwnStartTicks() {
+  std::ifstream file("/proc/self/stat");
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string stat = text.str();
+  std::istringstream rest(stat.substr(stat.rfind(')') + 1));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) rest >> field;
+  return std::strtoll(field.c_str(), nullptr, 10);
+}
+
+heartbeater::v1::BeatRequest WithProcess(heartbeater::v1::BeatRequest beat) {
+  beat.set_pid(getpid());
+  beat.set_pid_start_ticks(OwnStartTicks());
+  return beat;
+}
+
+}  // namespace
+
+struct Heartbeat::Link {
+  std::shared_ptr<Stream> stream;
+  std::unique_ptr<heartbeater::v1::HeartbeaterService::Stub> stub;
+  std::atomic<bool> answered = false;
+  std::atomic<bool> ended = false;
+};
+
+Heartbeat::Heartbeat(const Network& network, heartbeater::v1::BeatRequest beat)
+    : network_(network),
+      beat_(WithProcess(std::move(beat))),
+      random_(confab::RandomNumber()),
+      backoff_(100ms, 1s),
+      timer_([this](Instant now) { return Tick(now); }) {}
+
+Heartbeat::~Heartbeat() {
+  SetStatus(registry::v1::STATUS_DEAD);
+  const std::lock_guard lock(mutex_);
+  if (link_ != nullptr) link_->stream->HalfClose();
+}
+
+void Heartbeat::SetStatus(registry::v1::Status status) {
+  const std::lock_guard lock(mutex_);
+  beat_.set_status(status);
+  if (link_ == nullptr || link_->ended) return;
+  const std::int64_t now = TimeUtil::TimestampToNanoseconds(TimeUtil::GetCurrentTime());
+  *beat_.mutable_issue_time() = TimeUtil::NanosecondsToTimestamp(now);
+  *beat_.mutable_valid_until_time() =
+      TimeUtil::NanosecondsToTimestamp(now + kValidSeconds * 1'000'000'000);
+  link_->stream->Send(beat_);
+}
+
+Instant Heartbeat::Tick(Instant now) {
+  registry::v1::Status status{};
+  {
+    const std::lock_guard lock(mutex_);
+    status = beat_.status();
+    if (status == registry::v1::STATUS_DEAD) return Instant::max();
+    if (link_ != nullptr && link_->ended) {
+      if (link_->answered) backoff_.Reset();
+      link_ = nullptr;
+      return now + backoff_.Next(random_);
+    }
+    if (link_ == nullptr) Open();
+  }
+  SetStatus(status);
+  return now + kPeriod;
+}
+
+void Heartbeat::Open() {
+  auto link = std::make_shared<Link>();
+  link->stub =
+      heartbeater::v1::HeartbeaterService::NewStub(confab::DialLocal(network_.node, "heartbeater"));
+  link->stream = Stream::Create(16);
+  link->stub->async()->Beat(&link->stream->context(), link->stream.get());
+  link->stream->Begin({.on_message =
+                           [link](const heartbeater::v1::BeatResponse& response) {
+                             link->answered = true;
+                             if (!response.warning().empty())
+                               spdlog::warn("{}", response.warning());
+                           },
+                       .on_end =
+                           [link, name = beat_.inst()](const grpc::Status& status) {
+                             link->ended = true;
+                             if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
+                               spdlog::error("heartbeat of {} refused: {}", name,
+                                             status.error_message());
+                             }
+                           }});
+  link_ = std::move(link);
+}
+
+}  // namespace radix
