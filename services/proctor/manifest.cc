@@ -1,0 +1,166 @@
+#include "services/proctor/manifest.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/charter.h"
+
+namespace radix::proctor {
+namespace {
+
+constexpr std::array<std::string_view, 4> kOtherOwners = {"dean", "fulcrum", "picket", "proctor"};
+
+bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+bool IsServiceName(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && text[0] >= 'a' && text[0] <= 'z' &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsLowerOrDigit(c) || c == '_'; });
+}
+
+bool IsRegistryName(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool IsVariableName(std::string_view text) {
+  return !text.empty() && !(text[0] >= '0' && text[0] <= '9') &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+         });
+}
+
+bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+// Collects the first thing that is wrong with one service.
+class ServiceCheck {
+ public:
+  ServiceCheck(const Manifest& manifest, std::size_t index)
+      : spec_(manifest.services[index]), source_(manifest.source), index_(index) {}
+
+  absl::Status Run(Author author) {
+    if (!IsServiceName(spec_.name)) {
+      return Wrong("name", Quoted(spec_.name) +
+                               " is not 1 to 32 of a-z, 0-9 and _, beginning with a letter");
+    }
+    constexpr std::string_view kPattern = " is not 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-'";
+    if (!IsRegistryName(spec_.api)) return Wrong("api", Quoted(spec_.api) + std::string(kPattern));
+    if (!IsRegistryName(spec_.inst))
+      return Wrong("inst", Quoted(spec_.inst) + std::string(kPattern));
+    if (!IsName(spec_.horde)) {
+      return Wrong("horde", Quoted(spec_.horde) + " is not 1 to 63 of a-z, 0-9 and '-'");
+    }
+    if (absl::Status file = File(author); !file.ok()) return file;
+    if (absl::Status args = Arguments(); !args.ok()) return args;
+    return Environment();
+  }
+
+  absl::Status Wrong(std::string_view field, const std::string& what) const {
+    std::string place;
+    if (!source_.empty()) {
+      place = source_;
+      if (spec_.line > 0) absl::StrAppend(&place, ":", spec_.line);
+      place += ": ";
+    }
+    const std::string label = IsServiceName(spec_.name) ? " (" + spec_.name + ")" : "";
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "services[", index_, "]", label, ".", std::string(field), ": ", what));
+  }
+
+ private:
+  static std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+  absl::Status File(Author author) const {
+    if (IsChecksum(spec_.file)) return absl::OkStatus();
+    if (author == Author::kBuiltIn && spec_.file.rfind("builtin:", 0) == 0) return absl::OkStatus();
+    return Wrong("file", Quoted(spec_.file) +
+                             " is not sha256: and 64 lower-case hex digits; `radix put FILE` and "
+                             "`radix apply` make one");
+  }
+
+  absl::Status Arguments() const {
+    if (spec_.args.size() > kArgumentsMax) {
+      return Wrong("args", absl::StrCat("more than ", kArgumentsMax));
+    }
+    for (const std::string& arg : spec_.args) {
+      if (arg.size() > kArgumentBytesMax || HasNul(arg)) {
+        return Wrong("args", absl::StrCat("one holds a NUL or is longer than ", kArgumentBytesMax,
+                                          " bytes"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Environment() const {
+    if (spec_.env.size() > kArgumentsMax)
+      return Wrong("env", absl::StrCat("more than ", kArgumentsMax));
+    std::set<std::string> names;
+    for (const std::string& entry : spec_.env) {
+      const std::size_t equals = entry.find('=');
+      const std::string name = entry.substr(0, equals);
+      if (equals == std::string::npos || !IsVariableName(name)) {
+        return Wrong("env", Quoted(entry) + " is not NAME=value");
+      }
+      if (entry.size() > kArgumentBytesMax || HasNul(entry)) {
+        return Wrong("env", absl::StrCat(name, " holds a NUL or is longer than ", kArgumentBytesMax,
+                                         " bytes"));
+      }
+      if (name.rfind("RADIX_", 0) == 0)
+        return Wrong("env", name + ": RADIX_ names are set by Radix");
+      if (!names.insert(name).second) return Wrong("env", name + " is set twice");
+    }
+    return absl::OkStatus();
+  }
+
+  const ServiceSpec& spec_;
+  const std::string& source_;
+  std::size_t index_;
+};
+
+}  // namespace
+
+bool IsManifestOwner(std::string_view owner) {
+  return std::find(kOtherOwners.begin(), kOtherOwners.end(), owner) == kOtherOwners.end();
+}
+
+bool IsChecksum(std::string_view text) {
+  constexpr std::string_view kPrefix = "sha256:";
+  if (text.size() != kPrefix.size() + 64 || text.substr(0, kPrefix.size()) != kPrefix) return false;
+  return std::all_of(text.begin() + kPrefix.size(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+absl::Status Check(const Manifest& manifest, Author author) {
+  const std::string place = manifest.source.empty() ? "" : manifest.source + ": ";
+  if (!IsName(manifest.name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "name: '", manifest.name, "' is not 1 to 63 of a-z, 0-9 and '-'"));
+  }
+  const bool reserved = manifest.name == kBuiltInName || !IsManifestOwner(manifest.name);
+  if (author == Author::kUser && reserved) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "name: '", manifest.name, "' is reserved; choose another"));
+  }
+  if (manifest.services.size() > kServicesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(place, "services: more than ", kServicesMax));
+  }
+  if (manifest.khan.size() > kKhanMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, "khan: longer than ", kKhanMax, " bytes"));
+  }
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < manifest.services.size(); ++i) {
+    ServiceCheck check(manifest, i);
+    if (absl::Status status = check.Run(author); !status.ok()) return status;
+    if (!names.insert(manifest.services[i].name).second) {
+      return check.Wrong("name", "another service of the manifest has that name");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace radix::proctor
