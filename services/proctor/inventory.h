@@ -1,0 +1,75 @@
+// What is asked for and what is there: the values between which proctor plans.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "services/proctor/manifest.h"
+
+namespace radix::proctor {
+
+// One plugin that a node is to run.
+struct PluginSpec {
+  std::string id;     // names it on its node
+  std::string owner;  // the manifest's name, or `dean` for a node's built-in list
+  std::string horde;
+  std::string api;
+  std::string inst;
+  std::string file;
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+
+  bool operator==(const PluginSpec&) const = default;
+};
+
+enum class PluginState : std::uint8_t { kRunning, kBackoff, kStopping, kStopped };
+
+// One plugin that a node has.
+struct Plugin {
+  PluginSpec spec;
+  PluginState state = PluginState::kRunning;
+  bool serving = false;   // the node's registry shows it as serving
+  std::string last_exit;  // how its last process ended; may be empty
+};
+
+// Whether it runs, or is about to again.
+inline bool IsActive(const Plugin& plugin) {
+  return plugin.state == PluginState::kRunning || plugin.state == PluginState::kBackoff;
+}
+
+// One node, as its dean reported it last.
+struct NodeView {
+  bool connected = false;  // false: it is lost, but so briefly that it still counts
+  std::vector<std::string> labels;
+  std::vector<Plugin> plugins;
+  std::vector<std::string> errors;  // orders that it could not carry out
+};
+
+using Nodes = std::map<std::string, NodeView>;  // by name
+
+// One service with the place that khan gave it.
+struct PlacedService {
+  std::string manifest;
+  ServiceSpec spec;
+  std::int64_t want = 0;                      // instances asked for
+  std::map<std::string, std::int64_t> nodes;  // instances by node
+  std::string problem;  // why fewer are placed than asked for; empty when all are
+};
+
+// The plugin that is instance `ordinal` (from 0) of a service on one node. Its id says the service
+// and the ordinal, and changes with everything else of `spec`, so that two versions can run side by
+// side. A built-in service has its own name as id: there is one of it on a node at most.
+PluginSpec InstanceOf(const std::string& manifest, const ServiceSpec& spec, std::int64_t ordinal);
+
+// The service's name that an id made by InstanceOf begins with.
+std::string ServiceOf(const std::string& id);
+
+// How many instances of the service each node has, of whatever version: what khan should prefer.
+std::map<std::string, std::int64_t> PresentInstances(const std::string& manifest,
+                                                     const std::string& service,
+                                                     const Nodes& nodes);
+
+}  // namespace radix::proctor

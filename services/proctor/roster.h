@@ -1,0 +1,71 @@
+// Which nodes count: those whose dean is connected, and for a while those that were.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "services/confab/time.h"
+#include "services/proctor/inventory.h"
+
+namespace radix::proctor {
+
+// The nodes by address, under one proctor. A node that is lost keeps its place for `grace`, so that
+// a restarted dean moves nothing. A proctor that has just begun knows few of the nodes: it plans
+// once all that are alive are connected, or `grace` after Begin. Of two nodes with one name only
+// the first counts. Not thread-safe.
+class Roster {
+ public:
+  // Requires: grace > 0. Until a node is believed lost for good, its instances are not placed
+  // elsewhere; longer means fewer moves, and later replacement.
+  explicit Roster(Duration grace = 5s) : grace_(grace) {}
+
+  // Planning may begin once the nodes are there.
+  void Begin(Instant now);
+
+  // These addresses are alive, as the flock sees it.
+  void Expect(std::set<std::string> addresses) { expected_ = std::move(addresses); }
+
+  // A dean connected, or connected again.
+  void Connect(const std::string& address, const std::string& name, std::vector<std::string> labels,
+               std::vector<Plugin> plugins, Instant now);
+
+  // What it runs now. Ignored for a node that is not connected.
+  void Report(const std::string& address, std::vector<Plugin> plugins,
+              std::vector<std::string> errors);
+
+  void Disconnect(const std::string& address, Instant now);
+
+  // Whether enough is known to plan. Once true it stays so.
+  bool IsSettled(Instant now);
+
+  // All nodes that count now, by name. Forgets those whose grace is over.
+  Nodes View(Instant now);
+
+  // When View or IsSettled may change by itself; nullopt for never.
+  std::optional<Instant> NextTimeout() const;
+
+  // The name of the node at `address`; empty when it does not count.
+  std::string NameAt(const std::string& address) const;
+
+ private:
+  struct Entry {
+    std::string name;
+    NodeView view;
+    std::uint64_t order = 0;         // of connecting
+    std::optional<Instant> lost_at;  // unset while connected
+  };
+
+  Duration grace_;
+  std::optional<Instant> began_at_;
+  bool settled_ = false;
+  std::uint64_t next_order_ = 0;
+  std::set<std::string> expected_;
+  std::map<std::string, Entry> entries_;  // by address
+};
+
+}  // namespace radix::proctor
