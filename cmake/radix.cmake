@@ -45,11 +45,12 @@ function(radix_library name)
 endfunction()
 
 # radix_core(<name> SOURCES ... DEPS ...): a library that does no I/O, radix_core_<name>. It cannot
-# link gRPC, nor another core but confab's vocabulary.
+# link gRPC, nor another core but the two that are vocabulary: confab's, and the registry's
+# instances and tables, in which heartbeater, reeve and steward speak to each other.
 function(radix_core name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   foreach(dep IN LISTS arg_DEPS)
-    if(NOT dep MATCHES "^(absl::|radix_core_confab$|PkgConfig::sodium$)")
+    if(NOT dep MATCHES "^(absl::|radix_core_confab$|radix_core_registry$|PkgConfig::sodium$)")
       message(FATAL_ERROR "${name} is a core and may not depend on ${dep}")
     endif()
   endforeach()
