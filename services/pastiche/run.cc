@@ -1,0 +1,62 @@
+#include "services/pastiche/run.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <memory>
+#include <string>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/pastiche/pastiche_service.h"
+#include "services/pastiche/store_driver.h"
+
+namespace radix::pastiche {
+namespace {
+
+absl::StatusOr<Network> FindNetwork(int argc, char** argv) {
+  if (argc <= 1) return Network::FromEnvironment();
+  auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) return arguments.status();
+  return Network{std::move(arguments->node)};
+}
+
+// Serve waits for these; no thread that is started before it may take them.
+void BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+int Fail(const absl::Status& status, int exit_status) {
+  spdlog::error("{}", std::string(status.message()));
+  return exit_status;
+}
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  confab::StartLog("pastiche");
+  BlockStopSignals();
+  const auto network = FindNetwork(argc, argv);
+  if (!network.ok()) return Fail(network.status(), 2);
+
+  const auto store = Store::Open(network->node.state / "pastiche");
+  if (!store.ok()) return Fail(store.status(), 1);
+
+  PasticheService service(network->node, **store);
+  const auto serving = Serve(*network,
+                             {.horde = "radix",
+                              .api = "pastiche1",
+                              .inst = "pastiche1_1",
+                              .labels = network->node.labels,
+                              .socket = "pastiche"},
+                             {{&service, v1::PasticheService::service_full_name()}});
+  if (!serving.ok()) return Fail(serving.status(), 1);
+  return (*serving)->Wait();
+}
+
+}  // namespace radix::pastiche
