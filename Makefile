@@ -1,0 +1,90 @@
+# The few commands there are. Needs make and a POSIX shell; `make deps` brings the rest.
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+NODES ?= 5
+SEEDS ?= 200
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+BIN := build/bin
+
+# $(call step,what it does,the command,what to do when it fails)
+step = @echo "make: $(strip $(1))"; $(strip $(2)) || \
+  { echo "make: failed: $(strip $(1))" >&2; echo "make: $(strip $(3))" >&2; exit 1; }
+
+# The programs of the tests that a preset runs; each is named like its test.
+tests_of = $$(ctest --preset $(1) -N | sed -n 's/^ *Test *[0-9\#]*: //p')
+
+.PHONY: help deps build lab lab-down test bench tidy sanitize clean
+
+help:
+	@echo "make lab        install what is missing, build, power up $(NODES) nodes on this machine"
+	@echo "make lab-down   end them"
+	@echo "make test       install what is missing, build, run every test"
+	@echo "make build      build the programs into $(BIN)"
+	@echo "make bench      print what is promised beside what is measured"
+	@echo "make tidy       format the code and lint it"
+	@echo "make sanitize   the unit tests under address, undefined and thread sanitizers"
+	@echo "make deps       install what is missing"
+	@echo "make clean      remove everything that was built"
+
+deps:
+	@deploy/install-packages.sh
+
+build: build/release/build.ninja
+	$(call step,building the programs into $(BIN),\
+	  cmake --build --preset release,\
+	  the first error above says where; a second 'make build' goes on from there)
+
+# Generated once; Ninja renews it by itself when a CMake file changes.
+build/%/build.ninja:
+	@deploy/install-packages.sh --check
+	$(call step,configuring build/$*,\
+	  cmake --preset $*,\
+	  the first error above says what CMake misses; 'make deps' installs packages)
+
+lab: deps
+	@$(MAKE) build
+	$(call step,powering up $(NODES) nodes,\
+	  $(BIN)/radix lab up --nodes $(NODES),\
+	  the lines above say what is missing; nothing was left running)
+
+lab-down:
+	@test -x $(BIN)/radix || { echo "make: $(BIN)/radix is not built: no lab of this checkout is up"; exit 0; }; \
+	  $(BIN)/radix lab down
+
+test: deps
+	@$(MAKE) build
+	$(call step,running every test,\
+	  ctest --preset release --parallel $(JOBS),\
+	  the tests that failed are named above; 'ctest --preset release -R NAME' runs one again)
+
+bench: deps
+	@$(MAKE) build
+	$(call step,measuring,\
+	  SEEDS=$(SEEDS) /usr/bin/python3 tests/bench/bench.py $(BIN),\
+	  see above which figure could not be taken)
+
+tidy: deps build/dev/build.ninja
+	$(call step,formatting,\
+	  git ls-files '*.h' '*.cc' '*.proto' | xargs clang-format -i,\
+	  clang-format says above what it could not read)
+	$(call step,generating the protos,\
+	  cmake --build --preset dev --target radix_protos galumph_protos,\
+	  the first error above says where)
+	$(call step,linting,\
+	  git ls-files '*.cc' | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/dev,\
+	  every finding above is an error: mend it)
+
+sanitize: build/asan/build.ninja build/tsan/build.ninja
+	$(call step,building with the address and undefined sanitizers,\
+	  cmake --build --preset asan --target $(call tests_of,asan),the first error above says where)
+	$(call step,testing with them all that starts no lab,\
+	  ctest --preset asan --parallel $(JOBS),the sanitizer's report is above)
+	$(call step,building with the thread sanitizer,\
+	  cmake --build --preset tsan --target $(call tests_of,tsan),the first error above says where)
+	$(call step,testing with it all that has no gRPC,\
+	  ctest --preset tsan --parallel $(JOBS),the sanitizer's report is above)
+
+clean:
+	rm -rf build

@@ -1,0 +1,47 @@
+// One question to one of a node's services, over its Unix socket.
+
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/lab.h"
+#include "clients/cpp/call.h"
+#include "services/confab/dial.h"
+#include "services/confab/grpc_status.h"
+
+namespace radix::cli {
+
+// The same, said so that a person knows what to do about it.
+inline absl::Status Explain(const LabNode& node, const std::string& service,
+                            const absl::Status& status) {
+  const std::string said(status.message());
+  const bool unreached = said.find("connect") != std::string::npos || said.empty();
+  if (absl::IsDeadlineExceeded(status) || (absl::IsUnavailable(status) && unreached)) {
+    return absl::Status(status.code(),
+                        absl::StrCat(service, " of ", node.name, " does not answer at ",
+                                     (node.state / (service + ".sock")).string(),
+                                     "; `radix lab status` shows which nodes run"));
+  }
+  return absl::Status(status.code(), absl::StrCat(service, " of ", node.name, ": ", said));
+}
+
+// Calls `method`, as in Ask<ReeveService>(node, "reeve", &ReeveService::Stub::async::Lookup, r).
+template <typename Service, typename Async, typename Request, typename Response>
+absl::StatusOr<Response> Ask(const LabNode& node, const std::string& service,
+                             void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                                                   std::function<void(grpc::Status)>),
+                             const std::type_identity_t<Request>& request,
+                             CallOptions options = {}) {
+  confab::Node local;
+  local.state = node.state;
+  const auto stub = Service::NewStub(confab::DialLocal(local, service));
+  Response response;
+  const grpc::Status status = Call(*stub->async(), method, request, response, options);
+  if (!status.ok()) return Explain(node, service, confab::FromGrpc(status));
+  return response;
+}
+
+}  // namespace radix::cli

@@ -1,0 +1,240 @@
+#include "clients/cli/lab.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "services/confab/charter.h"
+#include "services/confab/charter_file.h"
+#include "services/confab/node.h"
+
+namespace radix::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kSocketPathBytesMax = 107;
+constexpr char kLongestSocket[] = "healthminder.sock";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+fs::path RecordPath() {
+  const std::string base = Environment("XDG_STATE_HOME");
+  const fs::path home =
+      base.empty() ? fs::path(Environment("HOME")) / ".local/state" : fs::path(base);
+  return home / "radix" / "lab";
+}
+
+std::string Recorded() {
+  std::ifstream record(RecordPath());
+  std::string place;
+  std::getline(record, place);
+  return place;
+}
+
+// A lab keeps keys: nobody else may look in, or have made it for us.
+absl::Status MakePrivateFolder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(errno)));
+  }
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path.string(), " is no folder"));
+  }
+  if (info.st_uid != getuid()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path.string(), " belongs to somebody else; choose another place with --state"));
+  }
+  if ((info.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path.string(), ": group or others have permissions on it, and a lab keeps keys; chmod 700 ",
+        path.string()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const fs::path& path, const std::string& text) {
+  const fs::path next = path.string() + ".next";
+  std::ofstream(next) << text;
+  std::error_code error;
+  fs::rename(next, path, error);
+  if (error) {
+    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddLabels(const std::vector<std::string>& labels, Lab& lab) {
+  for (const std::string& text : labels) {
+    const std::size_t colon = text.find(':');
+    const auto node = lab.Node(text.substr(0, colon));
+    const std::string label = colon == std::string::npos ? "" : text.substr(colon + 1);
+    if (colon == 0 || !node.ok() || !confab::IsLabel(label)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label: '", text, "' is not NODE:TAG or NODE:KEY=VALUE",
+                       node.ok() ? "" : absl::StrCat("; ", std::string(node.status().message()))));
+    }
+    for (LabNode& each : lab.nodes) {
+      if (each.name == node->name) each.labels.push_back(label);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPathLength(const Lab& lab) {
+  const std::string longest = (lab.nodes.back().state / kLongestSocket).string();
+  if (longest.size() <= kSocketPathBytesMax) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the path ", longest, " has ", longest.size(), " bytes, and a Unix socket's may have ",
+      kSocketPathBytesMax, "; choose a shorter place with --state"));
+}
+
+}  // namespace
+
+absl::StatusOr<LabNode> Lab::Node(const std::string& name) const {
+  if (name.empty()) return nodes.front();
+  for (const LabNode& node : nodes) {
+    if (node.name == name) return node;
+  }
+  return absl::NotFoundError(absl::StrCat("there is no node '", name, "' in the lab at ",
+                                          state.string(), "; there are ", nodes.front().name,
+                                          " to ", nodes.back().name));
+}
+
+absl::StatusOr<Lab> PlanLab(const LabPlan& plan) {
+  if (plan.nodes < 1) return absl::InvalidArgumentError("--nodes: there must be at least 1");
+  if (plan.port < 1 || plan.port > 65534) {
+    return absl::InvalidArgumentError(absl::StrCat("--port: ", plan.port, " is not in 1..65534"));
+  }
+  const auto ranges = AddressRanges::Parse({plan.range});
+  if (!ranges.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--range: ", ranges.status().message()));
+  }
+  if (!ranges->At(0).is_loopback() || !ranges->At(ranges->size() - 1).is_loopback()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--range: ", plan.range,
+        " is not within 127.0.0.0/8; connections are not encrypted yet, so a lab lives "
+        "on loopback addresses"));
+  }
+  // n1 of 127.88.0.0/24 is 127.88.0.1: an address that ends in 0 is nobody's.
+  const std::uint32_t skipped = ranges->At(0).bytes.back() == 0 && ranges->size() > 1 ? 1 : 0;
+  const auto count = static_cast<std::uint32_t>(plan.nodes);
+  if (count > ranges->size() - skipped) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--nodes: ", count, " nodes do not fit into the ", ranges->size() - skipped,
+                     " addresses of ", plan.range, "; give a larger --range"));
+  }
+  Lab lab{.state = plan.state, .range = plan.range, .port = plan.port, .nodes = {}};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string name = absl::StrCat("n", i + 1);
+    lab.nodes.push_back({.name = name,
+                         .address = ranges->At(i + skipped).ToString(),
+                         .labels = {},
+                         .state = plan.state / name});
+  }
+  if (absl::Status status = AddLabels(plan.labels, lab); !status.ok()) return status;
+  if (absl::Status status = CheckPathLength(lab); !status.ok()) return status;
+  return lab;
+}
+
+absl::StatusOr<Lab> LoadLab(const fs::path& state) {
+  std::ifstream file(state / "lab.json");
+  if (state.empty() || !file) {
+    return absl::NotFoundError(state.empty() ? "there is no lab; `radix lab up` makes one"
+                                             : absl::StrCat("there is no lab at ", state.string(),
+                                                            "; `radix lab up` makes one"));
+  }
+  try {
+    const auto json = nlohmann::json::parse(file);
+    Lab lab{.state = state, .range = json.at("range"), .port = json.at("port"), .nodes = {}};
+    for (const auto& node : json.at("nodes")) {
+      const std::string name = node.at("node");
+      lab.nodes.push_back({.name = name,
+                           .address = node.at("address"),
+                           .labels = node.at("labels"),
+                           .state = state / name});
+    }
+    if (!lab.nodes.empty()) return lab;
+  } catch (const nlohmann::json::exception&) {
+    // Said below: what exactly is wrong with a file that only this program writes helps nobody.
+  }
+  return absl::DataLossError(absl::StrCat((state / "lab.json").string(), " is damaged; remove ",
+                                          state.string(), " and make the lab anew"));
+}
+
+absl::Status MakePlace(const fs::path& state) { return MakePrivateFolder(state); }
+
+absl::Status WriteLab(const Lab& lab) {
+  const auto before = LoadLab(lab.state);
+  if (absl::IsNotFound(before.status())) {
+    for (const auto& entry : fs::directory_iterator(lab.state)) {
+      if (entry.path().filename() == "lab.lock") continue;
+      return absl::FailedPreconditionError(absl::StrCat(
+          lab.state.string(), " holds something else (", entry.path().filename().string(),
+          "); choose an empty or a new folder with --state"));
+    }
+  } else if (!before.ok()) {
+    return before.status();
+  } else if (before->nodes.size() > lab.nodes.size()) {
+    for (const LabNode& node : before->nodes) fs::remove_all(node.state);
+  }
+  nlohmann::json nodes = nlohmann::json::array();
+  for (const LabNode& node : lab.nodes) {
+    if (absl::Status status = MakePrivateFolder(node.state); !status.ok()) return status;
+    nodes.push_back({{"node", node.name}, {"address", node.address}, {"labels", node.labels}});
+  }
+  const nlohmann::json json = {{"range", lab.range}, {"port", lab.port}, {"nodes", nodes}};
+  if (absl::Status status = WriteFile(lab.state / "lab.json", json.dump(2) + "\n"); !status.ok()) {
+    return status;
+  }
+  if (!fs::exists(lab.state / "secondary.key")) {
+    if (absl::Status status = confab::MakeKeyFile(lab.state / "secondary.key"); !status.ok()) {
+      return status;
+    }
+  }
+  return WriteFile(lab.charter(),
+                   absl::StrCat("bloc: lab\nranges: [\"", lab.range, "\"]\nport: ", lab.port,
+                                "\nat_most: ", lab.nodes.size(), "\nkey_file: secondary.key\n"));
+}
+
+fs::path FindLab(const std::string& flag) {
+  std::string place = flag.empty() ? Environment("RADIX_LAB") : flag;
+  if (place.empty()) place = Recorded();
+  if (place.empty()) return {};
+  const fs::path path = fs::absolute(place).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
+fs::path DefaultLabPlace() {
+  const std::string runtime = Environment("XDG_RUNTIME_DIR");
+  return fs::path(runtime.empty() ? "/tmp" : runtime) / absl::StrCat("radix-lab-", getuid());
+}
+
+absl::Status RecordLab(const fs::path& state) {
+  const fs::path path = RecordPath();
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  return WriteFile(path, state.string() + "\n");
+}
+
+void ForgetLab(const fs::path& state) {
+  if (Recorded() != state.string()) return;
+  std::error_code error;
+  fs::remove(RecordPath(), error);
+}
+
+}  // namespace radix::cli

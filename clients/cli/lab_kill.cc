@@ -1,0 +1,46 @@
+// radix lab kill: what a power failure does to one node.
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "clients/cli/lab_view.h"
+#include "clients/cli/node_process.h"
+#include "clients/cli/verbs.h"
+
+namespace radix::cli {
+namespace {
+
+constexpr Duration kGoneLimit = 5s;  // its services die with it, within some 50 ms
+
+int LabKill(const Session& session, const std::string& name) {
+  const auto lab = session.OpenLab();
+  if (!lab.ok()) return Fail(lab.status());
+  const auto node = lab->Node(name);
+  if (!node.ok()) return Fail(node.status());
+  if (!RunningNode(*node)) {
+    return Fail(absl::FailedPreconditionError(
+        absl::StrCat(name, " does not run; `radix lab start ", name, "` starts it")));
+  }
+  const absl::Status status = EndNodes({*node}, SIGKILL, kGoneLimit);
+  if (!status.ok()) return Fail(status);
+  if (session.json()) {
+    PrintJson(LabStatus(*lab));
+  } else {
+    std::cout << name << " is gone\n";
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddLabKill(CLI::App& lab, Session& session) {
+  CLI::App& verb = *lab.add_subcommand("kill", "Kills a node, all of it at once")->fallthrough();
+  const auto name = std::make_shared<std::string>();
+  verb.add_option("node", *name, "The node, for example n2")->required();
+  verb.callback([&session, name] { session.run = [&, name] { return LabKill(session, *name); }; });
+}
+
+}  // namespace radix::cli

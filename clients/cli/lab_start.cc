@@ -1,0 +1,75 @@
+// radix lab start: starts a node again that was killed, on the state that it left behind.
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "clients/cli/lab_view.h"
+#include "clients/cli/node_process.h"
+#include "clients/cli/port_check.h"
+#include "clients/cli/ready.h"
+#include "clients/cli/verbs.h"
+#include "services/confab/clock.h"
+
+namespace radix::cli {
+namespace {
+
+constexpr Duration kServesLimit = 60s;
+constexpr Duration kPollInterval = 100ms;
+
+absl::Status AwaitNode(const LabNode& node, const ProcessId& process) {
+  const Instant end = confab::Now() + kServesLimit;
+  for (;;) {
+    const Readiness readiness = CheckNodeServes(node);
+    if (readiness.missing.empty()) return absl::OkStatus();
+    if (!IsRunning(process)) {
+      return absl::UnavailableError(
+          absl::StrCat("fulcrum of ", node.name, " ended; the last it said:", LogTail(node)));
+    }
+    if (confab::Now() >= end) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          node.name, " runs, but after 60 s these are missing: ",
+          absl::StrJoin(readiness.missing, ", "), "; see ", (node.state / "log").string()));
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+int LabStart(const Session& session, const std::string& name) {
+  const auto lab = session.OpenLab();
+  if (!lab.ok()) return Fail(lab.status());
+  const auto node = lab->Node(name);
+  if (!node.ok()) return Fail(node.status());
+  if (RunningNode(*node)) {
+    if (session.json())
+      PrintJson(LabStatus(*lab));
+    else
+      std::cout << name << " runs already\n";
+    return kExitOk;
+  }
+  if (absl::Status status = CheckPortsFree(*lab, *node); !status.ok()) return Fail(status);
+  const auto process = StartNode(*lab, *node);
+  if (!process.ok()) return Fail(process.status());
+  if (absl::Status status = AwaitNode(*node, *process); !status.ok()) return Fail(status);
+  if (session.json()) {
+    PrintJson(LabStatus(*lab));
+  } else {
+    std::cout << name << " serves again\n";
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddLabStart(CLI::App& lab, Session& session) {
+  CLI::App& verb =
+      *lab.add_subcommand("start", "Starts a killed node again, on the same state")->fallthrough();
+  const auto name = std::make_shared<std::string>();
+  verb.add_option("node", *name, "The node, for example n2")->required();
+  verb.callback([&session, name] { session.run = [&, name] { return LabStart(session, *name); }; });
+}
+
+}  // namespace radix::cli

@@ -1,0 +1,50 @@
+// radix lab status: where the lab is, and which of its nodes run.
+
+#include <iostream>
+
+#include "clients/cli/lab_view.h"
+#include "clients/cli/node_process.h"
+#include "clients/cli/verbs.h"
+#include "clients/cli/view.h"
+
+namespace radix::cli {
+
+Json LabStatus(const Lab& lab) {
+  Json nodes = Json::array();
+  for (const LabNode& node : lab.nodes) {
+    const auto process = RunningNode(node);
+    nodes.push_back({{"node", node.name},
+                     {"address", node.address},
+                     {"pid", process ? Json(process->pid) : Json(nullptr)},
+                     {"running", process.has_value()}});
+  }
+  return {{"state", lab.state.string()}, {"nodes", nodes}};
+}
+
+namespace {
+
+int ShowStatus(const Session& session) {
+  const auto lab = session.OpenLab();
+  if (!lab.ok()) {
+    if (session.json()) PrintJson({{"state", nullptr}, {"nodes", Json::array()}});
+    return Fail(lab.status());
+  }
+  const Json status = LabStatus(*lab);
+  if (session.json()) {
+    PrintJson(status);
+  } else {
+    std::cout << lab->state.string() << "\n\n";
+    PrintObjects(status["nodes"]);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddLabStatus(CLI::App& lab, Session& session) {
+  CLI::App& verb =
+      *lab.add_subcommand("status", "Says where the lab is and which nodes run")->fallthrough();
+  verb.callback([&session] { session.run = [&session] { return ShowStatus(session); }; });
+}
+
+}  // namespace radix::cli

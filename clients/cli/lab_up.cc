@@ -1,0 +1,202 @@
+// radix lab up: powers up N nodes on this machine and returns when all of them serve.
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "clients/cli/interrupt.h"
+#include "clients/cli/lab_view.h"
+#include "clients/cli/node_process.h"
+#include "clients/cli/port_check.h"
+#include "clients/cli/ready.h"
+#include "clients/cli/verbs.h"
+#include "clients/cli/view.h"
+#include "services/confab/clock.h"
+#include "services/confab/lock_file.h"
+
+namespace radix::cli {
+namespace {
+
+constexpr Duration kReadyLimit = 60s;
+constexpr Duration kPollInterval = 100ms;
+constexpr Duration kUndoLimit = 5s;
+
+struct Options {
+  std::optional<int> nodes;
+  std::optional<std::string> range;
+  std::optional<int> port;
+  std::vector<std::string> labels;
+};
+
+std::filesystem::path Place(const Session& session) {
+  const auto place = FindLab(session.state);
+  const bool named = !session.state.empty() || std::getenv("RADIX_LAB") != nullptr;
+  // One that was merely remembered may be gone since.
+  return !place.empty() && (named || LoadLab(place).ok()) ? place : DefaultLabPlace();
+}
+
+// What was asked for; what was left open is as it was when the lab was up last.
+LabPlan Plan(const std::filesystem::path& place, const Options& options,
+             const absl::StatusOr<Lab>& before) {
+  LabPlan plan{.state = place};
+  if (before.ok()) {
+    plan.nodes = static_cast<int>(before->nodes.size());
+    plan.range = before->range;
+    plan.port = before->port;
+    if (options.labels.empty()) {
+      for (const LabNode& node : before->nodes) {
+        for (const std::string& label : node.labels) plan.labels.push_back(node.name + ":" + label);
+      }
+    }
+  }
+  plan.nodes = options.nodes.value_or(plan.nodes);
+  plan.range = options.range.value_or(plan.range);
+  plan.port = options.port.value_or(plan.port);
+  plan.labels.insert(plan.labels.end(), options.labels.begin(), options.labels.end());
+  return plan;
+}
+
+// Waits until the lab is ready. Says what is missing when the time is up, a node ended, or
+// somebody pressed Ctrl-C.
+absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId>& processes) {
+  const Instant end = confab::Now() + kReadyLimit;
+  for (;;) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
+    for (std::size_t i = 0; i < processes.size(); ++i) {
+      if (IsRunning(processes[i])) continue;
+      return absl::UnavailableError(absl::StrCat(
+          "fulcrum of ", lab.nodes[i].name, " ended; the last it said:", LogTail(lab.nodes[i])));
+    }
+    Readiness readiness = CheckReady(lab, false);
+    if (readiness.missing.empty()) return readiness;
+    if (confab::Now() >= end) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("not ready after 60 s; missing:\n  ",
+                       absl::StrJoin(CheckReady(lab, true).missing, "\n  "), "\nthe logs are in ",
+                       (lab.state / "NODE" / "log").string()));
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+absl::StatusOr<Readiness> PowerUp(const Lab& lab) {
+  std::vector<ProcessId> processes;
+  for (const LabNode& node : lab.nodes) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
+    if (const auto running = RunningNode(node)) {
+      processes.push_back(*running);
+      continue;
+    }
+    const auto process = StartNode(lab, node);
+    if (!process.ok()) return process.status();
+    processes.push_back(*process);
+  }
+  return AwaitReady(lab, processes);
+}
+
+int Show(const Session& session, const Lab& lab, const Readiness& readiness, double seconds) {
+  const LabNode& first = lab.nodes.front();
+  const auto members = Members(first);
+  const auto services = Services(first);
+  if (!members.ok()) return Fail(members.status());
+  if (!services.ok()) return Fail(services.status());
+  if (session.json()) {
+    Json json = LabStatus(lab);
+    json["leader"] = readiness.leader;
+    json["epoch"] = readiness.epoch;
+    json["seconds"] = seconds;
+    PrintJson(json);
+    return kExitOk;
+  }
+  const std::string radix = (ProgramFolder() / "radix").string();
+  PrintObjects(*members);
+  std::cout << '\n';
+  PrintObjects(*services);
+  std::cout << "\n"
+            << lab.nodes.size() << " nodes serve, after "
+            << static_cast<double>(static_cast<int>(seconds * 10)) / 10 << " s, led by "
+            << readiness.leader << ". Their state is in " << lab.state.string()
+            << ".\n\nTry next:\n  " << radix << " get reeve1\n  " << radix << " lab kill "
+            << readiness.leader << " && " << radix << " members --node " << lab.nodes.back().name
+            << "\n  " << radix << " apply deploy/manifests/galumph.yaml && " << radix
+            << " status --wait\n";
+  return kExitOk;
+}
+
+int LabUp(const Session& session, const Options& options) {
+  const Instant begin = confab::Now();
+  const auto place = Place(session);
+  const auto before = LoadLab(place);
+  const auto lab = PlanLab(Plan(place, options, before));
+  if (absl::IsInvalidArgument(lab.status())) return FailUsage(lab.status());
+  if (!lab.ok()) return Fail(lab.status());
+
+  if (absl::Status status = MakePlace(place); !status.ok()) return Fail(status);
+  const auto lock = confab::LockFile::Take(place / "lab.lock");
+  if (!lock.ok()) {
+    return Fail(absl::AlreadyExistsError(
+        absl::StrCat("another `radix lab up` is at work on ", place.string())));
+  }
+  const auto runs = [](const LabNode& node) { return RunningNode(node).has_value(); };
+  const auto running =
+      before.ok() ? std::count_if(before->nodes.begin(), before->nodes.end(), runs) : 0;
+  if (running > 0 && (before->nodes.size() != lab->nodes.size() || before->range != lab->range ||
+                      before->port != lab->port)) {
+    return Fail(absl::AlreadyExistsError(
+        absl::StrCat("a lab of ", before->nodes.size(), " nodes in ", before->range, ", port ",
+                     before->port, ", is up at ", place.string(), "; `radix lab down` ends it")));
+  }
+  if (running == static_cast<std::ptrdiff_t>(lab->nodes.size())) {
+    if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
+    session.json() ? PrintJson(LabStatus(*lab))
+                   : void(std::cout << "already up, at " << place.string() << '\n');
+    return kExitOk;
+  }
+  for (const LabNode& node : lab->nodes) {
+    if (runs(node)) continue;
+    if (absl::Status status = CheckPortsFree(*lab, node); !status.ok()) return Fail(status);
+  }
+  if (absl::Status status = WriteLab(*lab); !status.ok()) return Fail(status);
+  if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
+
+  CatchInterrupts();
+  if (!session.json()) {
+    std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;
+  }
+  const auto readiness = PowerUp(*lab);
+  if (readiness.ok()) {
+    return Show(session, *lab, *readiness,
+                std::chrono::duration<double>(confab::Now() - begin).count());
+  }
+  const int code = Fail(readiness.status());
+  if (absl::Status status = EndNodes(lab->nodes, SIGTERM, kUndoLimit); !status.ok()) Fail(status);
+  ForgetLab(place);
+  std::cerr << "radix: took everything down again\n";
+  return code;
+}
+
+}  // namespace
+
+void AddLabUp(CLI::App& lab, Session& session) {
+  CLI::App& verb =
+      *lab.add_subcommand("up", "Powers up N nodes; returns when all of them serve")->fallthrough();
+  const auto options = std::make_shared<Options>();
+  verb.add_option("--nodes", options->nodes, "How many. Default: 5, or as many as there were.");
+  verb.add_option("--range", options->range,
+                  "Their addresses, for example 127.89.0.0/24. Default: 127.88.0.0/24.");
+  verb.add_option("--port", options->port, "flock's and reeve's port. Default: 7117.");
+  verb.add_option("--label", options->labels, "NODE:TAG or NODE:KEY=VALUE; may be given often")
+      ->allow_extra_args(false);
+  verb.callback(
+      [&session, options] { session.run = [&, options] { return LabUp(session, *options); }; });
+}
+
+}  // namespace radix::cli

@@ -1,0 +1,46 @@
+// radix: brings labs up and down, and asks a node about its group.
+
+#include <CLI/CLI.hpp>
+
+#include "clients/cli/output.h"
+#include "clients/cli/verbs.h"
+
+int main(int argc, char** argv) {
+  using namespace radix::cli;  // NOLINT(google-build-using-namespace): this file is its main
+
+  Session session;
+  CLI::App app("Powers up a Radix datacenter on this machine, and asks it what it does.", "radix");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--state", session.state,
+                 "The lab's folder. Default: RADIX_LAB, else the lab that was last up.");
+  app.add_option("--node", session.node, "The node that is asked. Default: the lab's first.");
+  app.add_option("-o,--output", session.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
+
+  CLI::App& lab = *app.add_subcommand("lab", "N nodes on this machine's loopback addresses");
+  lab.require_subcommand(1);
+  lab.fallthrough();
+  AddLabUp(lab, session);
+  AddLabDown(lab, session);
+  AddLabStatus(lab, session);
+  AddLabKill(lab, session);
+  AddLabStart(lab, session);
+  AddMembers(app, session);
+  AddServices(app, session);
+  AddGet(app, session);
+  AddApply(app, session);
+  AddStatus(app, session);
+  AddPut(app, session);
+  AddFetch(app, session);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);  // --help
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return kExitUsage;
+  }
+  return session.run();
+}

@@ -1,0 +1,209 @@
+#include "clients/cli/node_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <sstream>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+
+extern char** environ;
+
+namespace radix::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kPollMs = 20;
+constexpr std::size_t kTailLines = 5;
+
+std::string ReadAll(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+// The fields of /proc/PID/stat from the third one on; the second, the name, may hold anything.
+std::vector<std::string> StatFields(pid_t pid) {
+  const std::string text = ReadAll(absl::StrCat("/proc/", pid, "/stat"));
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return {};
+  std::istringstream rest(text.substr(name_end + 1));
+  std::vector<std::string> fields;
+  for (std::string field; rest >> field;) fields.push_back(field);
+  return fields;
+}
+
+// Empty for a process that is gone, or only waits to be reaped.
+std::string StartTicks(pid_t pid) {
+  const auto fields = StatFields(pid);
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return "";
+  return fields[19];
+}
+
+// Whether zero-terminated `strings` has `first`, followed by `second` unless that is empty.
+bool HasStrings(const std::string& strings, const std::string& first, const std::string& second) {
+  std::string wanted = absl::StrCat(first, std::string(1, '\0'));
+  if (!second.empty()) absl::StrAppend(&wanted, second, std::string(1, '\0'));
+  const std::size_t place = strings.find(wanted);
+  return place == 0 || (place != std::string::npos && strings[place - 1] == '\0');
+}
+
+// Every process of the nodes: built-in services have `--state NODE` on their command line, plugins
+// RADIX_STATE in their environment.
+std::vector<ProcessId> ProcessesOf(const std::vector<LabNode>& nodes) {
+  std::vector<ProcessId> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+    if (pid == getpid()) continue;
+    const std::string line = ReadAll(entry.path() / "cmdline");
+    const std::string environment = ReadAll(entry.path() / "environ");
+    if (line.empty()) continue;
+    const bool ours = std::any_of(nodes.begin(), nodes.end(), [&](const LabNode& node) {
+      const std::string state = node.state.string();
+      return HasStrings(line, "--state", state) ||
+             HasStrings(environment, "RADIX_STATE=" + state, "");
+    });
+    if (!ours) continue;
+    if (std::string ticks = StartTicks(pid); !ticks.empty()) found.push_back({pid, ticks});
+  }
+  return found;
+}
+
+// Waits until `done` says so; false after `limit`.
+template <typename Condition>
+bool Await(Duration limit, Condition done) {
+  const Instant end = confab::Now() + limit;
+  while (!done()) {
+    if (confab::Now() >= end) return false;
+    poll(nullptr, 0, kPollMs);
+  }
+  return true;
+}
+
+// How a node's fulcrum is started: what it inherits, and what it does not.
+class SpawnSettings {
+ public:
+  explicit SpawnSettings(const fs::path& log) {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions_, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                     0600);
+    posix_spawn_file_actions_adddup2(&actions_, 1, 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
+    posix_spawnattr_init(&attributes_);
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+    posix_spawnattr_setflags(&attributes_,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+  ~SpawnSettings() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+}  // namespace
+
+bool IsRunning(const ProcessId& process) {
+  return !process.start_ticks.empty() && StartTicks(process.pid) == process.start_ticks;
+}
+
+std::optional<ProcessId> RunningNode(const LabNode& node) {
+  std::ifstream file(node.state / "pid");
+  ProcessId process;
+  if (!(file >> process.pid >> process.start_ticks) || !IsRunning(process)) return std::nullopt;
+  return process;
+}
+
+fs::path ProgramFolder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
+  const fs::path program = ProgramFolder() / "fulcrum";
+  if (access(program.c_str(), X_OK) != 0) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no program ", program.string(), "; `make build` builds it"));
+  }
+  std::error_code error;
+  fs::create_directories(node.state / "log", error);
+  std::vector<std::string> line = {program.string(), "--charter", lab.charter().string(),
+                                   "--name",         node.name,   "--address",
+                                   node.address,     "--state",   node.state.string()};
+  for (const std::string& label : node.labels) line.insert(line.end(), {"--label", label});
+  std::vector<char*> argv;
+  for (std::string& argument : line) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  const SpawnSettings settings(node.state / "log" / "fulcrum.log");
+  ProcessId process;
+  const int failure = posix_spawn(&process.pid, program.c_str(), settings.actions(),
+                                  settings.attributes(), argv.data(), environ);
+  if (failure != 0) {
+    return absl::InternalError(
+        absl::StrCat("cannot start ", program.string(), ": ", std::strerror(failure)));
+  }
+  process.start_ticks = StartTicks(process.pid);
+  std::ofstream(node.state / "pid") << process.pid << ' ' << process.start_ticks << '\n';
+  return process;
+}
+
+std::string LogTail(const LabNode& node) {
+  std::ifstream file(node.state / "log" / "fulcrum.log");
+  std::deque<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+    if (lines.size() > kTailLines) lines.pop_front();
+  }
+  std::string tail;
+  for (const std::string& line : lines) absl::StrAppend(&tail, "\n  ", line);
+  return tail;
+}
+
+absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit) {
+  for (const LabNode& node : nodes) {
+    if (const auto process = RunningNode(node)) kill(process->pid, signal);
+  }
+  const auto all_gone = [&nodes] { return ProcessesOf(nodes).empty(); };
+  if (Await(limit, all_gone)) return absl::OkStatus();
+  const auto killed = [&nodes] {
+    const auto left = ProcessesOf(nodes);
+    for (const ProcessId& process : left) kill(process.pid, SIGKILL);
+    return left.empty();
+  };
+  if (Await(5s, killed)) return absl::OkStatus();
+  std::string names;
+  for (const ProcessId& process : ProcessesOf(nodes)) absl::StrAppend(&names, " ", process.pid);
+  return absl::DeadlineExceededError(absl::StrCat("these processes do not end:", names));
+}
+
+}  // namespace radix::cli

@@ -1,0 +1,46 @@
+// The processes of a lab's nodes: started, found again, and ended.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "clients/cli/lab.h"
+#include "services/confab/time.h"
+
+namespace radix::cli {
+
+// A process that cannot be mistaken for a later one of the same number.
+struct ProcessId {
+  pid_t pid = 0;
+  std::string start_ticks;  // field 22 of /proc/PID/stat
+};
+
+// Whether that very process runs; a zombie does not.
+bool IsRunning(const ProcessId& process);
+
+// The node's fulcrum, as NODE/pid has it; nullopt when it does not run.
+std::optional<ProcessId> RunningNode(const LabNode& node);
+
+// The folder of the running program, where `fulcrum` lies too.
+std::filesystem::path ProgramFolder();
+
+// Starts the node's fulcrum in a session of its own and writes NODE/pid. Its output goes to
+// NODE/log/fulcrum.log. NotFound when there is no fulcrum beside this program.
+absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);
+
+// The last lines of NODE/log/fulcrum.log, for people.
+std::string LogTail(const LabNode& node);
+
+// Sends `signal` to the fulcrum of every node, then waits until none of the nodes' processes is
+// left, plugins included; what is left after `limit` is killed. DeadlineExceeded when even that did
+// not end them.
+absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit);
+
+}  // namespace radix::cli

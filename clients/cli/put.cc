@@ -1,0 +1,43 @@
+// radix put: stores a file in a node's pastiche.
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "clients/cli/ask.h"
+#include "clients/cli/output.h"
+#include "clients/cli/verbs.h"
+#include "clients/cpp/pastiche_client.h"
+
+namespace radix::cli {
+namespace {
+
+int Put(const Session& session, const std::filesystem::path& path) {
+  const auto node = session.OpenNode();
+  if (!node.ok()) return Fail(node.status());
+  const auto checksum = PasticheClient(Network::At(node->state)).PutFile(path);
+  if (!checksum.ok()) return Fail(Explain(*node, "pastiche", checksum.status()));
+  if (session.json()) {
+    std::error_code error;
+    PrintJson({{"checksum", checksum->ToString()},
+               {"size_bytes", std::filesystem::file_size(path, error)},
+               {"node", node->name}});
+  } else {
+    std::cout << checksum->ToString() << '\n';
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddPut(CLI::App& app, Session& session) {
+  CLI::App& verb =
+      *app.add_subcommand("put", "Stores a file; prints the checksum by which any node has it")
+           ->fallthrough();
+  const auto path = std::make_shared<std::string>();
+  verb.add_option("file", *path, "The file")->required();
+  verb.callback([&session, path] { session.run = [&, path] { return Put(session, *path); }; });
+}
+
+}  // namespace radix::cli

@@ -1,0 +1,30 @@
+// Whether a lab is ready: all of it serves, and every node knows.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "clients/cli/lab.h"
+
+namespace radix::cli {
+
+// What was seen.
+struct Readiness {
+  // What is missing, for people; empty when the lab is ready.
+  std::vector<std::string> missing;
+  std::string leader;
+  std::int64_t epoch = 0;
+};
+
+// Ready means: a sealed leader; the built-in services' doneness is 1; every node's own reeve shows
+// each (node, api) that must be there as serving, in the leader's epoch. Stops at the first thing
+// that is missing, unless `all` is set.
+Readiness CheckReady(const Lab& lab, bool all);
+
+// The same for one node by itself: its own reeve shows its own services as serving. Needs no
+// leader.
+Readiness CheckNodeServes(const LabNode& node);
+
+}  // namespace radix::cli

@@ -1,0 +1,23 @@
+// radix services: everything that serves in the group, as one node's reeve knows it.
+
+#include "clients/cli/verbs.h"
+#include "clients/cli/view.h"
+
+namespace radix::cli {
+
+void AddServices(CLI::App& app, Session& session) {
+  CLI::App& verb =
+      *app.add_subcommand("services", "Lists what serves in the group, and where")->fallthrough();
+  verb.callback([&session] {
+    session.run = [&session] {
+      const auto node = session.OpenNode();
+      if (!node.ok()) return Fail(node.status());
+      const auto services = Services(*node);
+      if (!services.ok()) return Fail(services.status());
+      session.json() ? PrintJson(*services) : PrintObjects(*services);
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace radix::cli

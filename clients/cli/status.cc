@@ -1,0 +1,116 @@
+// radix status: how far the group is from what its manifests ask for.
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "clients/cli/ask.h"
+#include "clients/cli/output.h"
+#include "clients/cli/retry.h"
+#include "clients/cli/verbs.h"
+#include "radix/proctor/v1/proctor.grpc.pb.h"
+
+namespace radix::cli {
+namespace {
+
+using proctor::v1::DeanService;
+using proctor::v1::GetStatusResponse;
+
+struct Options {
+  bool wait = false;
+  double timeout_s = 60;
+};
+
+Json ToJson(const GetStatusResponse& status) {
+  Json json = {{"epoch", status.epoch()},
+               {"revision", status.revision()},
+               {"doneness", status.doneness()},
+               {"builtin_doneness", status.builtin_doneness()}};
+  json["services"] = Json::array();
+  for (const auto& each : status.services()) {
+    json["services"].push_back(
+        {{"manifest", each.manifest()},
+         {"service", each.service()},
+         {"inst", each.inst()},
+         {"want", each.want_count()},
+         {"serving", each.serving_count()},
+         {"nodes", std::vector<std::string>(each.nodes().begin(), each.nodes().end())}});
+  }
+  json["unmet"] = Json::array();
+  for (const auto& each : status.unmet()) {
+    json["unmet"].push_back({{"manifest", each.manifest()},
+                             {"service", each.service()},
+                             {"node", each.node()},
+                             {"reason", each.reason()}});
+  }
+  json["nodes"] = std::vector<std::string>(status.nodes().begin(), status.nodes().end());
+  return json;
+}
+
+void PrintUnmet(std::ostream& out, const GetStatusResponse& status) {
+  for (const auto& item : status.unmet()) {
+    out << "  " << item.manifest() << "/" << item.service();
+    if (!item.node().empty()) out << " on " << item.node();
+    out << ": " << item.reason() << '\n';
+  }
+}
+
+void PrintText(const GetStatusResponse& status) {
+  std::cout << "doneness " << status.doneness() << " (built-in services "
+            << status.builtin_doneness() << "), revision " << status.revision() << ", epoch "
+            << status.epoch() << "\n\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"manifest", "service", "inst", "want", "serving", "nodes"}};
+  for (const auto& each : status.services()) {
+    rows.push_back({each.manifest(), each.service(), each.inst(), absl::StrCat(each.want_count()),
+                    absl::StrCat(each.serving_count()), absl::StrJoin(each.nodes(), " ")});
+  }
+  PrintTable(rows);
+  if (status.unmet_size() > 0) std::cout << "\nunmet:\n";
+  PrintUnmet(std::cout, status);
+}
+
+int Status(const Session& session, const Options& options) {
+  const auto node = session.OpenNode();
+  if (!node.ok()) return Fail(node.status());
+  const auto limit =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s));
+  GetStatusResponse last;
+  const auto ask = [&](Duration remaining) -> absl::StatusOr<GetStatusResponse> {
+    auto reply = Ask<DeanService>(*node, "dean", &DeanService::Stub::async::GetStatus, {},
+                                  {.timeout = std::min<Duration>(remaining, 5s)});
+    if (!reply.ok()) return reply.status();
+    last = *reply;
+    if (options.wait && reply->doneness() < 1) {
+      return absl::UnavailableError(
+          absl::StrCat("not done within ", options.timeout_s, " s: doneness ", reply->doneness()));
+    }
+    return reply;
+  };
+  const auto reply = options.wait ? Retry(limit, ask) : ask(5s);
+  if (!reply.ok()) {
+    const int code = Fail(reply.status());
+    PrintUnmet(std::cerr, last);
+    return code;
+  }
+  session.json() ? PrintJson(ToJson(*reply)) : PrintText(*reply);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, Session& session) {
+  CLI::App& verb =
+      *app.add_subcommand("status", "Says how far the group is from what its manifests ask for")
+           ->fallthrough();
+  const auto options = std::make_shared<Options>();
+  verb.add_flag("--wait", options->wait, "Wait until all of it is true");
+  verb.add_option("--timeout", options->timeout_s, "Seconds to wait at most. Default: 60.")
+      ->check(CLI::NonNegativeNumber);
+  verb.callback(
+      [&session, options] { session.run = [&, options] { return Status(session, *options); }; });
+}
+
+}  // namespace radix::cli

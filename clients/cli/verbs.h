@@ -1,0 +1,47 @@
+// The commands of `radix`: one file each. Each function adds its command to the command line.
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "clients/cli/lab.h"
+
+namespace radix::cli {
+
+// What all commands share, and which of them was chosen.
+struct Session {
+  std::string state;            // --state
+  std::string node;             // --node
+  std::string output = "text";  // --output: text or json
+  std::function<int()> run;     // the chosen command; returns the exit code
+
+  bool json() const { return output == "json"; }
+
+  // The lab that is meant.
+  absl::StatusOr<Lab> OpenLab() const { return LoadLab(FindLab(state)); }
+
+  // The node that is asked.
+  absl::StatusOr<LabNode> OpenNode() const {
+    const auto lab = OpenLab();
+    return lab.ok() ? lab->Node(node) : lab.status();
+  }
+};
+
+void AddLabUp(CLI::App& lab, Session& session);
+void AddLabDown(CLI::App& lab, Session& session);
+void AddLabStatus(CLI::App& lab, Session& session);
+void AddLabKill(CLI::App& lab, Session& session);
+void AddLabStart(CLI::App& lab, Session& session);
+
+void AddMembers(CLI::App& app, Session& session);
+void AddServices(CLI::App& app, Session& session);
+void AddGet(CLI::App& app, Session& session);
+void AddApply(CLI::App& app, Session& session);
+void AddStatus(CLI::App& app, Session& session);
+void AddPut(CLI::App& app, Session& session);
+void AddFetch(CLI::App& app, Session& session);
+
+}  // namespace radix::cli
