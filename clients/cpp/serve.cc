@@ -83,6 +83,11 @@ class RunningService final : public Serving {
 
 }  // namespace
 
+void BlockStopSignals() {
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 absl::StatusOr<std::unique_ptr<Serving>> Serve(const Network& network, ServeOptions options,
                                                const std::vector<confab::HostedService>& services) {
   options.horde = FromEnvironment(std::move(options.horde), "RADIX_HORDE", "default");
@@ -91,8 +96,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Serve(const Network& network, ServeOpti
   if (options.api.empty() || options.inst.empty()) {
     return absl::InvalidArgumentError("Serve: api and inst must be set");
   }
-  const sigset_t signals = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  BlockStopSignals();
   confab::DieWithParent();
   auto server = confab::Server::Start(network.node,
                                       {.socket = options.socket, .port = options.port}, services);

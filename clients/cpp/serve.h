@@ -54,8 +54,12 @@ class Serving {
   virtual void Stop() = 0;
 };
 
-// Starts to serve, and to beat to the node's heartbeater once a second. Blocks SIGTERM and SIGINT
-// for the calling thread and all that it starts: call it early in main, before other threads.
+// Blocks SIGTERM and SIGINT, which Serving::Wait waits for, in the calling thread and in all that it
+// starts from now on. Call it in main before anything that has a thread.
+void BlockStopSignals();
+
+// Starts to serve, and to beat to the node's heartbeater once a second. Does BlockStopSignals first;
+// a main that starts threads of its own before Serve calls that itself.
 //
 // Under fulcrum's supervisor or picket it also sees that this process does not outlive the node.
 //

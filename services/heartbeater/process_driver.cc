@@ -1,0 +1,103 @@
+#include "services/heartbeater/process_driver.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::heartbeater {
+namespace {
+
+constexpr StreamId kWake = std::numeric_limits<StreamId>::max();
+
+// Field 22 of /proc/PID/stat; 0 when there is none. The second field, the name, may itself hold
+// blanks and parentheses, so counting starts behind its last one.
+std::int64_t StartTicksOf(std::int32_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string stat = text.str();
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream rest(stat.substr(name_end + 1));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) rest >> field;
+  return std::strtoll(field.c_str(), nullptr, 10);
+}
+
+void AddToEpoll(int epoll, int fd, StreamId id) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = id;
+  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+}  // namespace
+
+ProcessWatch::ProcessWatch(std::function<void(StreamId)> on_death)
+    : on_death_(std::move(on_death)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wake_(eventfd(0, EFD_CLOEXEC)) {
+  AddToEpoll(epoll_, wake_, kWake);
+  thread_ = std::thread([this] { Run(); });
+}
+
+ProcessWatch::~ProcessWatch() {
+  eventfd_write(wake_, 1);
+  thread_.join();
+  for (const auto& [id, pidfd] : pidfds_) close(pidfd);
+  close(wake_);
+  close(epoll_);
+}
+
+absl::Status ProcessWatch::Watch(StreamId id, const Process& process) {
+  const std::lock_guard lock(mutex_);
+  if (pidfds_.contains(id)) return absl::OkStatus();
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0));
+  if (pidfd < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("pid: cannot watch ", process.pid));
+  }
+  // Only now, because the number cannot pass to another process while a pidfd is open.
+  if (StartTicksOf(process.pid) != process.start_ticks) {
+    close(pidfd);
+    return absl::NotFoundError(absl::StrCat("pid, pid_start_ticks: there is no process ",
+                                            process.pid, " that began at ", process.start_ticks));
+  }
+  pidfds_[id] = pidfd;
+  AddToEpoll(epoll_, pidfd, id);
+  return absl::OkStatus();
+}
+
+void ProcessWatch::Forget(StreamId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = pidfds_.find(id);
+  if (found == pidfds_.end()) return;
+  close(found->second);  // which also takes it out of the epoll
+  pidfds_.erase(found);
+}
+
+void ProcessWatch::Run() {
+  for (;;) {
+    std::array<epoll_event, 16> events;
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+    for (int i = 0; i < count; ++i) {
+      const StreamId id = events.at(static_cast<std::size_t>(i)).data.u64;
+      if (id == kWake) return;
+      Forget(id);
+      on_death_(id);
+    }
+  }
+}
+
+}  // namespace radix::heartbeater

@@ -1,0 +1,38 @@
+#include "services/heartbeater/run.h"
+
+#include <spdlog/spdlog.h>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/confab/node.h"
+#include "services/heartbeater/heartbeater_service.h"
+
+namespace radix::heartbeater {
+
+int Run(int argc, char** argv) {
+  confab::StartLog("heartbeater");
+  BlockStopSignals();
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) {
+    spdlog::error("{}", std::string(arguments.status().message()));
+    return 2;
+  }
+  // It beats to itself, and no client must be drained: all of them reconnect to its successor.
+  HeartbeaterServiceImpl service(arguments->node, arguments->charter.bloc);
+  auto serving = Serve(Network{arguments->node},
+                       {.horde = "radix",
+                        .api = "heartbeater1",
+                        .inst = "heartbeater1_0",
+                        .socket = "heartbeater",
+                        .drain_quiet = 0s,
+                        .drain_limit = 1s,
+                        .on_drain = [&service] { service.EndStreams(); }},
+                       {{&service, v1::HeartbeaterService::service_full_name()}});
+  if (!serving.ok()) {
+    spdlog::error("{}", std::string(serving.status().message()));
+    return 1;
+  }
+  return (*serving)->Wait();
+}
+
+}  // namespace radix::heartbeater
