@@ -1,0 +1,168 @@
+"""Holds every source file to the rules of CONTRIBUTING.md: who may include whom, what a core may
+not touch, sizes and names. Prints one line for each breach and exits 1 if there is one.
+
+usage: sources_test.py ROOT
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(sys.argv[1])
+CODE = {".h", ".cc"}
+TEXT = CODE | {".py", ".sh", ".proto", ".cmake", ".txt", ".md", ".yaml", ".json"}
+LINES_MAX = 500
+MAIN_LINES_MAX = 80
+
+# The four of confab that are values; everything else of confab is shell.
+VOCABULARY = {"time", "random", "backoff", "address", "charter"}
+# flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
+SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver|_stream)$|^run$")
+# Cores that are a vocabulary or a language of their own, and who may use them.
+SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder"}, "khan": {"proctor"},
+                "muster": {"steward"}}
+FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
+
+CORE_BANS = {
+    r"#include <(thread|mutex|condition_variable|random|future|atomic)>": "threads and dice",
+    r"::now\(|clock_gettime": "a clock",
+    r"#include [<\"](grpc|google/protobuf|spdlog|yaml-cpp|sqlite3|nlohmann|CLI/)": "a shell's library",
+    r"\.pb\.h": "generated code",
+    r"#include <(sys/socket|unistd|fcntl|poll|sys/epoll)": "the system",
+    r"flat_hash_map|unordered_(map|set)": "a container whose order varies",
+}
+EVERYWHERE_BANS = {
+    r"\b(TODO|FIXME|XXX)\b": "leftover mark",
+    r"#include <random>|absl::BitGen": "randomness that differs between machines: services/confab/random.h",
+}
+CLOCK_BAN = re.compile(r"steady_clock::now\(|clock_gettime")
+MACHINE_PATH = re.compile(r"(?<![\w./])/(work|farm|root/\.pyenv)/|/tmp/b/")
+
+breaches = []
+
+
+def breach(path, line, message):
+    breaches.append(f"{path.relative_to(ROOT)}:{line}: {message}")
+
+
+def tracked_files():
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def part_of(path):
+    """(kind, component) of a source file; kind is what the include rules are about."""
+    parts = path.relative_to(ROOT).parts
+    if path.stem.endswith("_test") or parts[0] == "tests":
+        return "test", None
+    if parts[0] == "services" and len(parts) > 2:
+        component = parts[1]
+        if component == "confab":
+            return ("vocabulary" if path.stem in VOCABULARY else "confab"), component
+        return ("shell" if SHELL_STEM.search(path.stem) else "core"), component
+    if parts[0] == "clients":
+        return "cli" if parts[1] == "cli" else "client", None
+    if parts[0] == "fulcrum":
+        return "fulcrum", None
+    return "other", None
+
+
+def may_include(kind, component, included):
+    """Whether a file of this kind may include the file named `included`, rooted at the tree."""
+    parts = included.split("/")
+    if parts[0] == "tests":
+        return kind == "test"
+    if parts[0] == "fulcrum":
+        return kind in ("fulcrum", "test")
+    if parts[0] == "clients":
+        if kind == "client":
+            return parts[1] == "cpp"
+        return kind in ("shell", "cli", "test")
+    if parts[0] != "services":
+        return True
+    target, stem = parts[1], parts[-1].removesuffix(".h")
+    is_vocabulary = target == "confab" and stem in VOCABULARY
+    if kind == "test" or is_vocabulary:
+        return True
+    if kind == "vocabulary":
+        return False
+    if kind == "confab":
+        return target == "confab"
+    if kind == "core":
+        return (target == component and not SHELL_STEM.search(stem)) or (
+            target == "registry" and component in SHARED_CORES["registry"] and not SHELL_STEM.search(stem))
+    if kind == "shell":
+        return target in ("confab", component) or component in SHARED_CORES.get(target, ())
+    if kind in ("client", "cli"):
+        return target == "confab"
+    if kind == "fulcrum":
+        return target == "confab" or stem == "run"
+    return False
+
+
+def check_code(path, lines):
+    kind, component = part_of(path)
+    for number, line in enumerate(lines, 1):
+        included = re.match(r'#include "((services|clients|fulcrum|tests)/[^"]+)"', line)
+        if included and not may_include(kind, component, included.group(1)):
+            breach(path, number, f"a {kind} file may not include {included.group(1)}")
+        code = line.split("//")[0]
+        if kind in ("core", "vocabulary"):
+            for pattern, what in CORE_BANS.items():
+                if re.search(pattern, code):
+                    breach(path, number, f"a core may not use {what}: {code.strip()}")
+        elif kind not in ("confab", "test") and CLOCK_BAN.search(code):
+            breach(path, number, "only confab reads the clock: services/confab/clock.h")
+    if path.suffix == ".h" and "#pragma once" not in "\n".join(lines[:40]):
+        breach(path, 1, "header without #pragma once")
+    if path.name in ("main.cc", "run.cc") and len(lines) > MAIN_LINES_MAX:
+        breach(path, len(lines), f"main and run read as a table of contents: at most {MAIN_LINES_MAX} lines")
+
+
+def check(path):
+    if path.suffix not in TEXT and path.name not in ("Makefile", "run"):
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    if FORBIDDEN_STEM.search(path.stem):
+        breach(path, 1, f"'{path.stem}' says nothing: name the one concept inside")
+    if path.suffix in CODE | {".py"} and len(lines) > LINES_MAX:
+        breach(path, len(lines), f"more than {LINES_MAX} lines: there is a second concept inside")
+    if path.resolve() == pathlib.Path(__file__).resolve():
+        return
+    for number, line in enumerate(lines, 1):
+        if MACHINE_PATH.search(line):
+            breach(path, number, "a path of one machine")
+        if path.suffix in CODE | {".py", ".sh", ".proto"}:
+            for pattern, what in EVERYWHERE_BANS.items():
+                if re.search(pattern, line if what == "leftover mark" else line.split("//")[0]):
+                    breach(path, number, what)
+    if path.suffix in CODE:
+        check_code(path, lines)
+
+
+def check_format(paths):
+    tool = shutil.which("clang-format")
+    if tool is None:
+        print("clang-format is not there: the format was not checked")
+        return
+    done = subprocess.run([tool, "--dry-run", "-Werror", *map(str, paths)], cwd=ROOT,
+                          capture_output=True, text=True)
+    seen = set()
+    for line in done.stderr.splitlines():
+        found = re.match(r"(.+?):(\d+):\d+: error:", line)
+        if found and found.group(1) not in seen:
+            seen.add(found.group(1))
+            breach(pathlib.Path(found.group(1)), int(found.group(2)), "not formatted: clang-format -i")
+
+
+files = tracked_files()
+for file in files:
+    check(file)
+check_format([file for file in files if file.suffix in CODE | {".proto"}])
+print("\n".join(breaches) if breaches else f"{len(files)} files checked")
+sys.exit(1 if breaches else 0)
