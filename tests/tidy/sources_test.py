@@ -19,7 +19,7 @@ MAIN_LINES_MAX = 80
 # The four of confab that are values; everything else of confab is shell.
 VOCABULARY = {"time", "random", "backoff", "address", "charter"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
-SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver|_stream)$|^run$")
+SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
 SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder"}, "khan": {"proctor"},
                 "muster": {"steward"}}
