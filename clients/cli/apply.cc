@@ -24,10 +24,10 @@ struct Options {
   double timeout_s = 30;
 };
 
-int Apply(const Session& session, const Options& options) {
+int Apply(const Invocation& invocation, const Options& options) {
   auto manifest = LoadManifest(options.file);
   if (!manifest.ok()) return Fail(manifest.status());
-  const auto node = session.OpenNode();
+  const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
 
   const PasticheClient pastiche(Network::At(node->state));
@@ -48,7 +48,7 @@ int Apply(const Session& session, const Options& options) {
                                       {.timeout = std::min<Duration>(remaining, 15s)});
             });
   if (!reply.ok()) return Fail(reply.status());
-  if (session.json()) {
+  if (invocation.json()) {
     PrintJson({{"manifest", manifest->name()},
                {"epoch", reply->epoch()},
                {"revision", reply->revision()}});
@@ -61,7 +61,7 @@ int Apply(const Session& session, const Options& options) {
 
 }  // namespace
 
-void AddApply(CLI::App& app, Session& session) {
+void AddApply(CLI::App& app, Invocation& invocation) {
   CLI::App& verb =
       *app.add_subcommand("apply", "Replaces the manifest of that name")->fallthrough();
   const auto options = std::make_shared<Options>();
@@ -69,8 +69,9 @@ void AddApply(CLI::App& app, Session& session) {
   verb.add_option("--timeout", options->timeout_s,
                   "Seconds to go on trying while nobody leads. Default: 30.")
       ->check(CLI::NonNegativeNumber);
-  verb.callback(
-      [&session, options] { session.run = [&, options] { return Apply(session, *options); }; });
+  verb.callback([&invocation, options] {
+    invocation.run = [&, options] { return Apply(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

@@ -18,15 +18,15 @@ struct Options {
   std::string out;
 };
 
-int Fetch(const Session& session, const Options& options) {
+int Fetch(const Invocation& invocation, const Options& options) {
   const auto checksum = Checksum::Parse(options.checksum);
   if (!checksum.ok()) return Fail(checksum.status());
-  const auto node = session.OpenNode();
+  const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const absl::Status status =
       PasticheClient(Network::At(node->state)).FetchFile(*checksum, options.out);
   if (!status.ok()) return Fail(Explain(*node, "pastiche", status));
-  if (session.json()) {
+  if (invocation.json()) {
     std::error_code error;
     PrintJson({{"checksum", checksum->ToString()},
                {"size_bytes", std::filesystem::file_size(options.out, error)},
@@ -39,14 +39,15 @@ int Fetch(const Session& session, const Options& options) {
 
 }  // namespace
 
-void AddFetch(CLI::App& app, Session& session) {
+void AddFetch(CLI::App& app, Invocation& invocation) {
   CLI::App& verb = *app.add_subcommand("fetch", "Gets a file by its checksum")->fallthrough();
   const auto options = std::make_shared<Options>();
   verb.add_option("checksum", options->checksum, "sha256:HEX, as `radix put` printed it")
       ->required();
   verb.add_option("--out", options->out, "Where to write it")->required();
-  verb.callback(
-      [&session, options] { session.run = [&, options] { return Fetch(session, *options); }; });
+  verb.callback([&invocation, options] {
+    invocation.run = [&, options] { return Fetch(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

@@ -39,8 +39,8 @@ std::vector<LookupRequest> Questions(const Options& options) {
   return questions;
 }
 
-int Get(const Session& session, const Options& options) {
-  const auto node = session.OpenNode();
+int Get(const Invocation& invocation, const Options& options) {
+  const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   for (const LookupRequest& question : Questions(options)) {
     const auto reply =
@@ -48,7 +48,7 @@ int Get(const Session& session, const Options& options) {
     if (absl::IsNotFound(reply.status())) continue;
     if (!reply.ok()) return Fail(reply.status());
     const auto& best = reply->instances(0);
-    if (session.json()) {
+    if (invocation.json()) {
       PrintJson({{"api", best.api()},
                  {"inst", best.inst()},
                  {"node", best.node()},
@@ -66,15 +66,16 @@ int Get(const Session& session, const Options& options) {
 
 }  // namespace
 
-void AddGet(CLI::App& app, Session& session) {
+void AddGet(CLI::App& app, Invocation& invocation) {
   CLI::App& verb = *app.add_subcommand("get", "Says where the best instance of an api or inst is")
                         ->fallthrough();
   const auto options = std::make_shared<Options>();
   verb.add_option("name", options->name, "An api, for example galumph2, or an inst, galumph2_3")
       ->required();
   verb.add_option("--horde", options->horde, "Only in this horde. Default: default, then radix.");
-  verb.callback(
-      [&session, options] { session.run = [&, options] { return Get(session, *options); }; });
+  verb.callback([&invocation, options] {
+    invocation.run = [&, options] { return Get(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

@@ -13,10 +13,10 @@ namespace {
 
 constexpr Duration kDrainLimit = 20s;
 
-int LabDown(const Session& session) {
-  const auto lab = session.OpenLab();
+int LabDown(const Invocation& invocation) {
+  const auto lab = invocation.OpenLab();
   if (absl::IsNotFound(lab.status())) {
-    if (session.json())
+    if (invocation.json())
       PrintJson({{"state", nullptr}, {"nodes", Json::array()}});
     else
       std::cout << "no lab is up\n";
@@ -26,7 +26,7 @@ int LabDown(const Session& session) {
   const absl::Status status = EndNodes(lab->nodes, SIGTERM, kDrainLimit);
   if (!status.ok()) return Fail(status);
   ForgetLab(lab->state);
-  if (session.json()) {
+  if (invocation.json()) {
     PrintJson(LabStatus(*lab));
   } else {
     std::cout << "the lab at " << lab->state.string() << " is down\n";
@@ -36,9 +36,9 @@ int LabDown(const Session& session) {
 
 }  // namespace
 
-void AddLabDown(CLI::App& lab, Session& session) {
+void AddLabDown(CLI::App& lab, Invocation& invocation) {
   CLI::App& verb = *lab.add_subcommand("down", "Ends every node of the lab")->fallthrough();
-  verb.callback([&session] { session.run = [&session] { return LabDown(session); }; });
+  verb.callback([&invocation] { invocation.run = [&invocation] { return LabDown(invocation); }; });
 }
 
 }  // namespace radix::cli

@@ -15,8 +15,8 @@ namespace {
 
 constexpr Duration kGoneLimit = 5s;  // its services die with it, within some 50 ms
 
-int LabKill(const Session& session, const std::string& name) {
-  const auto lab = session.OpenLab();
+int LabKill(const Invocation& invocation, const std::string& name) {
+  const auto lab = invocation.OpenLab();
   if (!lab.ok()) return Fail(lab.status());
   const auto node = lab->Node(name);
   if (!node.ok()) return Fail(node.status());
@@ -26,7 +26,7 @@ int LabKill(const Session& session, const std::string& name) {
   }
   const absl::Status status = EndNodes({*node}, SIGKILL, kGoneLimit);
   if (!status.ok()) return Fail(status);
-  if (session.json()) {
+  if (invocation.json()) {
     PrintJson(LabStatus(*lab));
   } else {
     std::cout << name << " is gone\n";
@@ -36,11 +36,12 @@ int LabKill(const Session& session, const std::string& name) {
 
 }  // namespace
 
-void AddLabKill(CLI::App& lab, Session& session) {
+void AddLabKill(CLI::App& lab, Invocation& invocation) {
   CLI::App& verb = *lab.add_subcommand("kill", "Kills a node, all of it at once")->fallthrough();
   const auto name = std::make_shared<std::string>();
   verb.add_option("node", *name, "The node, for example n2")->required();
-  verb.callback([&session, name] { session.run = [&, name] { return LabKill(session, *name); }; });
+  verb.callback(
+      [&invocation, name] { invocation.run = [&, name] { return LabKill(invocation, *name); }; });
 }
 
 }  // namespace radix::cli

@@ -38,13 +38,13 @@ absl::Status AwaitNode(const LabNode& node, const ProcessId& process) {
   }
 }
 
-int LabStart(const Session& session, const std::string& name) {
-  const auto lab = session.OpenLab();
+int LabStart(const Invocation& invocation, const std::string& name) {
+  const auto lab = invocation.OpenLab();
   if (!lab.ok()) return Fail(lab.status());
   const auto node = lab->Node(name);
   if (!node.ok()) return Fail(node.status());
   if (RunningNode(*node)) {
-    if (session.json())
+    if (invocation.json())
       PrintJson(LabStatus(*lab));
     else
       std::cout << name << " runs already\n";
@@ -54,7 +54,7 @@ int LabStart(const Session& session, const std::string& name) {
   const auto process = StartNode(*lab, *node);
   if (!process.ok()) return Fail(process.status());
   if (absl::Status status = AwaitNode(*node, *process); !status.ok()) return Fail(status);
-  if (session.json()) {
+  if (invocation.json()) {
     PrintJson(LabStatus(*lab));
   } else {
     std::cout << name << " serves again\n";
@@ -64,12 +64,13 @@ int LabStart(const Session& session, const std::string& name) {
 
 }  // namespace
 
-void AddLabStart(CLI::App& lab, Session& session) {
+void AddLabStart(CLI::App& lab, Invocation& invocation) {
   CLI::App& verb =
       *lab.add_subcommand("start", "Starts a killed node again, on the same state")->fallthrough();
   const auto name = std::make_shared<std::string>();
   verb.add_option("node", *name, "The node, for example n2")->required();
-  verb.callback([&session, name] { session.run = [&, name] { return LabStart(session, *name); }; });
+  verb.callback(
+      [&invocation, name] { invocation.run = [&, name] { return LabStart(invocation, *name); }; });
 }
 
 }  // namespace radix::cli

@@ -23,14 +23,14 @@ Json LabStatus(const Lab& lab) {
 
 namespace {
 
-int ShowStatus(const Session& session) {
-  const auto lab = session.OpenLab();
+int ShowStatus(const Invocation& invocation) {
+  const auto lab = invocation.OpenLab();
   if (!lab.ok()) {
-    if (session.json()) PrintJson({{"state", nullptr}, {"nodes", Json::array()}});
+    if (invocation.json()) PrintJson({{"state", nullptr}, {"nodes", Json::array()}});
     return Fail(lab.status());
   }
   const Json status = LabStatus(*lab);
-  if (session.json()) {
+  if (invocation.json()) {
     PrintJson(status);
   } else {
     std::cout << lab->state.string() << "\n\n";
@@ -41,10 +41,11 @@ int ShowStatus(const Session& session) {
 
 }  // namespace
 
-void AddLabStatus(CLI::App& lab, Session& session) {
+void AddLabStatus(CLI::App& lab, Invocation& invocation) {
   CLI::App& verb =
       *lab.add_subcommand("status", "Says where the lab is and which nodes run")->fallthrough();
-  verb.callback([&session] { session.run = [&session] { return ShowStatus(session); }; });
+  verb.callback(
+      [&invocation] { invocation.run = [&invocation] { return ShowStatus(invocation); }; });
 }
 
 }  // namespace radix::cli

@@ -36,9 +36,9 @@ struct Options {
   std::vector<std::string> labels;
 };
 
-std::filesystem::path Place(const Session& session) {
-  const auto place = FindLab(session.state);
-  const bool named = !session.state.empty() || std::getenv("RADIX_LAB") != nullptr;
+std::filesystem::path Place(const Invocation& invocation) {
+  const auto place = FindLab(invocation.state);
+  const bool named = !invocation.state.empty() || std::getenv("RADIX_LAB") != nullptr;
   // One that was merely remembered may be gone since.
   return !place.empty() && (named || LoadLab(place).ok()) ? place : DefaultLabPlace();
 }
@@ -102,13 +102,13 @@ absl::StatusOr<Readiness> PowerUp(const Lab& lab) {
   return AwaitReady(lab, processes);
 }
 
-int Show(const Session& session, const Lab& lab, const Readiness& readiness, double seconds) {
+int Show(const Invocation& invocation, const Lab& lab, const Readiness& readiness, double seconds) {
   const LabNode& first = lab.nodes.front();
   const auto members = Members(first);
   const auto services = Services(first);
   if (!members.ok()) return Fail(members.status());
   if (!services.ok()) return Fail(services.status());
-  if (session.json()) {
+  if (invocation.json()) {
     Json json = LabStatus(lab);
     json["leader"] = readiness.leader;
     json["epoch"] = readiness.epoch;
@@ -131,9 +131,9 @@ int Show(const Session& session, const Lab& lab, const Readiness& readiness, dou
   return kExitOk;
 }
 
-int LabUp(const Session& session, const Options& options) {
+int LabUp(const Invocation& invocation, const Options& options) {
   const Instant begin = confab::Now();
-  const auto place = Place(session);
+  const auto place = Place(invocation);
   const auto before = LoadLab(place);
   const auto lab = PlanLab(Plan(place, options, before));
   if (absl::IsInvalidArgument(lab.status())) return FailUsage(lab.status());
@@ -156,8 +156,8 @@ int LabUp(const Session& session, const Options& options) {
   }
   if (running == static_cast<std::ptrdiff_t>(lab->nodes.size())) {
     if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
-    session.json() ? PrintJson(LabStatus(*lab))
-                   : void(std::cout << "already up, at " << place.string() << '\n');
+    invocation.json() ? PrintJson(LabStatus(*lab))
+                      : void(std::cout << "already up, at " << place.string() << '\n');
     return kExitOk;
   }
   for (const LabNode& node : lab->nodes) {
@@ -168,12 +168,12 @@ int LabUp(const Session& session, const Options& options) {
   if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
 
   CatchInterrupts();
-  if (!session.json()) {
+  if (!invocation.json()) {
     std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;
   }
   const auto readiness = PowerUp(*lab);
   if (readiness.ok()) {
-    return Show(session, *lab, *readiness,
+    return Show(invocation, *lab, *readiness,
                 std::chrono::duration<double>(confab::Now() - begin).count());
   }
   const int code = Fail(readiness.status());
@@ -185,7 +185,7 @@ int LabUp(const Session& session, const Options& options) {
 
 }  // namespace
 
-void AddLabUp(CLI::App& lab, Session& session) {
+void AddLabUp(CLI::App& lab, Invocation& invocation) {
   CLI::App& verb =
       *lab.add_subcommand("up", "Powers up N nodes; returns when all of them serve")->fallthrough();
   const auto options = std::make_shared<Options>();
@@ -195,8 +195,9 @@ void AddLabUp(CLI::App& lab, Session& session) {
   verb.add_option("--port", options->port, "flock's and reeve's port. Default: 7117.");
   verb.add_option("--label", options->labels, "NODE:TAG or NODE:KEY=VALUE; may be given often")
       ->allow_extra_args(false);
-  verb.callback(
-      [&session, options] { session.run = [&, options] { return LabUp(session, *options); }; });
+  verb.callback([&invocation, options] {
+    invocation.run = [&, options] { return LabUp(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

@@ -8,31 +8,31 @@
 int main(int argc, char** argv) {
   using namespace radix::cli;  // NOLINT(google-build-using-namespace): this file is its main
 
-  Session session;
+  Invocation invocation;
   CLI::App app("Powers up a Radix datacenter on this machine, and asks it what it does.", "radix");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--state", session.state,
+  app.add_option("--state", invocation.state,
                  "The lab's folder. Default: RADIX_LAB, else the lab that was last up.");
-  app.add_option("--node", session.node, "The node that is asked. Default: the lab's first.");
-  app.add_option("-o,--output", session.output, "text or json")
+  app.add_option("--node", invocation.node, "The node that is asked. Default: the lab's first.");
+  app.add_option("-o,--output", invocation.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
 
   CLI::App& lab = *app.add_subcommand("lab", "N nodes on this machine's loopback addresses");
   lab.require_subcommand(1);
   lab.fallthrough();
-  AddLabUp(lab, session);
-  AddLabDown(lab, session);
-  AddLabStatus(lab, session);
-  AddLabKill(lab, session);
-  AddLabStart(lab, session);
-  AddMembers(app, session);
-  AddServices(app, session);
-  AddGet(app, session);
-  AddApply(app, session);
-  AddStatus(app, session);
-  AddPut(app, session);
-  AddFetch(app, session);
+  AddLabUp(lab, invocation);
+  AddLabDown(lab, invocation);
+  AddLabStatus(lab, invocation);
+  AddLabKill(lab, invocation);
+  AddLabStart(lab, invocation);
+  AddMembers(app, invocation);
+  AddServices(app, invocation);
+  AddGet(app, invocation);
+  AddApply(app, invocation);
+  AddStatus(app, invocation);
+  AddPut(app, invocation);
+  AddFetch(app, invocation);
 
   try {
     app.parse(argc, argv);
@@ -42,5 +42,5 @@ int main(int argc, char** argv) {
     app.exit(error);
     return kExitUsage;
   }
-  return session.run();
+  return invocation.run();
 }

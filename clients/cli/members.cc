@@ -5,15 +5,15 @@
 
 namespace radix::cli {
 
-void AddMembers(CLI::App& app, Session& session) {
+void AddMembers(CLI::App& app, Invocation& invocation) {
   CLI::App& verb = *app.add_subcommand("members", "Lists the nodes of the group")->fallthrough();
-  verb.callback([&session] {
-    session.run = [&session] {
-      const auto node = session.OpenNode();
+  verb.callback([&invocation] {
+    invocation.run = [&invocation] {
+      const auto node = invocation.OpenNode();
       if (!node.ok()) return Fail(node.status());
       const auto members = Members(*node);
       if (!members.ok()) return Fail(members.status());
-      session.json() ? PrintJson(*members) : PrintObjects(*members);
+      invocation.json() ? PrintJson(*members) : PrintObjects(*members);
       return kExitOk;
     };
   });

@@ -31,7 +31,7 @@ std::optional<ProcessId> RunningNode(const LabNode& node);
 // The folder of the running program, where `fulcrum` lies too.
 std::filesystem::path ProgramFolder();
 
-// Starts the node's fulcrum in a session of its own and writes NODE/pid. Its output goes to
+// Starts the node's fulcrum, detached from this terminal, and writes NODE/pid. Its output goes to
 // NODE/log/fulcrum.log. NotFound when there is no fulcrum beside this program.
 absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);
 

@@ -13,12 +13,12 @@
 namespace radix::cli {
 namespace {
 
-int Put(const Session& session, const std::filesystem::path& path) {
-  const auto node = session.OpenNode();
+int Put(const Invocation& invocation, const std::filesystem::path& path) {
+  const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const auto checksum = PasticheClient(Network::At(node->state)).PutFile(path);
   if (!checksum.ok()) return Fail(Explain(*node, "pastiche", checksum.status()));
-  if (session.json()) {
+  if (invocation.json()) {
     std::error_code error;
     PrintJson({{"checksum", checksum->ToString()},
                {"size_bytes", std::filesystem::file_size(path, error)},
@@ -31,13 +31,14 @@ int Put(const Session& session, const std::filesystem::path& path) {
 
 }  // namespace
 
-void AddPut(CLI::App& app, Session& session) {
+void AddPut(CLI::App& app, Invocation& invocation) {
   CLI::App& verb =
       *app.add_subcommand("put", "Stores a file; prints the checksum by which any node has it")
            ->fallthrough();
   const auto path = std::make_shared<std::string>();
   verb.add_option("file", *path, "The file")->required();
-  verb.callback([&session, path] { session.run = [&, path] { return Put(session, *path); }; });
+  verb.callback(
+      [&invocation, path] { invocation.run = [&, path] { return Put(invocation, *path); }; });
 }
 
 }  // namespace radix::cli

@@ -5,16 +5,16 @@
 
 namespace radix::cli {
 
-void AddServices(CLI::App& app, Session& session) {
+void AddServices(CLI::App& app, Invocation& invocation) {
   CLI::App& verb =
       *app.add_subcommand("services", "Lists what serves in the group, and where")->fallthrough();
-  verb.callback([&session] {
-    session.run = [&session] {
-      const auto node = session.OpenNode();
+  verb.callback([&invocation] {
+    invocation.run = [&invocation] {
+      const auto node = invocation.OpenNode();
       if (!node.ok()) return Fail(node.status());
       const auto services = Services(*node);
       if (!services.ok()) return Fail(services.status());
-      session.json() ? PrintJson(*services) : PrintObjects(*services);
+      invocation.json() ? PrintJson(*services) : PrintObjects(*services);
       return kExitOk;
     };
   });

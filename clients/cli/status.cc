@@ -72,8 +72,8 @@ void PrintText(const GetStatusResponse& status) {
   PrintUnmet(std::cout, status);
 }
 
-int Status(const Session& session, const Options& options) {
-  const auto node = session.OpenNode();
+int Status(const Invocation& invocation, const Options& options) {
+  const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const auto limit =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s));
@@ -95,13 +95,13 @@ int Status(const Session& session, const Options& options) {
     PrintUnmet(std::cerr, last);
     return code;
   }
-  session.json() ? PrintJson(ToJson(*reply)) : PrintText(*reply);
+  invocation.json() ? PrintJson(ToJson(*reply)) : PrintText(*reply);
   return kExitOk;
 }
 
 }  // namespace
 
-void AddStatus(CLI::App& app, Session& session) {
+void AddStatus(CLI::App& app, Invocation& invocation) {
   CLI::App& verb =
       *app.add_subcommand("status", "Says how far the group is from what its manifests ask for")
            ->fallthrough();
@@ -109,8 +109,9 @@ void AddStatus(CLI::App& app, Session& session) {
   verb.add_flag("--wait", options->wait, "Wait until all of it is true");
   verb.add_option("--timeout", options->timeout_s, "Seconds to wait at most. Default: 60.")
       ->check(CLI::NonNegativeNumber);
-  verb.callback(
-      [&session, options] { session.run = [&, options] { return Status(session, *options); }; });
+  verb.callback([&invocation, options] {
+    invocation.run = [&, options] { return Status(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

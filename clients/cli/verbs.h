@@ -12,7 +12,7 @@
 namespace radix::cli {
 
 // What all commands share, and which of them was chosen.
-struct Session {
+struct Invocation {
   std::string state;            // --state
   std::string node;             // --node
   std::string output = "text";  // --output: text or json
@@ -30,18 +30,18 @@ struct Session {
   }
 };
 
-void AddLabUp(CLI::App& lab, Session& session);
-void AddLabDown(CLI::App& lab, Session& session);
-void AddLabStatus(CLI::App& lab, Session& session);
-void AddLabKill(CLI::App& lab, Session& session);
-void AddLabStart(CLI::App& lab, Session& session);
+void AddLabUp(CLI::App& lab, Invocation& invocation);
+void AddLabDown(CLI::App& lab, Invocation& invocation);
+void AddLabStatus(CLI::App& lab, Invocation& invocation);
+void AddLabKill(CLI::App& lab, Invocation& invocation);
+void AddLabStart(CLI::App& lab, Invocation& invocation);
 
-void AddMembers(CLI::App& app, Session& session);
-void AddServices(CLI::App& app, Session& session);
-void AddGet(CLI::App& app, Session& session);
-void AddApply(CLI::App& app, Session& session);
-void AddStatus(CLI::App& app, Session& session);
-void AddPut(CLI::App& app, Session& session);
-void AddFetch(CLI::App& app, Session& session);
+void AddMembers(CLI::App& app, Invocation& invocation);
+void AddServices(CLI::App& app, Invocation& invocation);
+void AddGet(CLI::App& app, Invocation& invocation);
+void AddApply(CLI::App& app, Invocation& invocation);
+void AddStatus(CLI::App& app, Invocation& invocation);
+void AddPut(CLI::App& app, Invocation& invocation);
+void AddFetch(CLI::App& app, Invocation& invocation);
 
 }  // namespace radix::cli

@@ -40,6 +40,11 @@ EVERYWHERE_BANS = {
 CLOCK_BAN = re.compile(r"steady_clock::now\(|clock_gettime")
 MACHINE_PATH = re.compile(r"(?<![\w./])/(work|farm|root/\.pyenv)/|/tmp/b/")
 
+NETWORK_BAN = re.compile(r"\b(ServerBuilder|Create(Custom)?Channel)\b")
+FUNCTION_LINES_MAX = 70
+FUNCTION_START = re.compile(r"( *).*(\)|const|override|noexcept|>) (-> .* )?\{$")
+NO_FUNCTION = re.compile(r"\b(namespace|class|struct|enum|union)\b|^\s*//|^\s*(\} )?(if|else|for|while|do|switch|try|catch)\b")
+
 breaches = []
 
 
@@ -48,10 +53,16 @@ def breach(path, line, message):
 
 
 def tracked_files():
-    listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, text=True, check=True)
-    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    """Every file of the tree. Walked rather than asked of git, which a fresh machine may not have."""
+    found, folders = [], [ROOT]
+    while folders:
+        for entry in folders.pop().iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                if entry.name not in (".git", "build", "__pycache__"):
+                    folders.append(entry)
+            elif entry.is_file():
+                found.append(entry)
+    return sorted(found)
 
 
 def part_of(path):
@@ -104,7 +115,20 @@ def may_include(kind, component, included):
     return False
 
 
+def check_functions(path, lines):
+    """clang-format's indentation says where a function ends."""
+    for start, line in enumerate(lines):
+        begin = FUNCTION_START.match(line)
+        if not begin or NO_FUNCTION.search(line):
+            continue
+        end = begin.group(1) + "}"
+        length = next((i for i, later in enumerate(lines[start + 1:], 2) if later.startswith(end)), 0)
+        if length > FUNCTION_LINES_MAX:
+            breach(path, start + 1, f"a function of {length} lines; at most {FUNCTION_LINES_MAX}")
+
+
 def check_code(path, lines):
+    check_functions(path, lines)
     kind, component = part_of(path)
     for number, line in enumerate(lines, 1):
         included = re.match(r'#include "((services|clients|fulcrum|tests)/[^"]+)"', line)
@@ -115,8 +139,11 @@ def check_code(path, lines):
             for pattern, what in CORE_BANS.items():
                 if re.search(pattern, code):
                     breach(path, number, f"a core may not use {what}: {code.strip()}")
-        elif kind not in ("confab", "test") and CLOCK_BAN.search(code):
-            breach(path, number, "only confab reads the clock: services/confab/clock.h")
+        elif kind not in ("confab", "test"):
+            if CLOCK_BAN.search(code):
+                breach(path, number, "only confab reads the clock: services/confab/clock.h")
+            if NETWORK_BAN.search(code):
+                breach(path, number, "only confab serves and dials: services/confab/serve.h, dial.h")
     if path.suffix == ".h" and "#pragma once" not in "\n".join(lines[:40]):
         breach(path, 1, "header without #pragma once")
     if path.name in ("main.cc", "run.cc") and len(lines) > MAIN_LINES_MAX:
