@@ -1,0 +1,55 @@
+#include "services/steward/run.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/confab/node.h"
+#include "services/muster/muster_service.h"
+#include "services/registry/group_driver.h"
+#include "services/steward/steward_service.h"
+
+namespace radix::steward {
+namespace {
+
+int Fail(const std::string& message, int exit_status) {
+  spdlog::error("{}", message);
+  return exit_status;
+}
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  confab::StartLog("steward");
+  BlockStopSignals();
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) return Fail(std::string(arguments.status().message()), 2);
+  if (arguments->epoch == 0) return Fail("--epoch: is required, and greater than 0", 2);
+  const auto port = static_cast<std::uint16_t>(arguments->charter.port + 1);
+
+  const auto end = [epoch = arguments->epoch] {
+    spdlog::info("the lease of epoch {} has run out: ending", epoch);
+    kill(getpid(), SIGTERM);  // which Wait, below, is waiting for
+  };
+  StewardServiceImpl steward(arguments->charter, arguments->epoch, end);
+  muster::MusterServiceImpl muster(arguments->node, [&steward] { return steward.CheckLease(); });
+  const registry::GroupLink group(
+      arguments->node, [&steward](const registry::Group& now) { steward.HandleGroup(now); });
+  auto serving = Serve(Network{arguments->node},
+                       {.horde = "radix",
+                        .api = "steward1",
+                        .inst = "steward1_0",
+                        .port = port,
+                        .socket = "steward",
+                        .drain_quiet = 0s,
+                        .drain_limit = 1s,
+                        .on_drain = [&steward] { steward.EndStreams(); }},
+                       {{&steward, v1::StewardService::service_full_name()},
+                        {&muster, muster::v1::MusterService::service_full_name()}});
+  if (!serving.ok()) return Fail(std::string(serving.status().message()), 1);
+  return (*serving)->Wait();
+}
+
+}  // namespace radix::steward

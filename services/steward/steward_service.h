@@ -1,0 +1,85 @@
+// The gRPC face of the steward.
+
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "radix/steward/v1/steward.grpc.pb.h"
+#include "services/confab/charter.h"
+#include "services/confab/timer_thread.h"
+#include "services/registry/group.h"
+#include "services/registry/pulled_stream.h"
+#include "services/steward/group_table.h"
+#include "services/steward/lease.h"
+#include "services/steward/steward_codec.h"
+
+namespace radix::steward {
+
+// Acts under one epoch, within the lease that flock reports. Thread-safe. Must outlive the server
+// that it is registered with.
+class StewardServiceImpl final : public v1::StewardService::CallbackService {
+ public:
+  // `on_over` is called once, when the lease has run out: then the process should end. It must not
+  // block.
+  StewardServiceImpl(const Charter& charter, std::uint64_t epoch, std::function<void()> on_over);
+
+  grpc::ServerBidiReactor<v1::SyncRequest, v1::SyncResponse>* Sync(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* GetState(grpc::CallbackServerContext* context,
+                                     const v1::GetStateRequest* request,
+                                     v1::GetStateResponse* response) override;
+
+  // Tells it what flock says.
+  void HandleGroup(const registry::Group& group);
+
+  // OK while the steward may act; otherwise FailedPrecondition or Unavailable.
+  absl::Status CheckLease();
+
+  // Ends all streams, and all that would come later.
+  void EndStreams();
+
+ private:
+  using SyncStream = registry::PulledBidi<v1::SyncRequest, v1::SyncResponse>;
+
+  // One reeve's link.
+  struct Link {
+    StreamId id = 0;
+    std::string node;  // empty before the hello
+    IpAddress address;
+    std::vector<registry::Selector> subscriptions;
+    std::optional<std::uint64_t> revision;  // what it was told last
+    std::uint64_t round = 0;
+    bool resend = false;
+  };
+
+  void HandleMessage(SyncStream& stream, Link& link, const v1::SyncRequest& request);
+  absl::Status HandleHello(Link& link, const v1::Hello& message);
+  absl::Status HandleDelta(Link& link, const v1::SyncRequest& request);
+  void WakeIfChanged();
+  void HandleDone(StreamId id, const std::shared_ptr<SyncStream>& stream);
+  bool NextFor(Link& link, v1::SyncResponse& response);
+  absl::Status LeaseStatus() const;
+  Instant Tick(Instant now);
+
+  const AddressRanges ranges_;
+  const std::string origin_;
+  const std::function<void()> on_over_;
+  mutable std::mutex mutex_;
+  Lease lease_;
+  bool told_over_ = false;
+  GroupTable table_;
+  StreamId last_stream_ = 0;
+  std::map<StreamId, std::shared_ptr<SyncStream>> by_id_;
+  std::uint64_t woken_revision_ = 0;
+  std::uint64_t round_ = 1;  // every reeve hears something in every round
+  Instant next_round_at_;
+  registry::StreamSet<SyncStream> streams_;
+  confab::TimerThread timer_;  // last: its thread uses the others
+};
+
+}  // namespace radix::steward
