@@ -1,0 +1,102 @@
+#include "fulcrum/boot.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "fulcrum/state_folder.h"
+#include "fulcrum/supervisor.h"
+#include "services/confab/log.h"
+
+namespace radix::fulcrum {
+namespace {
+
+// A step waits this long for its service, then the next one begins: a node whose network is broken
+// still runs what needs none. The service is started again, with back-off, for as long as it takes.
+constexpr Duration kStepLimit = 5s;
+
+// What picket has to end its plugins, when the node ends.
+constexpr Duration kGuestsLimit = 15s;
+
+void Step(Supervisor& supervisor, int number, const std::string& service) {
+  spdlog::info("step {} of 5: starting {}, waiting until it serves", number, service);
+  supervisor.Keep(service);
+  if (!supervisor.AwaitReady(service, kStepLimit)) {
+    spdlog::warn("step {} of 5: {} does not serve yet; going on without it", number, service);
+  }
+}
+
+void BringUp(Supervisor& supervisor) {
+  // 1. Start flocking.
+  Step(supervisor, 1, "flock");
+
+  // 2. Start the heartbeater, to which every service says that it lives.
+  Step(supervisor, 2, "heartbeater");
+
+  // 3. Start reeve; and the steward, on whichever node the flock made its sealed leader.
+  Step(supervisor, 3, "reeve");
+  supervisor.OnLeadership([&supervisor](std::optional<std::uint64_t> epoch) {
+    if (!epoch) {
+      supervisor.End("steward");
+      supervisor.Want({{"dean", {}}});
+      return;
+    }
+    supervisor.Keep("steward", {"--epoch", absl::StrCat(*epoch)});
+    supervisor.Want({{"dean", {}}, {"proctor", {"--epoch", absl::StrCat(*epoch)}}});
+  });
+
+  // 4. Start picket, which runs everything else.
+  Step(supervisor, 4, "picket");
+
+  // 5. Through picket: dean, and the proctor beside the steward. That is what Want asked for in
+  // step 3. From there on they start the rest: dean the node's own list, proctor the manifests.
+  spdlog::info("step 5 of 5: picket starts dean, and the proctor where this node leads");
+}
+
+void TakeDown(Supervisor& supervisor) {
+  spdlog::info("draining: plugins, picket, steward, reeve, heartbeater; then leaving the flock");
+  supervisor.EndGuests(kGuestsLimit);
+  for (const char* service : {"picket", "steward", "reeve", "heartbeater", "flock"}) {
+    supervisor.EndAndAwait(service);
+  }
+  supervisor.EndStrays();
+  spdlog::info("down");
+}
+
+}  // namespace
+
+int Boot(const confab::ServiceArguments& node) {
+  // Were 0, 1 or 2 closed, sockets would take their places and get what was meant for people.
+  while (const int fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
+    if (fd > 2 || fd < 0) {
+      close(fd);
+      break;
+    }
+  }
+  confab::StartLog("fulcrum");
+  const auto held = TakeStateFolder(node.node.state);
+  if (!held.ok()) {
+    spdlog::error("{}", std::string(held.status().message()));
+    return 1;
+  }
+  auto supervisor =
+      Supervisor::Create({.state = node.node.state, .arguments = confab::ToCommandLine(node)});
+  if (!supervisor.ok()) {
+    spdlog::error("{}", std::string(supervisor.status().message()));
+    return 1;
+  }
+  spdlog::info("node {} at {} in bloc {}, quorum {} of {}", node.node.name,
+               node.node.address.ToString(), node.charter.bloc, node.charter.quorum,
+               node.charter.at_most);
+  BringUp(**supervisor);
+  (*supervisor)->AwaitStop();
+  TakeDown(**supervisor);
+  return 0;
+}
+
+}  // namespace radix::fulcrum

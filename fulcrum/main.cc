@@ -1,0 +1,86 @@
+// fulcrum: brings a node up; or, as `fulcrum <service>`, runs one service in this process.
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "fulcrum/boot.h"
+#include "fulcrum/built_in.h"
+#include "fulcrum/launch.h"
+#include "fulcrum/node_options.h"
+#include "services/confab/charter_file.h"
+#include "services/confab/parent.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    "usage: fulcrum --charter F [--name N] [--address A] [--state DIR] [--label L]...\n"
+    "                                  boot this node; SIGTERM drains it and leaves\n"
+    "       fulcrum check CHARTER      validate a charter and its key file\n"
+    "       fulcrum keygen FILE        make a key file\n"
+    "       fulcrum SERVICE ...        run one service; the node does this by itself\n"
+    "\n"
+    "  --charter F   the bloc's charter, the same on every node\n"
+    "  --name N      1 to 63 characters of a-z 0-9 -   (default: the host's name)\n"
+    "  --address A   (default: this machine's only address in the charter's ranges)\n"
+    "  --state DIR   the node's own folder   (default: /var/lib/radix for root, otherwise\n"
+    "                ~/.local/state/radix/node)\n"
+    "  --label L     `tag` or `key=value`, for LABEL(...) in manifests; may be repeated\n"
+    "  --help, --version\n";
+
+int Complain(const absl::Status& status, int exit_status) {
+  std::fprintf(stderr, "fulcrum: %s\n", std::string(status.message()).c_str());
+  return exit_status;
+}
+
+int Usage(const std::string& problem) {
+  std::fprintf(stderr, "fulcrum: %s\n%s", problem.c_str(), kUsage);
+  return 2;
+}
+
+int Check(int argc, char** argv) {
+  if (argc != 2) return Usage("check takes one charter");
+  const std::filesystem::path path = std::filesystem::absolute(argv[1]);
+  const auto charter = radix::confab::LoadCharter(path);
+  if (!charter.ok()) return Complain(charter.status(), 1);
+  const auto keys = radix::confab::LoadKeys(path, *charter);
+  if (!keys.ok()) return Complain(keys.status(), 1);
+  std::printf("%s: valid: bloc %s, %u slots (%s), port %u, at_most %u, quorum %u, %zu key(s)\n",
+              argv[1], charter->bloc.c_str(), charter->ranges.size(),
+              charter->ranges.ToString().c_str(), charter->port, charter->at_most, charter->quorum,
+              keys->size());
+  return 0;
+}
+
+int MakeKey(int argc, char** argv) {
+  if (argc != 2) return Usage("keygen takes one file");
+  const absl::Status made = radix::confab::MakeKeyFile(argv[1]);
+  return made.ok() ? 0 : Complain(made, 1);
+}
+
+int BootNode(int argc, char** argv) {
+  const auto flags = radix::fulcrum::ParseNodeFlags(argc, argv);
+  if (!flags.ok()) return Complain(flags.status(), 2);
+  const auto node = radix::fulcrum::ResolveNode(*flags);
+  return node.ok() ? radix::fulcrum::Boot(*node) : Complain(node.status(), 1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "launch") return radix::fulcrum::Launch(argc - 1, argv + 1);
+  if (const auto* run = radix::fulcrum::FindBuiltIn(verb)) {
+    radix::confab::DieWithParent();
+    radix::confab::NameProcess(verb.c_str());
+    return run(argc - 1, argv + 1);
+  }
+  if (verb == "check") return Check(argc - 1, argv + 1);
+  if (verb == "keygen") return MakeKey(argc - 1, argv + 1);
+  if (verb == "--help" || verb == "-h" || verb == "help") return std::fputs(kUsage, stdout) < 0;
+  if (verb == "--version") return std::puts("fulcrum " RADIX_VERSION) < 0;
+  if (verb.starts_with("--")) return BootNode(argc, argv);
+  return Usage(verb.empty() ? "it has to be told what to do" : "there is no '" + verb + "'");
+}

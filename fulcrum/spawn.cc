@@ -1,0 +1,114 @@
+#include "fulcrum/spawn.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/descriptor.h"
+
+namespace radix::fulcrum {
+namespace {
+
+using confab::Descriptor;
+
+Descriptor OpenLog(const std::filesystem::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+      static_cast<std::uintmax_t>(info.st_size) > kLogBytesMax) {
+    std::error_code error;
+    std::filesystem::rename(path, path.string() + ".1", error);
+  }
+  // Not blocking: should a pipe stand there, opening it must not wait for its reader.
+  Descriptor log(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (log) return log;
+  spdlog::warn("{}: {}; what it would get is lost", path.string(), std::strerror(errno));
+  return Descriptor(open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
+// What is to be done between fork and exec.
+class Actions {
+ public:
+  Actions(int log, int descriptor) {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions_, log, 1);
+    posix_spawn_file_actions_adddup2(&actions_, log, 2);
+    if (descriptor >= 0) posix_spawn_file_actions_adddup2(&actions_, descriptor, 3);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, descriptor >= 0 ? 4 : 3);
+  }
+  ~Actions() { posix_spawn_file_actions_destroy(&actions_); }
+  Actions(const Actions&) = delete;
+  Actions& operator=(const Actions&) = delete;
+  const posix_spawn_file_actions_t* get() const { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+};
+
+class Attributes {
+ public:
+  Attributes() {
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes_);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  }
+  ~Attributes() { posix_spawnattr_destroy(&attributes_); }
+  Attributes(const Attributes&) = delete;
+  Attributes& operator=(const Attributes&) = delete;
+  const posix_spawnattr_t* get() const { return &attributes_; }
+
+ private:
+  posix_spawnattr_t attributes_{};
+};
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+absl::StatusOr<pid_t> SpawnProcess(const SpawnOptions& options) {
+  const Descriptor log = OpenLog(options.log);
+  const Actions actions(log.get(), options.descriptor);
+  const Attributes attributes;
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, options.program.c_str(), actions.get(), attributes.get(),
+                                Pointers(options.argv).data(), Pointers(options.env).data());
+  if (error != 0) {
+    return absl::InternalError(absl::StrCat(options.program.string(), ": ", std::strerror(error)));
+  }
+  return pid;
+}
+
+std::string LastLine(const std::filesystem::path& log) {
+  const Descriptor file(open(log.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  if (!file || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+  std::array<char, 301> tail{};
+  const off_t start = std::max<off_t>(0, info.st_size - static_cast<off_t>(tail.size()));
+  const ssize_t size = pread(file.get(), tail.data(), tail.size(), start);
+  if (size <= 0) return "";
+  std::string text(tail.data(), static_cast<std::size_t>(size));
+  if (text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
+}
+
+}  // namespace radix::fulcrum
