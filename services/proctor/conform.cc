@@ -30,7 +30,7 @@ std::vector<Order> Conform(const std::vector<PluginSpec>& builtins,
     for (const PluginSpec& spec : assignment->run) want(spec);
     for (const auto& [id, plugin] : present) {
       if (wanted.count(id) == 0 && assignment->keep_ids.count(id) == 0 && IsActive(*plugin) &&
-          IsManifestOwner(plugin->spec.owner)) {
+          IsOfManifest(plugin->spec)) {
         stops.push_back({Order::Kind::kStop, plugin->spec});
       }
     }

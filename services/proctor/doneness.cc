@@ -98,7 +98,7 @@ class Measurement {
       }
       return;
     }
-    if (!IsManifestOwner(plugin.spec.owner) || plugin.state == PluginState::kStopped ||
+    if (!IsOfManifest(plugin.spec) || plugin.state == PluginState::kStopped ||
         wanted_.count({name, plugin.spec.id}) != 0) {
       return;
     }

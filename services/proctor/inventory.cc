@@ -47,6 +47,11 @@ PluginSpec InstanceOf(const std::string& manifest, const ServiceSpec& spec, std:
           .env = spec.env};
 }
 
+bool IsOfManifest(const PluginSpec& spec) {
+  const bool builtin = spec.file.rfind("builtin:", 0) == 0;
+  return builtin ? spec.owner == kBuiltInName : IsManifestOwner(spec.owner);
+}
+
 std::string ServiceOf(const std::string& id) { return id.substr(0, id.find('.')); }
 
 std::map<std::string, std::int64_t> PresentInstances(const std::string& manifest,

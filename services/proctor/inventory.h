@@ -64,6 +64,10 @@ struct PlacedService {
 // side. A built-in service has its own name as id: there is one of it on a node at most.
 PluginSpec InstanceOf(const std::string& manifest, const ServiceSpec& spec, std::int64_t ordinal);
 
+// Whether manifests decide about a plugin: its owner is one, and it is no built-in service, unless
+// of the built-in manifest.
+bool IsOfManifest(const PluginSpec& spec);
+
 // The service's name that an id made by InstanceOf begins with.
 std::string ServiceOf(const std::string& id);
 

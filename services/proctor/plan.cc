@@ -55,10 +55,10 @@ class Planner {
           continue;
         }
         const bool serves = plugin.serving && plugin.state == PluginState::kRunning;
-        if (wanted.count({name, plugin.spec.id}) == 0) {
+        if (wanted.count({name, plugin.spec.id}) != 0) {
+          if (serves) ++serving;
+        } else if (plugin.state == PluginState::kRunning) {
           leftovers.push_back({name, plugin.spec.id, serves});
-        } else if (serves) {
-          ++serving;
         }
       }
     }
@@ -66,7 +66,7 @@ class Planner {
     std::stable_sort(leftovers.begin(), leftovers.end(),
                      [](const Leftover& a, const Leftover& b) { return a.serving && !b.serving; });
     for (const Leftover& leftover : leftovers) {
-      if (room-- <= 0 || !leftover.serving) break;
+      if (room-- <= 0) break;
       if (auto at = plan_.find(leftover.node); at != plan_.end()) {
         at->second.keep_ids.insert(leftover.id);
       }

@@ -24,8 +24,10 @@ struct Assignment {
 //
 // Starts come before stops. A service that is to run n times keeps so many of the instances that it
 // should no longer have (an earlier version, or on another node) that, with those of the wanted
-// that serve, n serve; what serves least is given up first. A service that nobody asks for, or that
-// is wanted 0 times, keeps nothing. Nodes that are lost get no assignment and keep what they run.
+// that serve, there are n: those that serve before those that only run, so that a registry that
+// begins anew stops nothing; what does not even run is given up at once. A service that nobody asks
+// for, or that is wanted 0 times, keeps nothing. Nodes that are lost get no assignment and keep
+// what they run.
 std::map<std::string, Assignment> Plan(const std::vector<PlacedService>& services,
                                        const Nodes& nodes);
 

@@ -116,10 +116,17 @@ TEST(Plan, AMovedInstanceStaysUntilItsSuccessorServes) {
   EXPECT_EQ(Plan(services, nodes)["n1"].keep_ids.size(), 0U);
 }
 
-TEST(Plan, WhatDoesNotServeIsNotKept) {
+TEST(Plan, WhatServesIsKeptBeforeWhatOnlyRunsAndWhatEndedNotAtAll) {
   Nodes nodes = ThreeNodes();
   nodes["n1"].plugins = {Runs("galumph2_3", /*serving=*/false)};
-  EXPECT_EQ(Plan({Placed("galumph2_4", {{"n1", 1}})}, nodes)["n1"].keep_ids.size(), 0U);
+  nodes["n2"].plugins = {Runs("galumph2_3")};
+  auto plan = Plan({Placed("galumph2_4", {{"n3", 1}})}, nodes);
+  EXPECT_EQ(plan["n1"].keep_ids.size(), 0U);
+  EXPECT_EQ(plan["n2"].keep_ids.size(), 1U);
+  nodes["n2"].plugins[0].state = PluginState::kBackoff;
+  plan = Plan({Placed("galumph2_4", {{"n3", 1}})}, nodes);
+  EXPECT_EQ(plan["n1"].keep_ids.size(), 1U);
+  EXPECT_EQ(plan["n2"].keep_ids.size(), 0U);
 }
 
 TEST(Plan, FewerAreWantedSoTheRestIsNotKept) {
@@ -152,6 +159,7 @@ TEST(Conform, WithoutAnAssignmentOnlyTheBuiltInsAreTouched) {
 TEST(Conform, StartsComeBeforeStopsAndOthersPluginsStay) {
   std::vector<Plugin> plugins = {Runs("galumph2_3"),
                                  {.spec = {.id = "dean", .owner = "fulcrum"}},
+                                 {.spec = {.id = "x", .owner = "who", .file = "builtin:x"}},
                                  {.spec = {.id = "pastiche", .owner = "dean"}}};
   Assignment assignment{.run = {InstanceOf("g", Galumph("galumph2_4"), 0)}};
   EXPECT_THAT(Conform({}, assignment, plugins),

@@ -1,0 +1,419 @@
+#include "services/proctor/dean_driver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/confab/address.h"
+#include "services/confab/clock.h"
+#include "services/confab/dial.h"
+#include "services/confab/entropy.h"
+#include "services/proctor/files_driver.h"
+#include "services/proctor/proctor_codec.h"
+
+namespace radix::proctor {
+namespace {
+
+constexpr std::size_t kQueueMax = 64;
+constexpr Duration kPullLimit = 50s;
+constexpr Duration kRewrittenPullLimit = 5s;  // afterwards it is kept without its files
+
+bool SameName(const Document& a, const Document& b) {
+  return a.epoch == b.epoch && a.revision == b.revision && a.checksum == b.checksum;
+}
+
+}  // namespace
+
+DeanDriver::DeanDriver(Options options)
+    : options_(std::move(options)),
+      own_address_(options_.node.address.ToString()),
+      random_(confab::RandomNumber()) {}
+
+std::shared_ptr<DeanDriver> DeanDriver::Create(Options options) {
+  std::shared_ptr<DeanDriver> driver(new DeanDriver(std::move(options)));
+  driver->Start();
+  return driver;
+}
+
+DeanDriver::~DeanDriver() {
+  timer_ = nullptr;
+  if (session_) session_->stream->Cancel();
+}
+
+void DeanDriver::Start() {
+  const auto weak = weak_from_this();
+  orders_.emplace(options_.node, [weak](const Orders::Outcome& outcome) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    {
+      const std::lock_guard lock(self->mutex_);
+      const std::string& id = outcome.order.spec.id;
+      if (outcome.status.ok() && self->plugins_) {
+        auto& plugins = *self->plugins_;
+        if (outcome.order.kind == Order::Kind::kStart) {
+          plugins[id] = outcome.plugin;
+        } else if (auto found = plugins.find(id); found != plugins.end()) {
+          if (found->second.state() != picket::v1::PLUGIN_STATE_STOPPED) {
+            found->second.set_state(picket::v1::PLUGIN_STATE_STOPPING);
+          }
+        }
+      }
+      self->orders_->Take(outcome, confab::Now());
+    }
+    self->timer_->Wake();
+  });
+  StartWatches();
+  const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
+  timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
+}
+
+void DeanDriver::StartWatches() {
+  const auto weak = weak_from_this();
+  // Calls `change(driver)` under the lock, then has everything looked at again.
+  const auto updating = [weak](auto change) {
+    return [weak, change](const auto&... message) {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      {
+        const std::lock_guard lock(self->mutex_);
+        change(*self, message...);
+      }
+      self->timer_->Wake();
+    };
+  };
+  const auto on_end = updating([](DeanDriver&) {});
+  flock_ = std::make_unique<decltype(flock_)::element_type>(
+      options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup,
+      flock::v1::WatchGroupRequest(),
+      decltype(flock_)::element_type::Handlers{
+          updating([](DeanDriver& self, const flock::v1::WatchGroupResponse& wire) {
+            self.group_ = ToGroup(wire, self.own_address_, confab::Now());
+          }),
+          on_end});
+  picket_ = std::make_unique<decltype(picket_)::element_type>(
+      options_.node, "picket", &picket::v1::PicketService::Stub::async::WatchPlugins,
+      picket::v1::WatchPluginsRequest(),
+      decltype(picket_)::element_type::Handlers{
+          updating([](DeanDriver& self, const picket::v1::WatchPluginsResponse& wire) {
+            self.plugins_.emplace();
+            for (const auto& plugin : wire.plugins()) {
+              (*self.plugins_)[plugin.spec().id()] = plugin;
+            }
+          }),
+          updating([](DeanDriver& self) { self.plugins_ = std::nullopt; })});
+  heartbeater_ = std::make_unique<decltype(heartbeater_)::element_type>(
+      options_.node, "heartbeater", &heartbeater::v1::HeartbeaterService::Stub::async::Watch,
+      heartbeater::v1::WatchRequest(),
+      decltype(heartbeater_)::element_type::Handlers{
+          updating([](DeanDriver& self, const heartbeater::v1::WatchResponse& wire) {
+            self.local_.Apply(wire.delta());
+          }),
+          on_end});
+  reeve::v1::WatchRequest proctors;
+  proctors.mutable_selector()->set_horde("radix");
+  proctors.mutable_selector()->set_api("proctor1");
+  reeve_ = std::make_unique<decltype(reeve_)::element_type>(
+      options_.node, "reeve", &reeve::v1::ReeveService::Stub::async::Watch, proctors,
+      decltype(reeve_)::element_type::Handlers{
+          updating([](DeanDriver& self, const reeve::v1::WatchResponse& wire) {
+            self.proctors_.Apply(wire.delta());
+          }),
+          on_end});
+}
+
+Instant DeanDriver::Tick(Instant now) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return Instant::max();
+  Instant next = std::min({now + 1s, flock_->Tick(now), picket_->Tick(now), heartbeater_->Tick(now),
+                           reeve_->Tick(now)});
+  OpenStore(now);
+  Follow(now);
+  Accept();
+  next = std::min(next, GiveOrders(now));
+  Report();
+  if (store_ == nullptr) next = std::min(next, store_again_at_);
+  if (follow_again_at_ > now) next = std::min(next, follow_again_at_);
+  if (session_ && group_) next = std::min(next, group_->grant_until);
+  return std::max(next, now + 10ms);  // bounds how often a storm of changes is looked at
+}
+
+void DeanDriver::OpenStore(Instant now) {
+  if (store_ != nullptr || now < store_again_at_) return;
+  auto store = DesiredStore::Open(options_.node.state / "desired.db");
+  if (!store.ok()) {
+    spdlog::error("cannot keep the group's decisions, so this node does not take part in them: {}",
+                  std::string(store.status().message()));
+    store_again_at_ = now + store_backoff_.Next(random_);
+    return;
+  }
+  store_ = *std::move(store);
+  acceptor_.emplace(store_->loaded());
+  spdlog::info("has revision {} of epoch {} on disk", acceptor_->document().revision,
+               acceptor_->document().epoch);
+}
+
+// Whether `step`'s answer may leave.
+bool DeanDriver::Persist(const Acceptor::Step& step) {
+  if (!step.persist) return true;
+  if (absl::Status saved = store_->Save(*step.persist); !saved.ok()) {
+    spdlog::error("not on disk: {}", std::string(saved.message()));
+    return false;
+  }
+  acceptor_->Commit(*step.persist);
+  return true;
+}
+
+// The proctor whose orders this node may take now; empty for none.
+std::string DeanDriver::FollowedNetId(Instant now) const {
+  if (!group_ || group_->granted_epoch <= 0 || now >= group_->grant_until) return "";
+  for (const std::string& net_id : proctors_.NetIdsOf("radix", "proctor1")) {
+    const auto endpoint = Endpoint::Parse(net_id);
+    if (endpoint.ok() && endpoint->ip.ToString() == group_->granted_address) return net_id;
+  }
+  return "";
+}
+
+void DeanDriver::Follow(Instant now) {
+  const std::string net_id = FollowedNetId(now);
+  if (session_ && (session_->net_id != net_id || session_->epoch != group_->granted_epoch)) {
+    Leave();
+  }
+  if (session_ || net_id.empty() || store_ == nullptr || now < follow_again_at_) return;
+  Open(net_id, now);
+}
+
+void DeanDriver::Open(const std::string& net_id, Instant now) {
+  follow_again_at_ = now + follow_backoff_.Next(random_);
+  const std::int64_t epoch = group_->granted_epoch;
+  const Acceptor::Step step = acceptor_->Prepare(epoch);
+  if (step.answer != Acceptor::Answer::kPromised) {
+    spdlog::error("granted epoch {}, but promised {} before", epoch, acceptor_->promised());
+    return;
+  }
+  const auto channel = confab::Dial(net_id);
+  if (!channel.ok()) {
+    spdlog::error("proctor at {}: {}", net_id, std::string(channel.status().message()));
+    return;
+  }
+  if (!Persist(step)) return;
+
+  const std::uint64_t id = ++last_session_;
+  session_.emplace();
+  session_->id = id;
+  session_->epoch = epoch;
+  session_->net_id = net_id;
+  session_->stub = v1::ProctorService::NewStub(*channel);
+  session_->stream = Stream::Create(kQueueMax);
+  session_->stub->async()->Follow(&session_->stream->context(), session_->stream.get());
+  session_->stream->Begin({.on_message =
+                               [weak = weak_from_this(), id](const v1::FollowResponse& response) {
+                                 if (const auto self = weak.lock())
+                                   self->HandleResponse(id, response);
+                               },
+                           .on_end =
+                               [weak = weak_from_this(), id](const grpc::Status& status) {
+                                 if (const auto self = weak.lock()) self->HandleEnd(id, status);
+                               }});
+  v1::FollowRequest request;
+  v1::FollowHello& hello = *request.mutable_hello();
+  hello.set_epoch(epoch);
+  hello.set_node(options_.node.name);
+  hello.set_address(own_address_);
+  hello.set_boot(group_->own_boot);
+  for (const std::string& label : options_.node.labels) hello.add_labels(label);
+  *hello.mutable_document() = ToWire(acceptor_->document(), /*with_body=*/true);
+  *hello.mutable_plugins() = MakeReport();
+  session_->reported = hello.plugins().SerializeAsString();
+  session_->stream->Send(std::move(request));
+}
+
+// What came over this session counts no more, acknowledgements under way included.
+void DeanDriver::Leave() {
+  session_->stream->Cancel();
+  session_ = std::nullopt;
+  pending_ = std::nullopt;
+  assignment_ = std::nullopt;
+}
+
+void DeanDriver::HandleResponse(std::uint64_t session, const v1::FollowResponse& response) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!session_ || session_->id != session || response.epoch() != session_->epoch) return;
+    if (!session_->answered) {
+      spdlog::info("follows the proctor at {} under epoch {}", session_->net_id, session_->epoch);
+    }
+    session_->answered = true;
+    follow_backoff_.Reset();
+    if (response.has_write()) {
+      HandleWrite(response);
+    } else if (response.has_assignment()) {
+      assignment_ = ToAssignment(response.assignment());
+      assignment_revision_ = response.assignment().revision();
+    }
+  }
+  timer_->Wake();
+}
+
+void DeanDriver::HandleEnd(std::uint64_t session, const grpc::Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!session_ || session_->id != session) return;
+    const std::string problem = absl::StrCat(session_->net_id, ": ", status.error_message());
+    if (problem != follow_problem_) spdlog::info("follows no proctor: {}", problem);
+    follow_problem_ = problem;
+    Leave();
+  }
+  timer_->Wake();
+}
+
+// The files come first: what a quorum acknowledged must be there to run.
+void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
+  auto document = ToDocument(response.write());
+  v1::DocumentBody body;
+  if (!document.ok() || document->epoch != session_->epoch ||
+      !body.ParseFromString(document->body)) {
+    spdlog::error("refused a malformed document");
+    Document name;
+    name.epoch = response.write().epoch();
+    name.revision = response.write().revision();
+    return SendAck(name, "malformed");
+  }
+  if (pending_ && SameName(pending_->document, *document)) return;  // repeated while under way
+  v1::DocumentBody before;
+  before.ParseFromString(acceptor_->document().body);
+  std::set<std::string> files = FilesOf(body);
+  for (const std::string& file : FilesOf(before)) files.erase(file);
+  pending_ = PendingWrite{*document, files.empty()};
+  if (files.empty()) return;
+  PullFiles(options_.node, files, response.rewritten() ? kRewrittenPullLimit : kPullLimit,
+            [weak = weak_from_this(), session = session_->id, document = *document,
+             rewritten = response.rewritten()](const absl::Status& status) {
+              if (const auto self = weak.lock()) {
+                self->HandlePulled(session, document, rewritten, status);
+              }
+            });
+}
+
+void DeanDriver::HandlePulled(std::uint64_t session, const Document& document, bool rewritten,
+                              const absl::Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!session_ || session_->id != session || !pending_ ||
+        !SameName(pending_->document, document)) {
+      return;
+    }
+    if (status.ok() || rewritten) {
+      if (!status.ok()) spdlog::warn("without its file: {}", std::string(status.message()));
+      pending_->pulled = true;
+    } else {
+      spdlog::warn("revision {} refused: {}", document.revision, std::string(status.message()));
+      pending_ = std::nullopt;
+      SendAck(document, std::string(status.message()));
+    }
+  }
+  timer_->Wake();
+}
+
+// Puts what is pending on disk, and acknowledges it.
+void DeanDriver::Accept() {
+  if (!pending_ || !pending_->pulled || !session_) return;
+  const Document document = std::move(pending_->document);
+  pending_ = std::nullopt;
+  const Acceptor::Step step = acceptor_->Write(document);
+  if (step.answer != Acceptor::Answer::kAccepted) {
+    SendAck(document, absl::StrCat("promised epoch ", acceptor_->promised(), ", has revision ",
+                                   acceptor_->document().revision));
+  } else if (!Persist(step)) {
+    SendAck(document, "the disk does not take it");
+  } else {
+    SendAck(document, "");
+  }
+}
+
+void DeanDriver::SendAck(const Document& document, const std::string& refusal) {
+  v1::FollowRequest request;
+  *request.mutable_ack()->mutable_document() = ToWire(document, /*with_body=*/false);
+  request.mutable_ack()->set_refusal(refusal);
+  if (!session_->stream->Send(std::move(request))) session_->stream->Cancel();
+}
+
+Instant DeanDriver::GiveOrders(Instant now) {
+  if (!plugins_) return Instant::max();
+  std::vector<Plugin> plugins;
+  for (const auto& [id, plugin] : *plugins_) plugins.push_back(ToPlugin(plugin, false));
+  const std::vector<Order> orders = Conform(options_.builtins, assignment_, plugins);
+  if (assignment_ && orders.empty()) conformed_revision_ = assignment_revision_;
+  return orders_->Issue(
+      orders,
+      [this](const Order& order) -> std::int64_t {
+        return order.spec.owner == "dean" || !session_ ? 0 : session_->epoch;
+      },
+      now);
+}
+
+void DeanDriver::Report() {
+  if (!session_ || !plugins_) return;
+  v1::FollowRequest request;
+  *request.mutable_plugins() = MakeReport();
+  std::string report = request.plugins().SerializeAsString();
+  if (report == session_->reported) return;
+  session_->reported = std::move(report);
+  if (!session_->stream->Send(std::move(request))) session_->stream->Cancel();
+}
+
+v1::PluginsReport DeanDriver::MakeReport() const {
+  v1::PluginsReport report;
+  const std::vector<picket::v1::Plugin> plugins = PluginList();
+  for (const picket::v1::Plugin& plugin : plugins) *report.add_plugins() = plugin;
+  for (const std::string& id : local_.ServingIds(plugins)) report.add_serving_ids(id);
+  report.set_assignment_revision(conformed_revision_);
+  for (const std::string& error : orders_->Errors()) report.add_errors(error);
+  return report;
+}
+
+std::vector<picket::v1::Plugin> DeanDriver::PluginList() const {
+  std::vector<picket::v1::Plugin> list;
+  if (!plugins_) return list;
+  for (const auto& [id, plugin] : *plugins_) list.push_back(plugin);
+  return list;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
+  const std::lock_guard lock(mutex_);
+  std::string net_id = FollowedNetId(confab::Now());
+  for (const std::string& other : proctors_.NetIdsOf("radix", "proctor1")) {
+    const auto endpoint = Endpoint::Parse(other);
+    if (net_id.empty() && endpoint.ok() && group_ &&
+        endpoint->ip.ToString() == group_->leader_address) {
+      net_id = other;
+    }
+  }
+  if (net_id.empty()) return absl::UnavailableError("there is no proctor now; try again");
+  if (net_id != channel_net_id_) {
+    auto channel = confab::Dial(net_id);
+    if (!channel.ok()) return channel.status();
+    channel_ = *std::move(channel);
+    channel_net_id_ = net_id;
+  }
+  return channel_;
+}
+
+v1::GetNodeResponse DeanDriver::NodeState() {
+  const std::lock_guard lock(mutex_);
+  v1::GetNodeResponse response;
+  response.set_node(options_.node.name);
+  if (session_ && session_->answered) response.set_epoch(session_->epoch);
+  if (acceptor_) *response.mutable_document() = ToWire(acceptor_->document(), false);
+  for (picket::v1::Plugin& plugin : PluginList()) *response.add_plugins() = std::move(plugin);
+  return response;
+}
+
+void DeanDriver::Close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  if (session_) Leave();
+}
+
+}  // namespace radix::proctor

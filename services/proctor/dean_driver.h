@@ -1,0 +1,145 @@
+// A node's half at work: follows the proctor, keeps the decisions on disk, conforms the node.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "clients/cpp/client_stream.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
+#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
+#include "radix/picket/v1/picket.grpc.pb.h"
+#include "radix/proctor/v1/proctor.grpc.pb.h"
+#include "radix/reeve/v1/reeve.grpc.pb.h"
+#include "services/confab/backoff.h"
+#include "services/confab/node.h"
+#include "services/confab/timer_thread.h"
+#include "services/proctor/acceptor.h"
+#include "services/proctor/desired_store_driver.h"
+#include "services/proctor/group_codec.h"
+#include "services/proctor/orders_driver.h"
+#include "services/proctor/registry_codec.h"
+#include "services/proctor/watch_driver.h"
+
+namespace radix::proctor {
+
+// Follows one proctor at a time: that of the leader to which this node's own unexpired grant runs,
+// under that epoch, and only then takes writes and orders. Cut off, it keeps what the node runs,
+// and keeps the node's own built-in list running. Made with Create and held by shared_ptr.
+// Thread-safe.
+class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
+ public:
+  struct Options {
+    confab::Node node;
+    std::vector<PluginSpec> builtins;  // run on this node whatever happens
+  };
+
+  static std::shared_ptr<DeanDriver> Create(Options options);
+  ~DeanDriver();
+
+  // A channel to the sealed leader's proctor; Unavailable while none is known.
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> Proctor();
+
+  v1::GetNodeResponse NodeState();
+
+  // Follows nobody any more: for a drain.
+  void Close();
+
+ private:
+  using Stream = ClientBidi<v1::FollowRequest, v1::FollowResponse>;
+
+  // One stream to a proctor.
+  struct Session {
+    std::uint64_t id = 0;
+    std::int64_t epoch = 0;
+    std::string net_id;
+    std::unique_ptr<v1::ProctorService::Stub> stub;
+    std::shared_ptr<Stream> stream;
+    std::string reported;  // the last report, serialised
+    bool answered = false;
+  };
+
+  // A document that came in and is not on disk yet.
+  struct PendingWrite {
+    Document document;
+    bool pulled = false;  // its files are here, or need not be
+  };
+
+  explicit DeanDriver(Options options);
+  void Start();
+  void StartWatches();
+  Instant Tick(Instant now);
+
+  void OpenStore(Instant now);
+  bool Persist(const Acceptor::Step& step);
+
+  std::string FollowedNetId(Instant now) const;
+  void Follow(Instant now);
+  void Open(const std::string& net_id, Instant now);
+  void Leave();
+  void HandleResponse(std::uint64_t session, const v1::FollowResponse& response);
+  void HandleEnd(std::uint64_t session, const grpc::Status& status);
+
+  void HandleWrite(const v1::FollowResponse& response);
+  void HandlePulled(std::uint64_t session, const Document& document, bool rewritten,
+                    const absl::Status& status);
+  void Accept();
+  void SendAck(const Document& document, const std::string& refusal);
+
+  Instant GiveOrders(Instant now);
+  void Report();
+  v1::PluginsReport MakeReport() const;
+  std::vector<picket::v1::Plugin> PluginList() const;
+
+  const Options options_;
+  const std::string own_address_;
+
+  std::mutex mutex_;
+  bool closed_ = false;
+  Random random_;
+  std::optional<Group> group_;
+  std::optional<std::map<std::string, picket::v1::Plugin>> plugins_;  // unset: picket is unknown
+  InstanceTable local_;                                               // this node's instances
+  InstanceTable proctors_;                                            // the group's proctors
+
+  std::unique_ptr<DesiredStore> store_;  // null while it cannot be opened
+  std::optional<Acceptor> acceptor_;     // set with store_
+  Instant store_again_at_;
+  Backoff store_backoff_{500ms, 10s};
+
+  std::optional<Session> session_;
+  std::uint64_t last_session_ = 0;
+  Instant follow_again_at_;
+  Backoff follow_backoff_{100ms, 2s};
+  std::string follow_problem_;  // logged when it changes
+  std::optional<PendingWrite> pending_;
+  std::optional<Assignment> assignment_;  // of session_
+  std::int64_t assignment_revision_ = 0;
+  std::int64_t conformed_revision_ = 0;
+  std::optional<Orders> orders_;
+  std::string channel_net_id_;
+  std::shared_ptr<grpc::Channel> channel_;  // for Proctor()
+
+  std::unique_ptr<
+      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>
+      flock_;
+  std::unique_ptr<Watch<picket::v1::PicketService, picket::v1::WatchPluginsRequest,
+                        picket::v1::WatchPluginsResponse>>
+      picket_;
+  std::unique_ptr<Watch<heartbeater::v1::HeartbeaterService, heartbeater::v1::WatchRequest,
+                        heartbeater::v1::WatchResponse>>
+      heartbeater_;
+  std::unique_ptr<Watch<reeve::v1::ReeveService, reeve::v1::WatchRequest, reeve::v1::WatchResponse>>
+      reeve_;
+  std::unique_ptr<confab::TimerThread> timer_;  // last: its thread uses the others
+};
+
+}  // namespace radix::proctor

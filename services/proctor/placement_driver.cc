@@ -1,0 +1,93 @@
+#include "services/proctor/placement_driver.h"
+
+#include <utility>
+
+#include "services/khan/evaluate.h"
+#include "services/proctor/proctor_codec.h"
+
+namespace radix::proctor {
+namespace {
+
+// What the group runs of itself beyond what every node runs.
+Manifest BuiltIn() {
+  return {.name = std::string(kBuiltInName),
+          .services = {{.name = "healthminder",
+                        .api = "healthminder1",
+                        .inst = "healthminder1_1",
+                        .file = "builtin:healthminder",
+                        .horde = "radix"}},
+          .khan = "pick(healthminder, 1, ALL)"};
+}
+
+absl::StatusOr<khan::Program> ParseKhan(const Manifest& manifest) {
+  std::set<std::string> services;
+  for (const ServiceSpec& service : manifest.services) services.insert(service.name);
+  const std::string file = manifest.source.empty() ? manifest.name : manifest.source;
+  return khan::Program::Parse(manifest.khan, services, {file, manifest.khan_line});
+}
+
+absl::StatusOr<khan::Program> CheckAndParse(const Manifest& manifest, Author author) {
+  if (absl::Status status = Check(manifest, author); !status.ok()) return status;
+  return ParseKhan(manifest);
+}
+
+}  // namespace
+
+absl::Status CheckUserManifest(const Manifest& manifest) {
+  return CheckAndParse(manifest, Author::kUser).status();
+}
+
+void Placement::Load(const v1::DocumentBody& body) {
+  entries_.clear();
+  set_aside_.clear();
+  const auto add = [this](Manifest manifest, Author author) {
+    auto program = CheckAndParse(manifest, author);
+    const std::string name = manifest.name;
+    if (program.ok()) {
+      entries_[name] = {std::move(manifest), *std::move(program)};
+    } else {
+      set_aside_[name] = std::string(program.status().message());
+    }
+  };
+  add(BuiltIn(), Author::kBuiltIn);
+  for (const v1::Manifest& manifest : body.manifests()) add(ToManifest(manifest), Author::kUser);
+}
+
+std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
+  khan::Situation situation;
+  for (const auto& [name, node] : nodes) {
+    situation.nodes[name] = {node.labels.begin(), node.labels.end()};
+  }
+  std::vector<PlacedService> services;
+  for (const auto& [name, entry] : entries_) {
+    situation.present.clear();
+    for (const ServiceSpec& spec : entry.manifest.services) {
+      situation.present[spec.name] = PresentInstances(name, spec.name, nodes);
+    }
+    auto placed = khan::Evaluate(entry.program, situation);
+    for (const ServiceSpec& spec : entry.manifest.services) {
+      PlacedService service{.manifest = name, .spec = spec};
+      if (auto found = placed.find(spec.name); found != placed.end()) {
+        service.want = found->second.want;
+        service.nodes = std::move(found->second.nodes);
+        service.problem = std::move(found->second.problem);
+      }
+      services.push_back(std::move(service));
+    }
+  }
+  return services;
+}
+
+std::map<std::string, Assignment> Placement::PlanFor(const std::vector<PlacedService>& services,
+                                                     const Nodes& nodes) const {
+  std::map<std::string, Assignment> plan = Plan(services, nodes);
+  if (set_aside_.empty()) return plan;
+  for (auto& [name, assignment] : plan) {
+    for (const Plugin& plugin : nodes.at(name).plugins) {
+      if (set_aside_.count(plugin.spec.owner) != 0) assignment.keep_ids.insert(plugin.spec.id);
+    }
+  }
+  return plan;
+}
+
+}  // namespace radix::proctor

@@ -1,0 +1,419 @@
+#include "services/proctor/proctor_driver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+#include "services/proctor/doneness.h"
+
+namespace radix::proctor {
+namespace {
+
+constexpr Duration kLeaseCheck = 100ms;      // also bounds how late a time-out is noticed
+constexpr Duration kConfirmationLimit = 5s;  // for flock to say that this node leads
+constexpr std::size_t kChangesMax = 64;      // waiting at a time
+
+v1::UnmetItem ToWire(const UnmetItem& item) {
+  v1::UnmetItem wire;
+  wire.set_manifest(item.manifest);
+  wire.set_service(item.service);
+  wire.set_node(item.node);
+  wire.set_reason(item.reason);
+  return wire;
+}
+
+v1::ServiceStatus ToWire(const ServiceStatus& status) {
+  v1::ServiceStatus wire;
+  wire.set_manifest(status.manifest);
+  wire.set_service(status.service);
+  wire.set_inst(status.inst);
+  wire.set_want_count(static_cast<std::int32_t>(std::min<std::int64_t>(status.want, INT32_MAX)));
+  wire.set_serving_count(static_cast<std::int32_t>(status.serving));
+  for (const std::string& node : status.nodes) wire.add_nodes(node);
+  return wire;
+}
+
+v1::FollowResponse ToWire(const Decisions::Write& write, std::int64_t epoch) {
+  v1::FollowResponse response;
+  response.set_epoch(epoch);
+  *response.mutable_write() = ToWire(write.document, /*with_body=*/true);
+  response.set_rewritten(write.rewritten);
+  return response;
+}
+
+grpc::Status TooSlow() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the stream is read too slowly"};
+}
+
+}  // namespace
+
+ProctorDriver::ProctorDriver(Options options)
+    : options_(std::move(options)), own_address_(options_.node.address.ToString()) {}
+
+std::shared_ptr<ProctorDriver> ProctorDriver::Create(Options options) {
+  std::shared_ptr<ProctorDriver> driver(new ProctorDriver(std::move(options)));
+  driver->Start();
+  return driver;
+}
+
+ProctorDriver::~ProctorDriver() { timer_ = nullptr; }
+
+void ProctorDriver::Start() {
+  started_at_ = confab::Now();
+  const auto weak = weak_from_this();
+  flock_ = std::make_unique<
+      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>(
+      options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup,
+      flock::v1::WatchGroupRequest(),
+      decltype(flock_)::element_type::Handlers{
+          .on_message =
+              [weak](const flock::v1::WatchGroupResponse& wire) {
+                if (const auto self = weak.lock()) self->HandleGroup(wire);
+              },
+          .on_end = [] {}});
+  const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
+  timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
+}
+
+Instant ProctorDriver::Tick(Instant now) {
+  Calls calls;
+  Instant next = now + kLeaseCheck;
+  {
+    const std::lock_guard lock(mutex_);
+    next = std::min(next, flock_->Tick(now));
+    CheckLease(now, calls);
+    if (!over_ && decisions_) {
+      decisions_->HandleTimeout(now);
+      Advance(now, calls);
+    }
+  }
+  for (const auto& call : calls) call();
+  return next;
+}
+
+void ProctorDriver::HandleGroup(const flock::v1::WatchGroupResponse& wire) {
+  Calls calls;
+  {
+    const std::lock_guard lock(mutex_);
+    const Instant now = confab::Now();
+    Group group = ToGroup(wire, own_address_, now);
+    if (over_) return;
+    if (group.epoch > options_.epoch || (group_ && group.epoch != options_.epoch)) {
+      Over(absl::StrCat("the sealed leader's epoch is ", group.epoch), calls);
+    } else if (group.epoch == options_.epoch && group.lease_until > now && group.quorum > 0) {
+      roster_.Expect(group.alive);
+      if (!decisions_) {
+        decisions_.emplace(Decisions::Options{
+            .epoch = options_.epoch, .own_slot = own_address_, .quorum = group.quorum});
+        spdlog::info("leading under epoch {}, waiting for the reports of {} nodes", options_.epoch,
+                     group.quorum);
+      }
+      group_ = std::move(group);
+    }
+  }
+  for (const auto& call : calls) call();
+  timer_->Wake();
+}
+
+void ProctorDriver::CheckLease(Instant now, Calls& calls) {
+  if (over_) return;
+  if (!group_) {
+    if (now >= started_at_ + kConfirmationLimit) {
+      Over("this node's flock does not say that it leads under that epoch", calls);
+    }
+  } else if (now >= group_->lease_until) {
+    Over("the lease ran out", calls);
+  } else if (decisions_->phase() == Decisions::Phase::kSuperseded) {
+    Over("a node promised a later epoch", calls);
+  }
+}
+
+// The epoch is over: nothing is acknowledged or ordered from here on.
+void ProctorDriver::Over(const std::string& why, Calls& calls) {
+  if (over_) return;
+  over_ = true;
+  spdlog::info("epoch {} is over: {}", options_.epoch, why);
+  const absl::Status status = absl::UnavailableError(
+      absl::StrCat("the lease of epoch ", options_.epoch,
+                   " ended before enough nodes had it on disk; it may or may not have been kept: "
+                   "ask for the status, or apply again"));
+  for (Change& change : proposed_) {
+    calls.push_back([done = std::move(change.done), status] { done(status); });
+  }
+  for (Change& change : waiting_) {
+    calls.push_back([done = std::move(change.done), status] { done(status); });
+  }
+  proposed_.clear();
+  waiting_.clear();
+  for (auto& [id, session] : sessions_) {
+    calls.push_back([end = session.link.end] {
+      end({grpc::StatusCode::FAILED_PRECONDITION, "the lease ended"});
+    });
+  }
+  sessions_.clear();
+  if (options_.on_over) calls.push_back(options_.on_over);
+}
+
+void ProctorDriver::Close() {
+  Calls calls;
+  {
+    const std::lock_guard lock(mutex_);
+    Over("asked to end", calls);
+  }
+  for (const auto& call : calls) call();
+}
+
+absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello, Link link) {
+  Calls calls;
+  LinkId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const Instant now = confab::Now();
+    CheckLease(now, calls);
+    if (over_ || !decisions_ || hello.epoch != options_.epoch) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("this proctor's epoch is ", options_.epoch,
+                       over_ || !decisions_ ? ", and it does not lead now" : ""));
+    }
+    const auto address = IpAddress::Parse(hello.address);
+    if (!address.ok() || !options_.ranges.SlotOf(*address)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("hello.address: ", hello.address, " is not in the charter's ranges"));
+    }
+    id = next_link_++;
+    for (auto old = sessions_.begin(); old != sessions_.end();) {
+      if (old->second.address != hello.address) {
+        ++old;
+        continue;
+      }
+      calls.push_back([end = old->second.link.end] {
+        end({grpc::StatusCode::ABORTED, "the node opened a newer stream"});
+      });
+      old = sessions_.erase(old);
+    }
+    sessions_[id] = {hello.address, std::move(link), std::nullopt};
+    decisions_->HandleDisconnect(hello.address);
+    decisions_->HandleReport(hello.address, hello.document, now);
+    roster_.Connect(hello.address, hello.node, hello.labels, hello.plugins, now);
+    if (roster_.NameAt(hello.address).empty()) {
+      spdlog::error("{} calls itself {}, as another node does: it gets nothing placed on it",
+                    hello.address, hello.node);
+    }
+    spdlog::info("{} ({}) follows, with revision {} of epoch {}", hello.node, hello.address,
+                 hello.document.revision, hello.document.epoch);
+    plan_due_ = true;
+  }
+  for (const auto& call : calls) call();
+  timer_->Wake();
+  return id;
+}
+
+void ProctorDriver::HandlePlugins(LinkId id, const v1::PluginsReport& report) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto session = sessions_.find(id);
+    if (session == sessions_.end()) return;
+    roster_.Report(session->second.address, ToPlugins(report),
+                   {report.errors().begin(), report.errors().end()});
+    plan_due_ = true;
+  }
+  timer_->Wake();
+}
+
+void ProctorDriver::HandleAck(LinkId id, const v1::DocumentAck& ack) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto session = sessions_.find(id);
+    if (session == sessions_.end() || over_) return;
+    const std::string& address = session->second.address;
+    const v1::Document& name = ack.document();
+    if (ack.refusal().empty()) {
+      decisions_->HandleAck(address, name.epoch(), name.revision(), name.checksum(), confab::Now());
+    } else {
+      spdlog::warn("{} does not keep revision {}: {}", address, name.revision(), ack.refusal());
+    }
+  }
+  timer_->Wake();
+}
+
+void ProctorDriver::Disconnect(LinkId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto session = sessions_.find(id);
+    if (session == sessions_.end()) return;
+    spdlog::info("{} follows no more", session->second.address);
+    decisions_->HandleDisconnect(session->second.address);
+    roster_.Disconnect(session->second.address, confab::Now());
+    sessions_.erase(session);
+    plan_due_ = true;
+  }
+  timer_->Wake();
+}
+
+absl::Status ProctorDriver::Leading(Instant now) const {
+  if (over_) return absl::FailedPreconditionError("this proctor's epoch is over; try again");
+  if (!group_ || now >= group_->lease_until) {
+    return absl::FailedPreconditionError("this proctor holds no lease now; try again");
+  }
+  if (decisions_->phase() != Decisions::Phase::kLeading || loaded_revision_ < 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this proctor does not know the group's decisions yet: ", decisions_->report_count(),
+        " nodes reported, ", decisions_->quorum(), " must; try again"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ProctorDriver::CheckLeading() {
+  const std::lock_guard lock(mutex_);
+  return Leading(confab::Now());
+}
+
+void ProctorDriver::Make(Change change) {
+  absl::Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    status = Leading(confab::Now());
+    if (status.ok() && waiting_.size() >= kChangesMax) {
+      status = absl::UnavailableError("too many changes wait already; try again");
+    }
+    if (status.ok()) waiting_.push_back(std::move(change));
+  }
+  if (!status.ok()) return change.done(status);
+  timer_->Wake();
+}
+
+// Everything that follows from what happened: writes, acknowledgements, the next proposal, orders.
+void ProctorDriver::Advance(Instant now, Calls& calls) {
+  if (decisions_->phase() == Decisions::Phase::kLeading &&
+      decisions_->decided().revision != loaded_revision_) {
+    const Document& decided = decisions_->decided();
+    if (!body_.ParseFromString(decided.body)) {
+      return Over("the decided document cannot be read by this version", calls);
+    }
+    loaded_revision_ = decided.revision;
+    placement_.Load(body_);
+    for (const auto& [name, why] : placement_.set_aside()) {
+      spdlog::error("manifest {} is set aside: {}", name, why);
+    }
+    roster_.Begin(now);
+    plan_due_ = true;
+    spdlog::info("revision {} is decided: {} manifests", decided.revision, body_.manifests_size());
+  }
+  FinishChanges(now, calls);
+  ProposeNext(now, calls);
+  while (std::optional<Decisions::Write> write = decisions_->PollWrite()) {
+    for (auto& [id, session] : sessions_) {
+      if (session.address != write->slot) continue;
+      if (!session.link.send(ToWire(*write, options_.epoch))) {
+        calls.push_back([end = session.link.end] { end(TooSlow()); });
+      }
+    }
+  }
+  if (loaded_revision_ >= 0) Plan(now);
+}
+
+void ProctorDriver::FinishChanges(Instant now, Calls& calls) {
+  if (!proposed_.empty() && loaded_revision_ >= proposed_revision_) {
+    for (Change& change : proposed_) {
+      calls.push_back(
+          [done = std::move(change.done), revision = loaded_revision_] { done(revision); });
+    }
+    proposed_.clear();
+  }
+  const auto expire = [&](Change& change) {
+    if (now < change.deadline) return false;
+    calls.push_back([done = std::move(change.done)] {
+      done(absl::UnavailableError(
+          "not enough nodes had it on disk in time; it may or may not have been kept: ask for the "
+          "status, or apply again"));
+    });
+    return true;
+  };
+  std::erase_if(proposed_, expire);
+  std::erase_if(waiting_, expire);
+}
+
+// Puts all changes that wait into one document.
+void ProctorDriver::ProposeNext(Instant now, Calls& calls) {
+  if (waiting_.empty() || !Leading(now).ok() || decisions_->in_flight()) return;
+  v1::DocumentBody next = body_;
+  for (const Change& change : waiting_) change.edit(next);
+  const auto revision = decisions_->Propose(next.SerializeAsString(), now);
+  if (!revision.ok()) {
+    for (Change& change : waiting_) {
+      calls.push_back(
+          [done = std::move(change.done), status = revision.status()] { done(status); });
+    }
+    waiting_.clear();
+    return;
+  }
+  proposed_revision_ = *revision;
+  std::move(waiting_.begin(), waiting_.end(), std::back_inserter(proposed_));
+  waiting_.clear();
+}
+
+// Places everything anew and tells every node whose assignment changed.
+void ProctorDriver::Plan(Instant now) {
+  const std::optional<Instant> due = roster_.NextTimeout();
+  if ((!plan_due_ && (!due || now < *due)) || !roster_.IsSettled(now)) return;
+  plan_due_ = false;
+  const Nodes nodes = roster_.View(now);
+  placed_ = placement_.Place(nodes);
+  std::map<std::string, Assignment> plan = placement_.PlanFor(placed_, nodes);
+  for (auto& [id, session] : sessions_) {
+    const auto assignment = plan.find(roster_.NameAt(session.address));
+    if (assignment == plan.end() || session.sent == assignment->second) continue;
+    assignment_revision_ = std::max(assignment_revision_ + 1, now.time_since_epoch() / 1ms);
+    v1::FollowResponse response;
+    response.set_epoch(options_.epoch);
+    *response.mutable_assignment() = proctor::ToWire(assignment->second, assignment_revision_);
+    if (session.link.send(response)) session.sent = std::move(assignment->second);
+  }
+}
+
+absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
+  const std::lock_guard lock(mutex_);
+  const Instant now = confab::Now();
+  if (absl::Status status = Leading(now); !status.ok()) return status;
+  if (!roster_.IsSettled(now)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this proctor still waits for the nodes: ", sessions_.size(), " of ",
+                     group_->alive.size(), " are connected; try again"));
+  }
+  Plan(now);
+  const Nodes nodes = roster_.View(now);
+  Doneness doneness = Measure(placed_, nodes);
+  doneness.total += static_cast<std::int64_t>(placement_.set_aside().size());
+  v1::GetStatusResponse response;
+  response.set_epoch(options_.epoch);
+  response.set_revision(loaded_revision_);
+  response.set_doneness(doneness.value());
+  response.set_builtin_doneness(doneness.builtin_value());
+  for (const UnmetItem& item : doneness.unmet) *response.add_unmet() = ToWire(item);
+  for (const auto& [name, why] : placement_.set_aside()) {
+    *response.add_unmet() = ToWire(UnmetItem{name, "", "", why});
+  }
+  for (const ServiceStatus& service : doneness.services) {
+    *response.add_services() = ToWire(service);
+  }
+  for (const auto& [name, node] : nodes) {
+    if (node.connected) response.add_nodes(name);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ListDecisionsResponse> ProctorDriver::List(const std::string& kind) {
+  const std::lock_guard lock(mutex_);
+  if (absl::Status status = Leading(confab::Now()); !status.ok()) return status;
+  v1::ListDecisionsResponse response;
+  response.set_revision(loaded_revision_);
+  for (const v1::Decision& decision : body_.decisions()) {
+    if (decision.kind() == kind) *response.add_decisions() = decision;
+  }
+  return response;
+}
+
+}  // namespace radix::proctor

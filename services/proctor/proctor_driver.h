@@ -1,0 +1,129 @@
+// The leader at work: learns and keeps the group's decisions, places services, tells the deans.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
+#include "radix/proctor/v1/proctor.pb.h"
+#include "services/confab/node.h"
+#include "services/confab/timer_thread.h"
+#include "services/proctor/decisions.h"
+#include "services/proctor/group_codec.h"
+#include "services/proctor/placement_driver.h"
+#include "services/proctor/proctor_codec.h"
+#include "services/proctor/roster.h"
+#include "services/proctor/watch_driver.h"
+
+namespace radix::proctor {
+
+// Acts only while this node is the sealed leader under its epoch, as its flock says, and only on
+// what a quorum of nodes has on disk. Made with Create and held by shared_ptr. Thread-safe;
+// callbacks are called without a lock held.
+class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
+ public:
+  struct Options {
+    confab::Node node;
+    AddressRanges ranges;           // whose addresses count as slots
+    std::int64_t epoch = 0;         // > 0
+    std::function<void()> on_over;  // the epoch is over: end the process; called once
+  };
+
+  // One dean's stream, as the driver uses it; both may be called from any thread.
+  struct Link {
+    std::function<bool(const v1::FollowResponse&)> send;  // false when its reader is too slow
+    std::function<void(const grpc::Status&)> end;
+  };
+  using LinkId = std::uint64_t;
+
+  // One change of the decisions: edits the document, which holds all that was decided before.
+  struct Change {
+    std::function<void(v1::DocumentBody&)> edit;
+    Instant deadline;
+    std::function<void(const absl::StatusOr<std::int64_t>& revision)> done;  // called once
+  };
+
+  static std::shared_ptr<ProctorDriver> Create(Options options);
+  ~ProctorDriver();
+
+  // A dean introduced itself. FailedPrecondition when its epoch is not this one, or this one is
+  // over; InvalidArgument when its address is no slot of the bloc.
+  absl::StatusOr<LinkId> Connect(const Hello& hello, Link link);
+  void HandlePlugins(LinkId id, const v1::PluginsReport& report);
+  void HandleAck(LinkId id, const v1::DocumentAck& ack);
+  void Disconnect(LinkId id);
+
+  // FailedPrecondition unless changes can be made and shown now; the message says what is awaited.
+  absl::Status CheckLeading();
+
+  // Makes a change; `done` gets the revision that a quorum has, or why there is none.
+  void Make(Change change);
+
+  absl::StatusOr<v1::GetStatusResponse> Status();
+  absl::StatusOr<v1::ListDecisionsResponse> List(const std::string& kind);
+
+  std::int64_t epoch() const { return options_.epoch; }
+
+  // Refuses everything from now on, ends all streams and fails all changes: for a drain.
+  void Close();
+
+ private:
+  struct Session {
+    std::string address;
+    Link link;
+    std::optional<Assignment> sent;
+  };
+  using Calls = std::vector<std::function<void()>>;  // to be made once the lock is released
+
+  explicit ProctorDriver(Options options);
+  void Start();
+  Instant Tick(Instant now);
+  void HandleGroup(const flock::v1::WatchGroupResponse& wire);
+  void CheckLease(Instant now, Calls& calls);
+  void MakeDecisions(Instant now);
+  absl::Status Leading(Instant now) const;
+  void Advance(Instant now, Calls& calls);
+  void FinishChanges(Instant now, Calls& calls);
+  void ProposeNext(Instant now, Calls& calls);
+  void Plan(Instant now);
+  void Over(const std::string& why, Calls& calls);
+
+  const Options options_;
+  const std::string own_address_;
+
+  std::mutex mutex_;
+  bool over_ = false;
+  Instant started_at_;
+  std::optional<Group> group_;          // once flock confirmed the epoch
+  std::optional<Decisions> decisions_;  // likewise: flock knows the quorum
+  Roster roster_;
+  Placement placement_;
+  v1::DocumentBody body_;              // of the decided document
+  std::int64_t loaded_revision_ = -1;  // of body_; -1 before the first
+  std::vector<PlacedService> placed_;
+  std::map<LinkId, Session> sessions_;
+  LinkId next_link_ = 1;
+  std::int64_t assignment_revision_ = 0;
+  bool plan_due_ = true;
+  std::deque<Change> waiting_;    // not proposed yet
+  std::vector<Change> proposed_;  // part of proposed_revision_
+  std::int64_t proposed_revision_ = 0;
+
+  std::unique_ptr<
+      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>
+      flock_;
+  std::unique_ptr<confab::TimerThread> timer_;  // last: its thread uses the others
+};
+
+}  // namespace radix::proctor

@@ -1,0 +1,228 @@
+#include "services/proctor/proctor_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+#include "services/confab/grpc_status.h"
+#include "services/confab/server_stream.h"
+#include "services/proctor/files_driver.h"
+#include "services/proctor/proctor_codec.h"
+
+namespace radix::proctor {
+namespace {
+
+using Stream = confab::ServerBidi<v1::FollowRequest, v1::FollowResponse>;
+
+constexpr Duration kApplyLimit = 60s;        // files included
+constexpr std::size_t kFollowQueueMax = 64;  // messages for one dean
+constexpr std::size_t kDecisionValueMax = 64 * 1024;
+constexpr std::size_t kDecisionNameMax = 255;
+
+// Until when the caller waits, at most kApplyLimit.
+Instant DeadlineOf(const grpc::CallbackServerContext& context) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  return confab::Now() + std::min<Duration>(left, kApplyLimit);
+}
+
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
+                                   const absl::Status& status) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(confab::ToGrpc(status));
+  return reactor;
+}
+
+// Replaces what has that name, in name order; a manifest without services removes it.
+void Replace(v1::DocumentBody& body, const v1::Manifest& manifest) {
+  v1::DocumentBody before;
+  before.mutable_manifests()->Swap(body.mutable_manifests());
+  bool placed = manifest.services().empty();
+  for (v1::Manifest& other : *before.mutable_manifests()) {
+    if (other.name() == manifest.name()) continue;
+    if (!placed && other.name() > manifest.name()) {
+      *body.add_manifests() = manifest;
+      placed = true;
+    }
+    *body.add_manifests() = std::move(other);
+  }
+  if (!placed) *body.add_manifests() = manifest;
+}
+
+// The same for an opaque decision; an empty value removes it.
+void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
+  auto& all = *body.mutable_decisions();
+  for (int i = 0; i < all.size(); ++i) {
+    if (all[i].kind() != decision.kind() || all[i].key() != decision.key()) continue;
+    all.DeleteSubrange(i, 1);
+    break;
+  }
+  if (decision.value().empty()) return;
+  *all.Add() = decision;
+  std::sort(all.begin(), all.end(), [](const v1::Decision& a, const v1::Decision& b) {
+    return std::tie(a.kind(), a.key()) < std::tie(b.kind(), b.key());
+  });
+}
+
+absl::Status CheckDecision(const v1::Decision& decision) {
+  for (const auto& [field, text] :
+       {std::pair("kind", &decision.kind()), std::pair("key", &decision.key())}) {
+    if (text->empty() || text->size() > kDecisionNameMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("decision.", field, ": must have 1 to ", kDecisionNameMax, " bytes"));
+    }
+  }
+  if (decision.value().size() > kDecisionValueMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decision.value: longer than ", kDecisionValueMax, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
+  v1::DocumentBody body;
+  *body.add_manifests() = manifest;
+  return FilesOf(body);
+}
+
+// One dean's stream, from its first message on.
+class DeanLink : public std::enable_shared_from_this<DeanLink> {
+ public:
+  DeanLink(std::shared_ptr<ProctorDriver> driver, std::weak_ptr<Stream> stream)
+      : driver_(std::move(driver)), stream_(std::move(stream)) {}
+
+  void Handle(const v1::FollowRequest& request) {
+    if (ended_) return;
+    if (id_ == 0) return Begin(request);
+    switch (request.kind_case()) {
+      case v1::FollowRequest::kPlugins:
+        return driver_->HandlePlugins(id_, request.plugins());
+      case v1::FollowRequest::kAck:
+        return driver_->HandleAck(id_, request.ack());
+      default:
+        return End(absl::InvalidArgumentError("kind: expected plugins or ack behind the hello"));
+    }
+  }
+
+  void Done() {
+    if (id_ != 0) driver_->Disconnect(id_);
+  }
+
+ private:
+  void Begin(const v1::FollowRequest& request) {
+    if (!request.has_hello()) {
+      return End(absl::InvalidArgumentError("kind: the first message must be a hello"));
+    }
+    const auto hello = ToHello(request.hello());
+    if (!hello.ok()) return End(hello.status());
+    const auto id =
+        driver_->Connect(*hello, {.send =
+                                      [stream = stream_](const v1::FollowResponse& response) {
+                                        const auto open = stream.lock();
+                                        return open == nullptr || open->Send(response);
+                                      },
+                                  .end =
+                                      [stream = stream_](const grpc::Status& status) {
+                                        if (const auto open = stream.lock()) open->End(status);
+                                      }});
+    if (!id.ok()) return End(id.status());
+    id_ = *id;
+  }
+
+  void End(const absl::Status& status) {
+    ended_ = true;
+    if (const auto open = stream_.lock()) open->End(confab::ToGrpc(status));
+  }
+
+  const std::shared_ptr<ProctorDriver> driver_;
+  const std::weak_ptr<Stream> stream_;
+  ProctorDriver::LinkId id_ = 0;  // 0 before the hello
+  bool ended_ = false;
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ProctorServiceImpl::Apply(grpc::CallbackServerContext* context,
+                                                    const v1::ApplyRequest* request,
+                                                    v1::ApplyResponse* response) {
+  absl::Status status = CheckUserManifest(ToManifest(request->manifest()));
+  if (status.ok()) status = driver_->CheckLeading();
+  if (!status.ok()) return Finished(context, status);
+  auto* reactor = context->DefaultReactor();
+  const Instant deadline = DeadlineOf(*context);
+  // The files come first: what is acknowledged must be there to run.
+  PullFiles(node_, FilesOfOne(request->manifest()), deadline - confab::Now(),
+            [driver = driver_, request, response, reactor, deadline](const absl::Status& pulled) {
+              if (!pulled.ok()) {
+                const bool missing = absl::IsNotFound(pulled);
+                return reactor->Finish(
+                    {missing ? grpc::StatusCode::INVALID_ARGUMENT : grpc::StatusCode::UNAVAILABLE,
+                     absl::StrCat("file ", std::string(pulled.message()),
+                                  missing ? "; `radix put` it first" : "")});
+              }
+              driver->Make(
+                  {.edit = [manifest = request->manifest()](
+                               v1::DocumentBody& body) { Replace(body, manifest); },
+                   .deadline = deadline,
+                   .done =
+                       [driver, response, reactor](const absl::StatusOr<std::int64_t>& revision) {
+                         if (revision.ok()) {
+                           response->set_epoch(driver->epoch());
+                           response->set_revision(*revision);
+                         }
+                         reactor->Finish(confab::ToGrpc(revision.status()));
+                       }});
+            });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ProctorServiceImpl::GetStatus(grpc::CallbackServerContext* context,
+                                                        const v1::GetStatusRequest* /*request*/,
+                                                        v1::GetStatusResponse* response) {
+  auto status = driver_->Status();
+  if (status.ok()) *response = *std::move(status);
+  return Finished(context, status.status());
+}
+
+grpc::ServerUnaryReactor* ProctorServiceImpl::Propose(grpc::CallbackServerContext* context,
+                                                      const v1::ProposeRequest* request,
+                                                      v1::ProposeResponse* response) {
+  if (absl::Status status = CheckDecision(request->decision()); !status.ok()) {
+    return Finished(context, status);
+  }
+  auto* reactor = context->DefaultReactor();
+  driver_->Make({.edit = [decision = request->decision()](
+                             v1::DocumentBody& body) { Replace(body, decision); },
+                 .deadline = DeadlineOf(*context),
+                 .done =
+                     [response, reactor](const absl::StatusOr<std::int64_t>& revision) {
+                       if (revision.ok()) response->set_revision(*revision);
+                       reactor->Finish(confab::ToGrpc(revision.status()));
+                     }});
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ProctorServiceImpl::ListDecisions(grpc::CallbackServerContext* context,
+                                                            const v1::ListDecisionsRequest* request,
+                                                            v1::ListDecisionsResponse* response) {
+  if (request->kind().empty()) {
+    return Finished(context, absl::InvalidArgumentError("kind: must be set"));
+  }
+  auto decisions = driver_->List(request->kind());
+  if (decisions.ok()) *response = *std::move(decisions);
+  return Finished(context, decisions.status());
+}
+
+grpc::ServerBidiReactor<v1::FollowRequest, v1::FollowResponse>* ProctorServiceImpl::Follow(
+    grpc::CallbackServerContext* /*context*/) {
+  auto stream = Stream::Create(kFollowQueueMax);
+  auto link = std::make_shared<DeanLink>(driver_, stream);
+  stream->Begin({.on_message = [link](const v1::FollowRequest& request) { link->Handle(request); },
+                 .on_half_close = nullptr,
+                 .on_done = [link] { link->Done(); }});
+  return stream.get();
+}
+
+}  // namespace radix::proctor

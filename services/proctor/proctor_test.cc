@@ -1,0 +1,478 @@
+// The real proctor and the real deans of three nodes, over gRPC, against fakes of the other
+// services.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/call.h"
+#include "radix/proctor/v1/proctor.grpc.pb.h"
+#include "services/confab/dial.h"
+#include "services/proctor/dean_service.h"
+#include "services/proctor/fake_node_test.h"
+#include "services/proctor/proctor_service.h"
+
+namespace radix::proctor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr std::size_t kNodes = 3;
+constexpr int kQuorum = 2;
+const std::string kFile3 = "sha256:" + std::string(64, '3');
+const std::string kFile4 = "sha256:" + std::string(64, '4');
+
+// Waits for a condition; a test that waits in vain fails.
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+// A proctor that serves.
+struct RunningProctor {
+  std::atomic<bool> over = false;
+  std::shared_ptr<ProctorDriver> driver;
+  std::unique_ptr<ProctorServiceImpl> service;
+  std::unique_ptr<confab::Server> server;
+  ~RunningProctor() {
+    driver->Close();
+    server->Shutdown(1s);
+  }
+};
+
+struct RunningDean {
+  std::shared_ptr<DeanDriver> driver;
+  std::unique_ptr<DeanServiceImpl> service;
+  std::unique_ptr<confab::Server> server;
+  ~RunningDean() {
+    driver->Close();
+    server->Shutdown(1s);
+  }
+};
+
+class ProctorTest : public testing::Test {
+ protected:
+  ProctorTest() {
+    std::string pattern = testing::TempDir() + "p-XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    for (std::size_t i = 0; i < kNodes; ++i) {
+      confab::Node node;
+      node.name = absl::StrCat("n", i + 1);
+      node.address = *IpAddress::Parse(absl::StrCat("127.77.0.", i + 1));
+      node.state = folder_ / node.name;
+      if (i == 1) node.labels = {"KV"};
+      nodes_.push_back(std::make_unique<FakeNode>(node));
+      nodes_[i]->pastiche.files = {kFile3, kFile4};
+    }
+    deans_.resize(kNodes);
+  }
+
+  ~ProctorTest() override {
+    deans_.clear();
+    proctor_ = nullptr;
+    nodes_.clear();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void StartDean(std::size_t i) {
+    auto dean = std::make_unique<RunningDean>();
+    dean->driver = DeanDriver::Create({.node = nodes_[i]->node(), .builtins = builtins_});
+    dean->service = std::make_unique<DeanServiceImpl>(dean->driver);
+    auto server =
+        confab::Server::Start(nodes_[i]->node(), {.socket = "dean"}, {{&*dean->service, "dean"}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    dean->server = *std::move(server);
+    deans_[i] = std::move(dean);
+  }
+
+  // Node `leader` leads under `epoch`, and its proctor serves.
+  void Lead(std::size_t leader, std::int64_t epoch) {
+    leader_ = leader;
+    epoch_ = epoch;
+    proctor_ = nullptr;
+    for (std::size_t i = 0; i < kNodes; ++i) Tell(i);
+    StartProctor();
+  }
+
+  void StartProctor() {
+    proctor_ = nullptr;
+    auto proctor = std::make_unique<RunningProctor>();
+    proctor->driver =
+        ProctorDriver::Create({.node = nodes_[leader_]->node(),
+                               .ranges = *AddressRanges::Parse({"127.77.0.0/24"}),
+                               .epoch = epoch_,
+                               .on_over = [raw = proctor.get()] { raw->over = true; }});
+    proctor->service =
+        std::make_unique<ProctorServiceImpl>(nodes_[leader_]->node(), proctor->driver);
+    auto server = confab::Server::Start(nodes_[leader_]->node(), {.socket = "proctor", .port = 0},
+                                        {{&*proctor->service, "proctor"}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    proctor->server = *std::move(server);
+    proctor_ = std::move(proctor);
+    for (auto& node : nodes_) {
+      reeve::v1::WatchResponse table;
+      table.mutable_delta()->set_snapshot(true);
+      auto& instance = *table.mutable_delta()->add_changes()->mutable_instance();
+      instance.set_horde("radix");
+      instance.set_api("proctor1");
+      instance.set_inst("proctor1_1");
+      instance.set_net_id(proctor_->server->net_id());
+      instance.set_status(registry::v1::STATUS_SERVING);
+      node->reeve.proctors.Send(table);
+    }
+  }
+
+  // Node `i` hears of the leader, and grants it its lease.
+  void Tell(std::size_t i, std::chrono::seconds grant = 600s) {
+    flock::v1::WatchGroupResponse group;
+    group.set_node(nodes_[i]->node().name);
+    group.set_epoch(epoch_);
+    group.set_leader_address(nodes_[leader_]->address());
+    group.set_quorum(kQuorum);
+    if (i == leader_) group.mutable_lease_remaining_duration()->set_seconds(lease_.count());
+    group.set_granted_epoch(epoch_);
+    group.set_granted_address(nodes_[leader_]->address());
+    group.mutable_grant_remaining_duration()->set_seconds(grant.count());
+    for (const auto& node : nodes_) {
+      auto& member = *group.add_members();
+      member.set_address(node->address());
+      member.set_state(flock::v1::MEMBER_STATE_ALIVE);
+    }
+    nodes_[i]->flock.group.Send(group);
+  }
+
+  static v1::Manifest Galumph(const std::string& inst, const std::string& khan) {
+    v1::Manifest manifest;
+    manifest.set_name("galumph");
+    manifest.set_source("g.yaml");
+    manifest.set_khan(khan);
+    manifest.set_khan_line(9);
+    auto& service = *manifest.add_services();
+    service.set_name("galumph");
+    service.set_api("galumph2");
+    service.set_inst(inst);
+    service.set_file(inst == "galumph2_4" ? kFile4 : kFile3);
+    service.set_line(4);
+    return manifest;
+  }
+
+  absl::StatusOr<v1::ApplyResponse> Apply(std::size_t i, const v1::Manifest& manifest,
+                                          Duration timeout = 20s) {
+    v1::ApplyRequest request;
+    *request.mutable_manifest() = manifest;
+    v1::ApplyResponse response;
+    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
+    const grpc::Status status = Call(*stub->async(), &v1::DeanService::Stub::async::Apply, request,
+                                     response, {.timeout = timeout});
+    if (!status.ok()) return confab_status(status);
+    return response;
+  }
+
+  // Applies, and tries again while there is nobody to apply it.
+  absl::StatusOr<v1::ApplyResponse> ApplySoon(std::size_t i, const v1::Manifest& manifest) {
+    absl::StatusOr<v1::ApplyResponse> result;
+    Eventually([&] {
+      result = Apply(i, manifest);
+      return result.ok() ||
+             !(absl::IsUnavailable(result.status()) || absl::IsFailedPrecondition(result.status()));
+    });
+    return result;
+  }
+
+  static absl::Status confab_status(const grpc::Status& status) {
+    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  }
+
+  absl::StatusOr<v1::GetStatusResponse> StatusOf(std::size_t i) {
+    v1::GetStatusResponse response;
+    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
+    const grpc::Status status = Call(*stub->async(), &v1::DeanService::Stub::async::GetStatus,
+                                     v1::GetStatusRequest(), response);
+    if (!status.ok()) return confab_status(status);
+    return response;
+  }
+
+  bool IsDone(std::size_t i, std::int64_t epoch) {
+    const auto status = StatusOf(i);
+    return status.ok() && status->doneness() == 1.0 && status->epoch() == epoch &&
+           status->nodes_size() == static_cast<int>(kNodes);
+  }
+
+  int CountOf(const std::string& inst) {
+    int count = 0;
+    for (auto& node : nodes_) count += node->picket.CountOf(inst);
+    return count;
+  }
+
+  const std::vector<PluginSpec> builtins_ = {{.id = "pastiche",
+                                              .owner = "dean",
+                                              .horde = "radix",
+                                              .api = "pastiche1",
+                                              .inst = "pastiche1_1",
+                                              .file = "builtin:pastiche"}};
+  std::filesystem::path folder_;
+  std::chrono::seconds lease_ = 600s;
+  std::size_t leader_ = 0;
+  std::int64_t epoch_ = 0;
+  std::vector<std::unique_ptr<FakeNode>> nodes_;
+  std::vector<std::unique_ptr<RunningDean>> deans_;
+  std::unique_ptr<RunningProctor> proctor_;
+};
+
+TEST_F(ProctorTest, AManifestIsConformedToAndScaledAndRemoved) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); })) << "the built-in services";
+  EXPECT_EQ(CountOf("pastiche1_1"), 3);
+  EXPECT_EQ(CountOf("healthminder1_1"), 1);
+
+  const auto applied = ApplySoon(2, Galumph("galumph2_3", "pick(galumph, 3, ALL)"));
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  EXPECT_EQ(applied->epoch(), 1);
+  EXPECT_EQ(applied->revision(), 1);
+  ASSERT_TRUE(Eventually([&] { return IsDone(1, 1); }));
+  for (auto& node : nodes_) EXPECT_EQ(node->picket.CountOf("galumph2_3"), 1);
+
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 5, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  EXPECT_EQ(CountOf("galumph2_3"), 5);
+
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 1, LABEL(KV))")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && CountOf("galumph2_3") == 1; }));
+  EXPECT_EQ(nodes_[1]->picket.CountOf("galumph2_3"), 1);
+
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 0, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && CountOf("galumph2_3") == 0; }));
+  EXPECT_EQ(CountOf("pastiche1_1"), 3);
+}
+
+TEST_F(ProctorTest, ANewVersionStartsBesideTheOldWhichGoesOnlyWhenItServes) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    nodes_[i]->picket.silent = {"galumph2_4"};
+    StartDean(i);
+  }
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 2, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_4", "pick(galumph, 2, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return CountOf("galumph2_4") == 2; }));
+  const auto status = StatusOf(0);
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_LT(status->doneness(), 1.0);
+  EXPECT_EQ(CountOf("galumph2_3"), 2) << "nothing stops while the new version does not serve";
+  for (auto& node : nodes_) {
+    const std::lock_guard lock(node->picket.mutex);
+    node->picket.silent.clear();
+    node->picket.Tell();
+  }
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && CountOf("galumph2_3") == 0; }));
+  EXPECT_EQ(CountOf("galumph2_4"), 2);
+}
+
+TEST_F(ProctorTest, WhatWasAcknowledgedSurvivesTheLeader) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  const auto applied = ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)"));
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  deans_[0] = nullptr;  // the leader's whole node is gone
+  Lead(1, 2);
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = StatusOf(2);
+    return status.ok() && status->epoch() == 2 && status->revision() == applied->revision();
+  }));
+  ASSERT_TRUE(Eventually([&] {
+    return nodes_[1]->picket.CountOf("galumph2_3") + nodes_[2]->picket.CountOf("galumph2_3") == 3;
+  })) << "the lost node's instance is placed elsewhere";
+  const auto second = ApplySoon(1, Galumph("galumph2_4", "pick(galumph, 2, ALL)"));
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->revision(), applied->revision() + 1);
+}
+
+TEST_F(ProctorTest, ARestartedProctorOfTheSameEpochGoesOn) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  const std::size_t orders = nodes_[1]->picket.orders.size();
+  StartProctor();
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && StatusOf(0)->revision() == 1; }));
+  EXPECT_EQ(nodes_[1]->picket.orders.size(), orders) << "nothing is started or stopped again";
+}
+
+TEST_F(ProctorTest, WithoutAQuorumNothingIsStartedOrStopped) {
+  {
+    const std::lock_guard lock(nodes_[0]->picket.mutex);
+    picket::v1::Plugin& stray = nodes_[0]->picket.plugins["galumph.0123456789ab.0"];
+    stray.mutable_spec()->set_id("galumph.0123456789ab.0");
+    stray.mutable_spec()->set_owner("galumph");
+    stray.mutable_spec()->set_inst("galumph2_2");
+    stray.set_state(picket::v1::PLUGIN_STATE_RUNNING);
+    nodes_[0]->picket.Tell();
+  }
+  Lead(0, 1);
+  StartDean(0);
+  ASSERT_TRUE(Eventually([&] { return CountOf("pastiche1_1") == 1; })) << "needs no group";
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = StatusOf(0);
+    return absl::IsFailedPrecondition(status.status()) &&
+           std::string(status.status().message()).find("1 nodes reported, 2 must") !=
+               std::string::npos;
+  }));
+  const auto applied = Apply(0, Galumph("galumph2_3", "pick(galumph, 1, ALL)"));
+  EXPECT_EQ(applied.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(nodes_[0]->picket.orders, ElementsAre("start pastiche1_1"));
+
+  StartDean(1);  // now there is a quorum, which knows that nobody asked for the stray
+  StartDean(2);
+  ASSERT_TRUE(Eventually([&] { return CountOf("galumph2_2") == 0; }));
+}
+
+TEST_F(ProctorTest, AWrongManifestIsRefusedByFileAndLine) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  const auto message = [&](const v1::Manifest& manifest) {
+    const auto applied = Apply(1, manifest);
+    EXPECT_EQ(applied.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(applied.status().message());
+  };
+  EXPECT_THAT(message(Galumph("galumph2_3", "\npick(galump, 3, ALL)")),
+              StartsWith("g.yaml:10: khan 2:6: unknown service 'galump'"));
+  v1::Manifest manifest = Galumph("galumph2_3", "pick(galumph, 3, ALL)");
+  manifest.mutable_services(0)->set_file("/bin/galumph");
+  EXPECT_THAT(message(manifest), StartsWith("g.yaml:4: services[0] (galumph).file:"));
+  manifest = Galumph("galumph2_3", "");
+  manifest.set_name("radix");
+  EXPECT_THAT(message(manifest), HasSubstr("is reserved"));
+  manifest = Galumph("galumph2_3", "pick(galumph, 3, ALL)");
+  const std::string unknown = "sha256:" + std::string(64, 'e');
+  manifest.mutable_services(0)->set_file(unknown);
+  EXPECT_THAT(message(manifest), HasSubstr(unknown + ": no reachable peer has it"));
+  EXPECT_EQ(StatusOf(0)->revision(), 0) << "nothing was changed";
+}
+
+TEST_F(ProctorTest, NodesPullTheFilesBeforeTheyAcknowledge) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  nodes_[1]->pastiche.files = {};
+  nodes_[2]->pastiche.files = {};
+  const auto refused = Apply(0, Galumph("galumph2_3", "pick(galumph, 1, ALL)"), 2s);
+  EXPECT_FALSE(refused.ok()) << "only one node can have the file, so a quorum must not have it";
+  {
+    const std::lock_guard lock(nodes_[1]->pastiche.mutex);
+    nodes_[1]->pastiche.files = {kFile3};
+  }
+  ASSERT_TRUE(Eventually([&] { return StatusOf(0).ok() && StatusOf(0)->revision() == 1; }))
+      << "it is tried again, and may have been kept";
+  EXPECT_EQ(nodes_[1]->pastiche.pulled.count(kFile3), 1U);
+}
+
+TEST_F(ProctorTest, ADatabaseThatIsBrokenKeepsItsNodeOutButNotTheOthers) {
+  std::ofstream(nodes_[2]->node().state / "desired.db") << std::string(8192, 'z');
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  const auto applied = ApplySoon(2, Galumph("galumph2_3", "pick(galumph, 2, ALL)"));
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  ASSERT_TRUE(Eventually([&] { return CountOf("galumph2_3") == 2; }));
+  EXPECT_EQ(nodes_[2]->picket.CountOf("galumph2_3"), 0);
+  EXPECT_EQ(nodes_[2]->picket.CountOf("pastiche1_1"), 1) << "its dean lives";
+}
+
+TEST_F(ProctorTest, ANodeThatIsCutOffKeepsWhatItRuns) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  Tell(2, 0s);  // its grant has run out: it takes no orders
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = StatusOf(0);
+    return status.ok() && status->nodes_size() == 2;
+  }));
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 0, ALL)")).ok());
+  ASSERT_TRUE(Eventually([&] {
+    return nodes_[0]->picket.CountOf("galumph2_3") + nodes_[1]->picket.CountOf("galumph2_3") == 0;
+  }));
+  EXPECT_EQ(nodes_[2]->picket.CountOf("galumph2_3"), 1);
+  Tell(2);
+  ASSERT_TRUE(Eventually([&] { return CountOf("galumph2_3") == 0; }));
+}
+
+TEST_F(ProctorTest, AProctorEndsWithItsLease) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  lease_ = 0s;
+  Tell(0);  // the last renewal that counts runs out at once: flock sends no more
+  EXPECT_FALSE(proctor_->over) << "a message without a lease takes none away before its time";
+  epoch_ = 2;
+  leader_ = 1;
+  Tell(0);
+  ASSERT_TRUE(Eventually([&] { return proctor_->over.load(); }));
+  const auto stub = v1::ProctorService::NewStub(*confab::Dial(proctor_->server->net_id()));
+  v1::ProposeRequest request;
+  request.mutable_decision()->set_kind("muster");
+  request.mutable_decision()->set_key("k");
+  request.mutable_decision()->set_value("v");
+  v1::ProposeResponse response;
+  const grpc::Status status =
+      Call(*stub->async(), &v1::ProctorService::Stub::async::Propose, request, response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(ProctorTest, OpaqueDecisionsAreKeptListedAndRemoved) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  const auto stub = v1::ProctorService::NewStub(*confab::Dial(proctor_->server->net_id()));
+  const auto propose = [&](const std::string& key, const std::string& value) {
+    v1::ProposeRequest request;
+    request.mutable_decision()->set_kind("muster");
+    request.mutable_decision()->set_key(key);
+    request.mutable_decision()->set_value(value);
+    v1::ProposeResponse response;
+    return Call(*stub->async(), &v1::ProctorService::Stub::async::Propose, request, response);
+  };
+  EXPECT_TRUE(propose("b", "1").ok());
+  EXPECT_TRUE(propose("a", "2").ok());
+  EXPECT_TRUE(propose("b", "3").ok());
+  EXPECT_EQ(propose("", "3").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(propose("x", std::string(70000, 'x')).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  v1::ListDecisionsRequest request;
+  request.set_kind("muster");
+  const auto list = [&] {
+    v1::ListDecisionsResponse response;
+    EXPECT_TRUE(
+        Call(*stub->async(), &v1::ProctorService::Stub::async::ListDecisions, request, response)
+            .ok());
+    std::vector<std::string> entries;
+    for (const auto& decision : response.decisions()) {
+      entries.push_back(decision.key() + "=" + decision.value());
+    }
+    return entries;
+  };
+  EXPECT_THAT(list(), ElementsAre("a=2", "b=3"));
+  EXPECT_TRUE(propose("a", "").ok());
+  EXPECT_THAT(list(), ElementsAre("b=3"));
+}
+
+}  // namespace
+}  // namespace radix::proctor
