@@ -95,6 +95,11 @@ void GetStream::OnCancel() {
   End(absl::CancelledError("the caller went away"));
 }
 
+void GetStream::OnDone() {
+  transfer_.reset();  // a pull may keep the rest of this alive for long
+  self_.reset();
+}
+
 void GetStream::SendNext() {
   auto data = file_->Read(kChunkBytes);
   if (!data.ok()) return End(data.status());

@@ -32,7 +32,7 @@ class GetStream final : public grpc::ServerWriteReactor<v1::GetResponse> {
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
-  void OnDone() override { self_.reset(); }
+  void OnDone() override;
 
   absl::Status Check(const v1::GetRequest& request);
   void Open();

@@ -58,6 +58,7 @@ class PasticheServiceTest : public testing::Test {
     v1::GetResponse response;
     for (bool first = true; reader.Next(response, 30s); first = false) {
       if (first) size_bytes_ = response.size_bytes();
+      EXPECT_TRUE(first || response.size_bytes() == 0);
       EXPECT_LE(response.data().size(), 256U * 1024);
       content += response.data();
     }

@@ -68,6 +68,8 @@ void Pull::HandlePeers(std::vector<Peer> peers) {
   std::stable_sort(peers.begin(), peers.end(), [&](const Peer& a, const Peer& b) {
     return records_[a].breaks > records_[b].breaks;
   });
+  // A node that has just come up may not be told of anybody yet: that is worth a second look.
+  if (peers.empty() && records_.empty() && rounds_ == 0) may_help_ = true;
   left_ = std::move(peers);
   lookup_error_.clear();
   state_ = State::kRound;

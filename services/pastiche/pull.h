@@ -69,7 +69,8 @@ struct PullStep {
 //
 // The order of the peers is random, so that many nodes that pull one file spread over those that
 // have it; those that broke before come last, and whoever sent wrong bytes is not asked again. A
-// further round is made only if it may help: when a peer was busy or broken, or the lookup failed.
+// further round is made only if it may help: when a peer was busy or broken, when the lookup
+// failed, or when the first one named nobody.
 //
 // Not thread-safe.
 class Pull {

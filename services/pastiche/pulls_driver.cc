@@ -19,7 +19,6 @@ namespace radix::pastiche {
 namespace {
 
 constexpr std::size_t kWaitingMax = 1024;
-constexpr Duration kFirstChunkLimit = 10s;  // connecting included
 constexpr auto kFetchLimit = std::chrono::hours(1);
 
 Failure FailureOf(const grpc::Status& status) {
@@ -178,7 +177,7 @@ Pulls::Fetched Pulls::Fetch(const Checksum& checksum, const Peer& peer) {
   bool first = true;
   absl::Status stored;
   absl::Status wrong;
-  while (stored.ok() && wrong.ok() && reader.Next(response, kFirstChunkLimit)) {
+  while (stored.ok() && wrong.ok() && reader.Next(response, transfers_.stall_limit())) {
     if (std::exchange(first, false)) promised_bytes = response.size_bytes();
     stored = (*incoming)->Append(response.data());
     if ((*incoming)->size_bytes() > promised_bytes) {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "clients/cpp/call.h"
+#include "clients/cpp/blocking_stream.h"
 #include "services/confab/dial.h"
 #include "services/pastiche/pastiche_test.h"
 
@@ -258,6 +258,37 @@ TEST_F(PullsTest, ReportsItsOwnFullDiskInsteadOfBlamingThePeer) {
   EXPECT_TRUE(std::filesystem::is_empty(node.state / "pastiche"));
 }
 
+TEST_F(PullsTest, DoesNotAskItself) {
+  here_.reeve.SetPeers({here_.peer()});
+  const auto end = here_.client().Pull(checksum_);
+  EXPECT_EQ(end.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(end.status().message()), HasSubstr("no other node"));
+}
+
+TEST_F(PullsTest, LetsACallerLeaveAPullThatGoesOn) {
+  ServiceOptions options = Quick();
+  options.transfers.transfers_max = 2;  // the pull, and whoever waits for it
+  TestNode node("small", folder_.path(), options);
+  ScriptedPeer waiting("n2", folder_.path(),
+                       [](const v1::GetRequest&, const std::shared_ptr<Stream>&) {});
+  node.reeve.SetPeers({waiting.peer()});
+  auto stub = v1::PasticheService::NewStub(confab::DialLocal(node.node, "pastiche"));
+  v1::GetRequest request;
+  request.set_checksum(checksum_.ToString());
+  BlockingReader<v1::GetResponse> reader;
+  stub->async()->Get(&reader.context(), &request, &reader);
+  reader.Begin();
+  ASSERT_TRUE(waiting.AwaitGet());
+  reader.Cancel();
+  EXPECT_EQ(reader.End().error_code(), grpc::StatusCode::CANCELLED);
+
+  const auto source = folder_.path() / "source";
+  std::ofstream(source) << "other";
+  EXPECT_TRUE(Eventually([&] { return node.client().PutFile(source).ok(); }));
+  Sends(content_)({}, waiting.stream(0));
+  EXPECT_TRUE(Eventually([&] { return node.store->Verify(checksum_).ok(); }));
+}
+
 TEST_F(PullsTest, SaysSoWhenReeveCannotBeAsked) {
   here_.reeve_server.reset();
   const auto end = here_.client().Pull(checksum_);
@@ -299,7 +330,7 @@ TEST_F(PullsTest, EndsItsPullsWhenTheServiceEnds) {
       node, {.socket = "reeve"}, {{&here_.reeve, reeve::v1::ReeveService::service_full_name()}});
   here_.reeve.SetPeers({silent.peer()});
   const auto store = *Store::Open(node.state / "pastiche");
-  Transfers transfers({});
+  Transfers transfers({.stall_limit = std::chrono::hours(1)});
   auto pulls = std::make_unique<Pulls>(node, *store, transfers);
   std::promise<absl::Status> end;
   pulls->Request(checksum_,

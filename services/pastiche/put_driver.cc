@@ -31,7 +31,6 @@ void PutStream::Read() {
 
 void PutStream::OnReadDone(bool ok) {
   transfer_->EndWait();
-  if (context_->IsCancelled()) return Finish(grpc::Status::CANCELLED);
   workers_.Post([this, ok] {
     const absl::Status status = ok ? TakeIn() : Commit();
     if (ok && status.ok()) return Read();

@@ -1,9 +1,7 @@
 #include "services/pastiche/run.h"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include <csignal>
 #include <memory>
 #include <string>
 
@@ -22,15 +20,6 @@ absl::StatusOr<Network> FindNetwork(int argc, char** argv) {
   return Network{std::move(arguments->node)};
 }
 
-// Serve waits for these; no thread that is started before it may take them.
-void BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
 int Fail(const absl::Status& status, int exit_status) {
   spdlog::error("{}", std::string(status.message()));
   return exit_status;
@@ -40,7 +29,7 @@ int Fail(const absl::Status& status, int exit_status) {
 
 int Run(int argc, char** argv) {
   confab::StartLog("pastiche");
-  BlockStopSignals();
+  BlockStopSignals();  // before the service's threads start
   const auto network = FindNetwork(argc, argv);
   if (!network.ok()) return Fail(network.status(), 2);
 

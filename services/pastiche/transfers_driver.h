@@ -21,7 +21,7 @@ struct TransferOptions {
   std::size_t transfers_max = 64;
 
   // The longest that a transfer waits for its other side's next chunk, or for it to take one.
-  Duration stall_limit = 30s;
+  Duration stall_limit = 15s;
 };
 
 class Transfers;
@@ -58,6 +58,8 @@ class Transfers {
   // again until the wait ends, and perhaps once when it is just over; it must not block.
   // ResourceExhausted when there are too many.
   absl::StatusOr<std::unique_ptr<Transfer>> Begin(std::function<void()> on_stall);
+
+  Duration stall_limit() const { return options_.stall_limit; }
 
  private:
   friend class Transfer;
