@@ -11,7 +11,7 @@
 namespace radix::cli {
 namespace {
 
-constexpr Duration kDrainLimit = 20s;
+constexpr Duration kDrainLimit = 40s;  // more than a fulcrum takes, unless it hangs
 
 int LabDown(const Invocation& invocation) {
   const auto lab = invocation.OpenLab();

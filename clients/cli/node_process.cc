@@ -53,16 +53,28 @@ std::string StartTicks(pid_t pid) {
   return fields[19];
 }
 
-// Whether zero-terminated `strings` has `first`, followed by `second` unless that is empty.
-bool HasStrings(const std::string& strings, const std::string& first, const std::string& second) {
-  std::string wanted = absl::StrCat(first, std::string(1, '\0'));
-  if (!second.empty()) absl::StrAppend(&wanted, second, std::string(1, '\0'));
-  const std::size_t place = strings.find(wanted);
-  return place == 0 || (place != std::string::npos && strings[place - 1] == '\0');
+// The texts of /proc/PID/cmdline or environ.
+std::vector<std::string> Texts(const fs::path& path) {
+  std::vector<std::string> texts;
+  std::istringstream all(ReadAll(path));
+  for (std::string text; std::getline(all, text, '\0');) texts.push_back(text);
+  return texts;
 }
 
-// Every process of the nodes: built-in services have `--state NODE` on their command line, plugins
-// RADIX_STATE in their environment.
+bool Has(const std::vector<std::string>& texts, const std::string& text) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+// Whether `line` is a fulcrum's, or a built-in service's, with `--state STATE`.
+bool IsFulcrumOf(const std::vector<std::string>& line, const std::string& state) {
+  if (line.empty() || fs::path(line[0]).filename() != "fulcrum") return false;
+  const auto flag = std::find(line.begin(), line.end(), "--state");
+  return flag != line.end() && flag + 1 != line.end() && *(flag + 1) == state;
+}
+
+// Every process of the nodes: built-in services say so on their command line; plugins, and what
+// those started, have it from their fulcrum in their environment. A client that somebody runs
+// against a node's folder is neither.
 std::vector<ProcessId> ProcessesOf(const std::vector<LabNode>& nodes) {
   std::vector<ProcessId> found;
   for (const auto& entry : fs::directory_iterator("/proc")) {
@@ -70,13 +82,15 @@ std::vector<ProcessId> ProcessesOf(const std::vector<LabNode>& nodes) {
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
     if (pid == getpid()) continue;
-    const std::string line = ReadAll(entry.path() / "cmdline");
-    const std::string environment = ReadAll(entry.path() / "environ");
-    if (line.empty()) continue;
+    const auto line = Texts(entry.path() / "cmdline");
+    const auto environment = Texts(entry.path() / "environ");
+    const bool supervised =
+        std::any_of(environment.begin(), environment.end(), [](const std::string& variable) {
+          return variable.rfind("RADIX_SUPERVISOR_PID=", 0) == 0;
+        });
     const bool ours = std::any_of(nodes.begin(), nodes.end(), [&](const LabNode& node) {
       const std::string state = node.state.string();
-      return HasStrings(line, "--state", state) ||
-             HasStrings(environment, "RADIX_STATE=" + state, "");
+      return IsFulcrumOf(line, state) || (supervised && Has(environment, "RADIX_STATE=" + state));
     });
     if (!ours) continue;
     if (std::string ticks = StartTicks(pid); !ticks.empty()) found.push_back({pid, ticks});

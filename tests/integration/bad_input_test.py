@@ -1,0 +1,252 @@
+"""Bad input: one clear message that names file, line or field; nothing half done; nobody dies of it."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import unittest
+
+from lab import FULCRUM, Lab, take_down_after, wait_for
+
+CHARTER = """\
+bloc: test
+ranges: ["127.77.0.0/28"]
+port: 7444
+at_most: 5
+key_file: secondary.key
+"""
+
+MANIFEST = """\
+version: 1
+name: bad
+services:
+  - name: galumph
+    api: galumph2
+    inst: galumph2_3
+    file: /bin/true
+khan: |
+  x := 3
+  pick(galumph, x, ALL)
+"""
+
+
+class CharterTest(unittest.TestCase):
+    """`fulcrum check` and `fulcrum --charter` on charters that are wrong."""
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.lab.down)
+        self.charter = self.lab.folder / "charter.yaml"
+        self.key = self.lab.folder / "secondary.key"
+        subprocess.run([FULCRUM, "keygen", self.key], check=True, timeout=20)
+
+    def check(self, text=CHARTER):
+        self.charter.write_text(text)
+        return subprocess.run([FULCRUM, "check", self.charter], capture_output=True, text=True, timeout=20, check=False)
+
+    def assert_refused(self, text, *mentions):
+        done = self.check(text)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        for mention in mentions:
+            self.assertIn(mention, done.stderr)
+        # The node itself says the same, and leaves nothing behind.
+        state = self.lab.folder / "node"
+        booted = subprocess.run(
+            [FULCRUM, "--charter", self.charter, "--name", "a", "--address", "127.77.0.1", "--state", state],
+            capture_output=True, text=True, timeout=20, check=False,
+        )
+        self.assertEqual(booted.returncode, 1)
+        self.assertIn(mentions[-1], booted.stderr)
+        self.assertFalse((state / "flock.sock").exists())
+
+    def test_a_good_charter_is_good(self):
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_an_unknown_field(self):
+        self.assert_refused(CHARTER + "quroum: 3\n", "charter.yaml:6", "quroum")
+
+    def test_a_range_that_is_none(self):
+        self.assert_refused(CHARTER.replace("127.77.0.0/28", "127.77.0.0/pigs"), "charter.yaml:2", "ranges")
+
+    def test_a_quorum_of_half(self):
+        self.assert_refused(CHARTER.replace("at_most: 5", "at_most: 4") + "quorum: 2\n", "charter.yaml:6", "quorum")
+
+    def test_more_at_most_than_slots(self):
+        self.assert_refused(CHARTER.replace("at_most: 5", "at_most: 17"), "charter.yaml:4", "at_most")
+
+    def test_a_port_that_is_none(self):
+        self.assert_refused(CHARTER.replace("7444", "70000"), "charter.yaml:3", "port")
+
+    def test_no_yaml(self):
+        self.assert_refused("bloc: [", "charter.yaml")
+
+    def test_a_key_file_that_is_missing_open_to_others_or_no_key(self):
+        self.key.chmod(0o644)
+        self.assert_refused(CHARTER, "secondary.key")
+        self.key.chmod(0o600)
+        self.key.write_text("not a key\n")
+        self.assert_refused(CHARTER, "secondary.key:1")
+        self.key.unlink()
+        self.assert_refused(CHARTER, "secondary.key")
+
+    def test_an_address_outside_the_ranges(self):
+        self.charter.write_text(CHARTER)
+        done = subprocess.run(
+            [FULCRUM, "--charter", self.charter, "--address", "127.1.1.1", "--state", self.lab.folder / "node"],
+            capture_output=True, text=True, timeout=20, check=False,
+        )
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("127.1.1.1", done.stderr)
+
+
+class LabUpTest(unittest.TestCase):
+    """`lab up` with what cannot be."""
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.lab.down)
+
+    def assert_refused(self, code, mention, *arguments):
+        done = self.lab.run("lab", "up", *self.lab.flags, *arguments)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(mention, done.stderr)
+        self.assertEqual(self.lab.processes(), [])
+
+    def test_more_nodes_than_the_range_has(self):
+        self.assert_refused(1, "--nodes", "--nodes", 64)
+
+    def test_flags_that_are_none(self):
+        self.assert_refused(2, "--nodes", "--nodes", "many")
+        self.assert_refused(2, "--label", "--nodes", 1, "--label", "n9:x")
+        done = self.lab.run("lab", "up", "--range", "pigs")
+        self.assertEqual((done.returncode, "--range" in done.stderr), (2, True))
+
+    def test_a_place_too_deep_for_a_socket(self):
+        self.assert_refused(1, "107", "--state", self.lab.folder / ("d" * 80))
+
+    def test_a_port_in_use(self):
+        address = self.lab.range.replace(".0/26", ".2")
+        for kind, offset in ((socket.SOCK_STREAM, 0), (socket.SOCK_DGRAM, 0), (socket.SOCK_STREAM, 1)):
+            with socket.socket(socket.AF_INET, kind) as taken:
+                taken.bind((address, self.lab.port + offset))
+                if kind == socket.SOCK_STREAM:
+                    taken.listen()
+                self.assert_refused(1, f"{address}:{self.lab.port + offset}", "--nodes", 3)
+
+    def test_an_interrupt_leaves_nothing_running(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            up = subprocess.Popen(
+                self.lab.command("lab", "up", "--nodes", 3, *self.lab.flags),
+                env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            try:
+                wait_for(lambda: len(self.lab.processes()) >= 3, 30, "nodes that start")
+                up.send_signal(number)
+                _, errors = up.communicate(timeout=60)
+            finally:
+                up.kill()
+                up.wait()
+            self.assertEqual(up.returncode, 1)
+            self.assertIn("interrupted", errors)
+            self.assertEqual(self.lab.processes(), [])
+
+
+class RunningLabTest(unittest.TestCase):
+    """What a running lab is given and must refuse, or ignore."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        take_down_after(cls, cls.lab)
+        cls.lab.up(3)
+
+    def setUp(self):
+        self.pids = set(self.lab.processes())
+
+    def tearDown(self):
+        self.assertEqual(set(self.lab.processes()), self.pids, "nobody died, nobody was started")
+        self.assertEqual(self.lab.json("status")["doneness"], 1)
+
+    def assert_refused(self, text, *mentions):
+        revision = self.lab.json("status")["revision"]
+        path = self.lab.folder / "bad.yaml"
+        path.write_text(text)
+        done = self.lab.run("apply", path, "--timeout", 5)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(done.stdout, "")
+        for mention in mentions:
+            self.assertIn(mention, done.stderr)
+        self.assertEqual(self.lab.json("status")["revision"], revision)
+
+    def test_a_manifest_with_a_typo(self):
+        self.assert_refused(MANIFEST.replace("services:", "servces:"), "bad.yaml:3", "servces", "services")
+        self.assert_refused(MANIFEST.replace("    inst:", "    inst_:"), "bad.yaml:6", "inst_")
+
+    def test_a_manifest_with_an_unknown_service(self):
+        self.assert_refused(MANIFEST.replace("pick(galumph", "pick(gallumph"), "bad.yaml:10", "gallumph")
+
+    def test_a_bad_khan_expression(self):
+        self.assert_refused(MANIFEST.replace("x, ALL)", "x, ALL"), "bad.yaml:1")
+        self.assert_refused(MANIFEST.replace("x, ALL)", "x, ALL &)"), "bad.yaml:10")
+        self.assert_refused(MANIFEST.replace("x := 3", "x := 1 / 0"), "bad.yaml:9")
+
+    def test_a_bad_value(self):
+        self.assert_refused(MANIFEST.replace("name: bad", "name: BAD!"), "name")
+        self.assert_refused(MANIFEST.replace("name: bad", "name: radix"), "radix")
+        self.assert_refused(MANIFEST.replace("inst: galumph2_3", "inst: 'galumph 2'"), "bad.yaml:4", "inst")
+
+    def test_a_file_that_is_none(self):
+        self.assert_refused(MANIFEST.replace("/bin/true", "/bin/nothing7"), "bad.yaml:4", "/bin/nothing7")
+        self.assert_refused(MANIFEST.replace("/bin/true", "sha256:abc"), "bad.yaml:4", "abc")
+
+    def test_a_checksum_that_is_none(self):
+        out = self.lab.folder / "out"
+        for checksum in ("abc", "sha256:xyz", "md5:" + "0" * 32, "../../etc/passwd"):
+            done = self.lab.run("fetch", checksum, "--out", out)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(checksum, done.stderr)
+            self.assertFalse(out.exists())
+
+    def test_what_cannot_be_put_or_fetched(self):
+        for path in ("/nowhere/file", self.lab.folder):
+            done = self.lab.run("put", path)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(str(path), done.stderr)
+        source = self.lab.folder / "file"
+        source.write_text("x")
+        checksum = self.lab.json("put", source)["checksum"]
+        done = self.lab.run("fetch", checksum, "--out", "/nowhere/file")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nowhere", done.stderr)
+
+    def test_names_that_are_none(self):
+        for name in ("", "a b", "x" * 64, "*"):
+            done = self.lab.run("get", name)
+            self.assertIn(done.returncode, (1, 2))
+            self.assertTrue(done.stderr)
+        self.assertEqual(self.lab.run("members", "--node", "n9").returncode, 1)
+
+    def test_datagrams_of_any_length_change_nothing(self):
+        before = self.lab.json("members")
+        dice = random.Random(7)
+        address = (before[0]["address"], self.lab.port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for length in [*range(0, 1300, 7), 1199, 1200, 1201, 1500, 9000, 65507]:
+                sender.sendto(dice.randbytes(length), address)
+                sender.sendto(bytes(length), address)
+        self.assertEqual(self.lab.json("members"), before)
+
+    def test_bytes_that_are_no_grpc_change_nothing(self):
+        for path in ("flock", "reeve", "dean", "pastiche"):
+            with socket.socket(socket.AF_UNIX) as stream:
+                stream.connect(os.fspath(self.lab.state / "n1" / f"{path}.sock"))
+                stream.sendall(random.Random(3).randbytes(4096))
+        self.lab.json("members")
+        self.lab.json("services")
+
+
+if __name__ == "__main__":
+    unittest.main()

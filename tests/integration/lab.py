@@ -1,0 +1,132 @@
+"""A lab of real processes for one test file: powered up through `radix`, always taken down again."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAMS = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build/bin").resolve()
+RADIX = PROGRAMS / "radix"
+FULCRUM = PROGRAMS / "fulcrum"
+
+
+def wait_for(condition, seconds, what):
+    """Returns what `condition` returns as soon as that is true; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds} s still not: {what() if callable(what) else what}")
+        time.sleep(0.1)
+
+
+class Lab:
+    """One lab, in a folder, an address range and with ports of its own."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="radix-test-"))
+        self.state = self.folder / "lab"
+        self.range = f"127.{random.randrange(100, 250)}.{random.randrange(256)}.0/26"
+        self.port = random.randrange(10000, 30000)
+        self.environment = dict(os.environ, XDG_STATE_HOME=str(self.folder / "home"), RADIX_LAB=str(self.state))
+        self.flags = ["--range", self.range, "--port", str(self.port)]
+
+    def command(self, *arguments):
+        return [str(RADIX), *map(str, arguments)]
+
+    def run(self, *arguments, timeout=120):
+        """Runs `radix` and returns what it did, whatever that was."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def ok(self, *arguments, timeout=120):
+        """Runs `radix`, which must succeed, and returns its output."""
+        done = self.run(*arguments, timeout=timeout)
+        if done.returncode != 0:
+            raise AssertionError(
+                f"radix {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def json(self, *arguments, timeout=120):
+        return json.loads(self.ok(*arguments, "-o", "json", timeout=timeout))
+
+    def try_json(self, *arguments):
+        """The same, or None while nobody answers."""
+        done = self.run(*arguments, "-o", "json")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def up(self, nodes):
+        return self.json("lab", "up", "--nodes", nodes, *self.flags)
+
+    def down(self):
+        """Takes the lab down and removes it; fails when something is left running."""
+        done = self.run("lab", "down")
+        left = self.processes()
+        if done.returncode != 0 or left:
+            for pid in left:
+                os.kill(pid, 9)
+            raise AssertionError(f"lab down: {done.stdout}{done.stderr}; left running: {left}")
+        shutil.rmtree(self.folder)
+
+    def processes(self):
+        """The pids of all that run for this lab, found without asking it."""
+        mark = str(self.state).encode()
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                line = (entry / "cmdline").read_bytes()
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            is_fulcrum = line.split(b"\0")[0].endswith(b"fulcrum") and b"--state\0" + mark in line
+            if is_fulcrum or (b"RADIX_STATE=" + mark in environment and b"RADIX_SUPERVISOR_PID=" in environment):
+                found.append(int(entry.name))
+        return found
+
+    def leader(self, node=None, above=0):
+        """(name, epoch) of the sealed leader that `node` knows of, under an epoch above `above`."""
+        members = self.try_json("members", *(["--node", node] if node else [])) or []
+        for member in members:
+            if member["leader"] and member["epoch"] > above and member["state"] == "alive":
+                return member["node"], member["epoch"]
+        return None
+
+    def serving(self, node=None):
+        """The set of (node, inst) that serve, as `node` sees it."""
+        services = self.try_json("services", *(["--node", node] if node else [])) or []
+        return {(each["node"], each["inst"]) for each in services if each["status"] == "serving"}
+
+    def logs(self, lines=15):
+        """The ends of all logs, for a test that failed."""
+        text = ""
+        for log in sorted(self.state.glob("*/log/*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            text += f"--- {log.parent.parent.name}/{log.name}\n" + "\n".join(tail) + "\n"
+        return text
+
+
+def take_down_after(test_case, lab):
+    """Has the class's lab taken down at its end; prints its logs when a test failed or RADIX_TEST_LOGS is set."""
+
+    def finish():
+        if os.environ.get("RADIX_TEST_LOGS"):
+            print(lab.logs(), file=sys.stderr)
+        lab.down()
+
+    test_case.addClassCleanup(finish)

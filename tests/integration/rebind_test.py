@@ -1,0 +1,80 @@
+"""An update under load: galumph2_4 appears beside galumph2_3, which is then stopped; no call fails."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+from lab import PROGRAMS, Lab, take_down_after, wait_for
+
+MANIFEST = """\
+version: 1
+name: {inst}
+services:
+  - name: galumph
+    api: galumph2
+    inst: {inst}
+    file: {inst}
+khan: |
+  pick(galumph, {count}, ALL)
+"""
+
+
+class RebindTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        take_down_after(cls, cls.lab)
+        cls.lab.up(3)
+
+    def apply(self, inst, count):
+        path = self.lab.folder / f"{inst}.yaml"
+        # Two manifests, so that either version can be there without the other.
+        path.write_text(MANIFEST.format(inst=inst, count=count).replace(f"name: {inst}\n", f"name: {inst.replace('_', '-')}\n", 1))
+        self.lab.ok("apply", path)
+
+    def await_count(self, inst, count):
+        def placed():
+            return [where for where, each in self.lab.serving() if each == inst]
+
+        wait_for(lambda: len(placed()) == count, 60, lambda: f"{count} of {inst}: {placed()}")
+
+    def start_load(self, *flags):
+        return subprocess.Popen(
+            [PROGRAMS / "galumph_client", "--state", self.lab.state / "n1", "--threads", "4", *flags],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+
+    def end_load(self, load):
+        load.send_signal(signal.SIGTERM)
+        output, errors = load.communicate(timeout=30)
+        self.assertTrue(output, errors)
+        return json.loads(output)
+
+    def test_no_call_fails_while_a_better_version_appears_and_the_old_one_is_stopped(self):
+        self.apply("galumph2_3", 2)
+        self.await_count("galumph2_3", 2)
+        load = self.start_load()
+        # The control: this client stays with 2_3, and must lose calls when that is gone.
+        control = self.start_load("--inst", "galumph2_3")
+        try:
+            self.apply("galumph2_4", 2)
+            self.await_count("galumph2_4", 2)
+            self.assertEqual(self.lab.json("get", "galumph2")["inst"], "galumph2_4")
+            self.apply("galumph2_3", 0)
+            self.await_count("galumph2_3", 0)
+            counts = self.end_load(load)
+            lost = self.end_load(control)
+        finally:
+            for process in (load, control):
+                process.kill()
+                process.wait()
+        self.assertEqual(counts["failed"], 0, counts)
+        self.assertEqual(set(counts["insts"]), {"galumph2_3", "galumph2_4"}, counts)
+        self.assertGreater(counts["calls"], 100)
+        self.assertGreater(lost["failed"], 0, "the control run must fail")
+        self.assertEqual(set(lost["insts"]), {"galumph2_3"})
+
+
+if __name__ == "__main__":
+    unittest.main()
