@@ -47,24 +47,38 @@ struct Heartbeat::Link {
   std::unique_ptr<heartbeater::v1::HeartbeaterService::Stub> stub;
   std::atomic<bool> answered = false;
   std::atomic<bool> ended = false;
+  std::mutex mutex;
+  Heartbeat* owner = nullptr;  // nullptr once it is destroyed
 };
 
 Heartbeat::Heartbeat(const Network& network, heartbeater::v1::BeatRequest beat)
     : network_(network),
       beat_(WithProcess(std::move(beat))),
       random_(confab::RandomNumber()),
-      backoff_(100ms, 1s),
+      backoff_(20ms, 1s),
       timer_([this](Instant now) { return Tick(now); }) {}
 
 Heartbeat::~Heartbeat() {
   SetStatus(registry::v1::STATUS_DEAD);
-  const std::lock_guard lock(mutex_);
-  if (link_ != nullptr) link_->stream->HalfClose();
+  std::shared_ptr<Link> link;
+  {
+    const std::lock_guard lock(mutex_);
+    link = std::move(link_);
+  }
+  if (link == nullptr) return;
+  link->stream->HalfClose();
+  const std::lock_guard lock(link->mutex);
+  link->owner = nullptr;
 }
 
 void Heartbeat::SetStatus(registry::v1::Status status) {
   const std::lock_guard lock(mutex_);
   beat_.set_status(status);
+  Beat();
+}
+
+// Holds mutex_.
+void Heartbeat::Beat() {
   if (link_ == nullptr || link_->ended) return;
   const std::int64_t now = TimeUtil::TimestampToNanoseconds(TimeUtil::GetCurrentTime());
   *beat_.mutable_issue_time() = TimeUtil::NanosecondsToTimestamp(now);
@@ -74,24 +88,24 @@ void Heartbeat::SetStatus(registry::v1::Status status) {
 }
 
 Instant Heartbeat::Tick(Instant now) {
-  registry::v1::Status status{};
-  {
-    const std::lock_guard lock(mutex_);
-    status = beat_.status();
-    if (status == registry::v1::STATUS_DEAD) return Instant::max();
-    if (link_ != nullptr && link_->ended) {
-      if (link_->answered) backoff_.Reset();
-      link_ = nullptr;
-      return now + backoff_.Next(random_);
-    }
-    if (link_ == nullptr) Open();
+  const std::lock_guard lock(mutex_);
+  if (beat_.status() == registry::v1::STATUS_DEAD) return Instant::max();
+  if (now < not_before_) return not_before_;
+  if (link_ != nullptr && link_->ended) {
+    if (link_->answered) backoff_.Reset();
+    link_ = nullptr;
+    not_before_ = now + backoff_.Next(random_);
+    return not_before_;
   }
-  SetStatus(status);
+  if (link_ == nullptr) Open();
+  Beat();
   return now + kPeriod;
 }
 
+// Holds mutex_.
 void Heartbeat::Open() {
   auto link = std::make_shared<Link>();
+  link->owner = this;
   link->stub =
       heartbeater::v1::HeartbeaterService::NewStub(confab::DialLocal(network_.node, "heartbeater"));
   link->stream = Stream::Create(16);
@@ -104,11 +118,13 @@ void Heartbeat::Open() {
                            },
                        .on_end =
                            [link, name = beat_.inst()](const grpc::Status& status) {
-                             link->ended = true;
                              if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
                                spdlog::error("heartbeat of {} refused: {}", name,
                                              status.error_message());
                              }
+                             link->ended = true;
+                             const std::lock_guard owner_lock(link->mutex);
+                             if (link->owner != nullptr) link->owner->timer_.Wake();
                            }});
   link_ = std::move(link);
 }

@@ -32,6 +32,7 @@ class Heartbeat {
 
   Instant Tick(Instant now);
   void Open();
+  void Beat();
 
   const Network network_;
   std::mutex mutex_;
@@ -39,6 +40,7 @@ class Heartbeat {
   std::shared_ptr<Link> link_;
   Random random_;
   Backoff backoff_;
+  Instant not_before_{};       // the next attempt to open a stream
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 

@@ -1,9 +1,14 @@
 #include "clients/cpp/serve.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <utility>
@@ -24,6 +29,13 @@ sigset_t StopSignals() {
   return signals;
 }
 
+// Readable once one of the signals came, which then stays pending: every Serving of the process
+// sees it.
+int OpenStopSignals() {
+  const sigset_t signals = StopSignals();
+  return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
 std::string FromEnvironment(std::string value, const char* name, const char* fallback) {
   if (!value.empty()) return value;
   const char* set = std::getenv(name);
@@ -35,20 +47,28 @@ class RunningService final : public Serving {
   RunningService(const Network& network, ServeOptions options,
                  std::unique_ptr<confab::Server> server)
       : options_(std::move(options)),
+        stop_signals_(OpenStopSignals()),
+        stop_calls_(eventfd(0, EFD_CLOEXEC)),
         server_(std::move(server)),
         heartbeat_(std::make_unique<Heartbeat>(network, FirstBeat())) {}
+
+  ~RunningService() override {
+    close(stop_signals_);
+    close(stop_calls_);
+  }
 
   const std::string& net_id() const override { return server_->net_id(); }
 
   int Wait() override {
-    const sigset_t signals = StopSignals();
-    int signal = 0;
-    sigwait(&signals, &signal);
+    std::array<pollfd, 2> stops = {pollfd{stop_signals_, POLLIN, 0},
+                                   pollfd{stop_calls_, POLLIN, 0}};
+    while (poll(stops.data(), stops.size(), -1) < 0 && errno == EINTR) {
+    }
     Drain();
     return 0;
   }
 
-  void Stop() override { kill(getpid(), SIGTERM); }
+  void Stop() override { eventfd_write(stop_calls_, 1); }
 
  private:
   heartbeater::v1::BeatRequest FirstBeat() const {
@@ -77,6 +97,8 @@ class RunningService final : public Serving {
   }
 
   const ServeOptions options_;
+  const int stop_signals_;
+  const int stop_calls_;  // readable once Stop was called
   std::unique_ptr<confab::Server> server_;
   std::unique_ptr<Heartbeat> heartbeat_;
 };

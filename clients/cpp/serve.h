@@ -50,16 +50,16 @@ class Serving {
   // status.
   virtual int Wait() = 0;
 
-  // Has Wait drain and return.
+  // Has Wait drain and return, also when it is called later.
   virtual void Stop() = 0;
 };
 
-// Blocks SIGTERM and SIGINT, which Serving::Wait waits for, in the calling thread and in all that it
-// starts from now on. Call it in main before anything that has a thread.
+// Blocks SIGTERM and SIGINT, which Serving::Wait waits for, in the calling thread and in all that
+// it starts from now on. Call it in main before anything that has a thread.
 void BlockStopSignals();
 
-// Starts to serve, and to beat to the node's heartbeater once a second. Does BlockStopSignals first;
-// a main that starts threads of its own before Serve calls that itself.
+// Starts to serve, and to beat to the node's heartbeater once a second. Does BlockStopSignals
+// first; a main that starts threads of its own before Serve calls that itself.
 //
 // Under fulcrum's supervisor or picket it also sees that this process does not outlive the node.
 //

@@ -1,5 +1,7 @@
 #include "services/confab/dial.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/address.h"
@@ -7,7 +9,7 @@
 namespace radix::confab {
 namespace {
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& target, ClientInterceptors interceptors) {
   grpc::ChannelArguments arguments;
   // Without its own pool, a fresh channel would share the broken connection of an older one.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -17,17 +19,56 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // 0: any; quiet streams need them
   arguments.SetMaxReceiveMessageSize(16 << 20);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      target, grpc::InsecureChannelCredentials(), arguments, std::move(interceptors));
 }
+
+// Answers a call in place of the network.
+class RefusedCall final : public grpc::experimental::Interceptor {
+ public:
+  explicit RefusedCall(grpc::Status status) : status_(std::move(status)) {}
+
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    using grpc::experimental::InterceptionHookPoints;
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_RECV_STATUS)) {
+      *methods->GetRecvStatus() = status_;
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_RECV_MESSAGE)) {
+      methods->FailHijackedRecvMessage();
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      methods->Hijack();
+    } else {
+      methods->Proceed();
+    }
+  }
+
+ private:
+  const grpc::Status status_;
+};
+
+class RefusedCallFactory final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit RefusedCallFactory(grpc::Status status) : status_(std::move(status)) {}
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo*) override {
+    return new RefusedCall(status_);  // gRPC takes ownership
+  }
+
+ private:
+  const grpc::Status status_;
+};
 
 }  // namespace
 
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service) {
-  return Connect("unix:" + node.SocketOf(service).string());
+  return Connect("unix:" + node.SocketOf(service).string(), {});
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
+                                                    ClientInterceptors interceptors) {
   auto endpoint = Endpoint::Parse(net_id);
   if (!endpoint.ok()) return endpoint.status();
   if (!endpoint->ip.is_loopback()) {
@@ -35,7 +76,14 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id) {
         absl::StrCat("will not call ", net_id,
                      " in plaintext: only loopback addresses, until connections are encrypted"));
   }
-  return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString());
+  return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString(),
+                 std::move(interceptors));
+}
+
+std::shared_ptr<grpc::Channel> DialNowhere(const grpc::Status& status) {
+  ClientInterceptors interceptors;
+  interceptors.push_back(std::make_unique<RefusedCallFactory>(status));
+  return Connect("ipv4:127.0.0.1:1", std::move(interceptors));  // never connected to
 }
 
 }  // namespace radix::confab

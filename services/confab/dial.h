@@ -3,9 +3,11 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/confab/node.h"
@@ -17,8 +19,16 @@ namespace radix::confab {
 // which costs about a millisecond.
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service);
 
+// What sees every call of a channel, outermost first.
+using ClientInterceptors =
+    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>;
+
 // A channel to a netID. InvalidArgument when it is none; FailedPrecondition when its address is no
 // loopback address, because connections are not encrypted yet.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id);
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
+                                                    ClientInterceptors interceptors = {});
+
+// A channel that connects to nothing: every call fails at once with `status`, which is not OK.
+std::shared_ptr<grpc::Channel> DialNowhere(const grpc::Status& status);
 
 }  // namespace radix::confab

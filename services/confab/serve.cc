@@ -2,6 +2,9 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
+#include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/resource_quota.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -89,6 +92,30 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
 }
 
+// Notes the names of a server's services, which only a plugin is told.
+class ServiceNames final : public grpc::ServerBuilderOption, public grpc::ServerBuilderPlugin {
+ public:
+  // Fills `names` while the server is started.
+  explicit ServiceNames(std::vector<std::string>& names) : names_(names) {}
+
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<ServiceNames>(names_));
+  }
+
+  std::string name() override { return "radix_service_names"; }
+  void InitServer(grpc::ServerInitializer*) override {}
+  void Finish(grpc::ServerInitializer* server) override {
+    for (const std::string& each : *server->GetServiceList()) {
+      if (!each.starts_with("grpc.")) names_.push_back(each);
+    }
+  }
+  void ChangeArguments(const std::string&, void*) override {}
+
+ private:
+  std::vector<std::string>& names_;
+};
+
 void EnableHealthAndReflection() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -135,8 +162,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   }
   for (const HostedService& hosted : services) {
     builder.RegisterService(hosted.service);
-    server->names_.push_back(hosted.name);
+    if (!hosted.name.empty()) server->names_.push_back(hosted.name);
   }
+  builder.SetOption(std::make_unique<ServiceNames>(server->names_));
   server->calls_ = std::make_shared<CallCounter>();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(MakeCallCountingFactory(server->calls_));

@@ -21,14 +21,11 @@ namespace radix::confab {
 // A gRPC service and the name under which its health is told.
 struct HostedService {
   grpc::Service* service = nullptr;
-  std::string name;  // for example "radix.reeve.v1.ReeveService"
+  std::string name;  // Default: the one that its proto gives it, as "radix.reeve.v1.ReeveService".
 };
 
 // `service` with the name that its proto gives it.
-template <typename Service>
-HostedService Hosted(Service& service) {
-  return {&service, Service::service_full_name()};
-}
+inline HostedService Hosted(grpc::Service& service) { return {&service, {}}; }
 
 // Where a server listens; at least one of the two.
 struct ListenOptions {

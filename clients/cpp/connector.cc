@@ -1,0 +1,291 @@
+#include "clients/cpp/connector.h"
+
+#include <google/protobuf/wrappers.pb.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/client_stream.h"
+#include "clients/cpp/default_deadline.h"
+#include "services/confab/clock.h"
+#include "services/confab/dial.h"
+#include "services/confab/entropy.h"
+
+namespace radix {
+namespace {
+
+// The messages of grpc.health.v1.Health/Watch, whose generated code Debian does not ship. These two
+// have the same bytes: field 1 is the service's name, "" for all, and the status.
+using HealthRequest = google::protobuf::StringValue;
+using HealthResponse = google::protobuf::Int32Value;
+using HealthStream = ClientBidi<HealthRequest, HealthResponse>;
+constexpr int kServing = 1;
+
+Selector WithHorde(Selector selector) {
+  const char* horde = std::getenv("RADIX_HORDE");
+  if (selector.horde.empty()) selector.horde = horde != nullptr && *horde ? horde : "default";
+  return selector;
+}
+
+registry::v1::Selector ToWire(const Selector& selector) {
+  registry::v1::Selector wire;
+  wire.set_horde(selector.horde);
+  wire.set_api(selector.api);
+  wire.set_inst(selector.inst);
+  return wire;
+}
+
+Binding::Options OptionsFor(const Network& network) {
+  static std::atomic<int> count = 0;
+  return {.node = network.node.name,
+          .client = absl::StrCat(network.node.name, "/", getpid(), "/", ++count)};
+}
+
+}  // namespace
+
+struct Connector::Link {
+  Binding::ConnectionId connection = 0;
+  Bound bound;
+  std::shared_ptr<grpc::Channel> channel;
+  std::shared_ptr<HealthStream> health;
+  std::mutex mutex;
+  Connector* owner = nullptr;  // nullptr: dropped
+
+  void OnHealth(int status) {
+    const std::lock_guard lock(mutex);
+    if (owner == nullptr) return;
+    {
+      const std::lock_guard owner_lock(owner->mutex_);
+      if (status == kServing) {
+        owner->binding_.OnServing(connection, confab::Now());
+      } else {
+        owner->binding_.OnDraining(connection, confab::Now());
+      }
+    }
+    owner->timer_.Wake();
+  }
+
+  void OnEnd(const grpc::Status& status) {
+    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+      // It has no health service, but it answers. That it broke, Current finds out.
+      OnHealth(kServing);
+      return;
+    }
+    const std::lock_guard lock(mutex);
+    if (owner != nullptr) owner->OnBroken(connection, status.error_message());
+  }
+
+  // Nothing reaches the owner after this.
+  void Leave() {
+    {
+      const std::lock_guard lock(mutex);
+      owner = nullptr;
+    }
+    health->Cancel();
+  }
+};
+
+Connector::Connector(const Network& network, const Selector& selector, ConnectOptions options,
+                     MakeStub make_stub)
+    : selector_(WithHorde(selector)),
+      options_(std::move(options)),
+      make_stub_(std::move(make_stub)),
+      binding_(OptionsFor(network), confab::RandomNumber()),
+      timer_([this](Instant now) { return Tick(now); }),
+      watch_(network, ToWire(selector_), options_.rescan,
+             [this](const registry::v1::Delta& delta) { OnDelta(delta); }) {}
+
+Connector::~Connector() {
+  std::map<Binding::ConnectionId, std::shared_ptr<Link>> links;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    links.swap(links_);
+  }
+  for (const auto& [connection, link] : links) link->Leave();
+}
+
+std::shared_ptr<const Connector::Route> Connector::Current() {
+  const Instant limit = confab::Now() + options_.wait;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const std::shared_ptr<const Route> route = route_;
+    if (route != nullptr) {
+      // A break may show in the channel before the health stream tells of it.
+      lock.unlock();
+      if (route->channel->GetState(false) == GRPC_CHANNEL_READY) return route;
+      OnBroken(route->connection, "the connection broke");
+      lock.lock();
+      continue;
+    }
+    const Instant now = confab::Now();
+    if (now >= limit) break;
+    changed_.wait_for(lock, limit - now);
+  }
+  lock.unlock();
+  return RouteToNowhere();
+}
+
+Bound Connector::bound() const {
+  const std::lock_guard lock(mutex_);
+  return route_ == nullptr ? Bound{} : route_->bound;
+}
+
+std::uint64_t Connector::rebinds() const {
+  const std::lock_guard lock(mutex_);
+  return binds_ == 0 ? 0 : binds_ - 1;
+}
+
+Instant Connector::Tick(Instant now) {
+  while (true) {
+    std::optional<Binding::Act> act;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return Instant::max();
+      act = binding_.Poll(now);
+      if (!act) return binding_.next_time();
+    }
+    CarryOut(*act);
+    now = confab::Now();
+  }
+}
+
+void Connector::CarryOut(const Binding::Act& act) {
+  switch (act.kind) {
+    case Binding::Act::Kind::kConnect:
+      return OpenLink(act);
+    case Binding::Act::Kind::kBind:
+      return BindTo(act);
+    case Binding::Act::Kind::kUnbind: {
+      const std::lock_guard lock(mutex_);
+      if (route_ != nullptr && route_->connection == act.connection) route_ = nullptr;
+      return;
+    }
+    case Binding::Act::Kind::kDrop:
+      return DropLink(act.connection);
+  }
+}
+
+void Connector::OpenLink(const Binding::Act& act) {
+  confab::ClientInterceptors interceptors;
+  if (options_.default_deadline > 0ns) {
+    interceptors.push_back(MakeDefaultDeadlineFactory(options_.default_deadline));
+  }
+  auto channel = confab::Dial(act.candidate.net_id, std::move(interceptors));
+  if (!channel.ok()) return OnBroken(act.connection, std::string(channel.status().message()));
+  auto link = std::make_shared<Link>();
+  link->connection = act.connection;
+  link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
+  link->channel = *std::move(channel);
+  link->health = HealthStream::Create(1);
+  link->owner = this;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    links_[act.connection] = link;
+  }
+  grpc::TemplatedGenericStub<HealthRequest, HealthResponse> stub(link->channel);
+  stub.PrepareBidiStreamingCall(&link->health->context(), "/grpc.health.v1.Health/Watch", {},
+                                link->health.get());
+  link->health->Begin(
+      {.on_message = [link](const HealthResponse& each) { link->OnHealth(each.value()); },
+       .on_end = [link](const grpc::Status& status) { link->OnEnd(status); }});
+  link->health->Send({});
+  link->health->HalfClose();
+}
+
+void Connector::BindTo(const Binding::Act& act) {
+  auto route = std::make_shared<Route>();
+  {
+    const std::lock_guard lock(mutex_);
+    // It may have broken since this was decided; then other acts follow.
+    const auto link = links_.find(act.connection);
+    if (link == links_.end() || binding_.bound() != act.connection) return;
+    route->bound = link->second->bound;
+    route->channel = link->second->channel;
+  }
+  route->connection = act.connection;
+  route->stub = make_stub_(route->channel);
+  {
+    const std::lock_guard lock(mutex_);
+    if (binding_.bound() != act.connection) return;
+    route_ = route;
+    ++binds_;
+  }
+  changed_.notify_all();
+  if (options_.on_rebound) options_.on_rebound(route->bound);
+}
+
+void Connector::DropLink(Binding::ConnectionId connection) {
+  std::shared_ptr<Link> link;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto place = links_.find(connection);
+    if (place == links_.end()) return;
+    link = std::move(place->second);
+    links_.erase(place);
+  }
+  link->Leave();
+}
+
+void Connector::OnDelta(const registry::v1::Delta& delta) {
+  std::vector<Candidate> live;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& change : delta.changes()) {
+      const auto& each = change.instance();
+      if (each.status() == registry::v1::STATUS_DEAD) {
+        if (!delta.snapshot()) binding_.Remove(each.inst(), each.net_id());
+        continue;
+      }
+      Candidate candidate{each.inst(), each.net_id(), each.node(),
+                          each.status() != registry::v1::STATUS_SERVING};
+      if (delta.snapshot()) {
+        live.push_back(std::move(candidate));
+      } else {
+        binding_.Put(candidate);
+      }
+    }
+    if (delta.snapshot()) binding_.Replace(live);
+  }
+  timer_.Wake();
+}
+
+void Connector::OnBroken(Binding::ConnectionId connection, const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    binding_.OnBroken(connection, confab::Now());
+    if (route_ != nullptr && route_->connection == connection) route_ = nullptr;
+    last_failure_ = reason;
+  }
+  timer_.Wake();
+}
+
+std::shared_ptr<const Connector::Route> Connector::RouteToNowhere() {
+  const std::string watch_error = watch_.error();
+  const std::lock_guard lock(mutex_);
+  std::string reason = absl::StrCat(
+      "no live instance of ", selector_.api.empty() ? "inst " : "api ",
+      selector_.api.empty() ? selector_.inst : selector_.api, " in horde ", selector_.horde);
+  if (!watch_error.empty()) {
+    absl::StrAppend(&reason, "; this node's reeve: ", watch_error);
+  } else if (!last_failure_.empty()) {
+    absl::StrAppend(&reason, "; last failure: ", last_failure_);
+  }
+  if (nowhere_ == nullptr || reason != nowhere_reason_) {
+    auto route = std::make_shared<Route>();
+    route->channel = confab::DialNowhere(grpc::Status(grpc::StatusCode::UNAVAILABLE, reason));
+    route->stub = make_stub_(route->channel);
+    nowhere_ = std::move(route);
+    nowhere_reason_ = std::move(reason);
+  }
+  return nowhere_;
+}
+
+}  // namespace radix

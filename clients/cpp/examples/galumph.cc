@@ -1,0 +1,57 @@
+// Galumph: counts beasts. A whole Radix service; copy it to begin your own.
+
+#include <iostream>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "clients/cpp/serve.h"
+#include "galumph/v2/galumph.grpc.pb.h"
+
+namespace {
+
+class GalumphService final : public galumph::v2::Galumph::CallbackService {
+ public:
+  GalumphService(std::string inst, std::string node)
+      : inst_(std::move(inst)), node_(std::move(node)) {}
+
+ private:
+  grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
+                                     const galumph::v2::RegisterRequest* request,
+                                     galumph::v2::RegisterResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    const std::string& beast = request->beast();
+    if (beast.empty() || beast.size() > 63) {
+      reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "beast: must have 1 to 63 bytes"});
+      return reactor;
+    }
+    const std::lock_guard lock(mutex_);
+    response->set_count(++counts_[beast]);
+    response->set_inst(inst_);
+    response->set_node(node_);
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  const std::string inst_;
+  const std::string node_;
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> counts_;
+};
+
+}  // namespace
+
+int main() {
+  const auto network = radix::Network::FromEnvironment();
+  if (!network.ok()) {
+    std::cerr << network.status().message() << '\n';
+    return 2;
+  }
+  GalumphService service(GALUMPH_INST, network->node.name);
+  auto serving = radix::Serve(*network, {.api = "galumph2", .inst = GALUMPH_INST}, service);
+  if (!serving.ok()) {
+    std::cerr << serving.status().message() << '\n';
+    return 1;
+  }
+  return (*serving)->Wait();  // until SIGTERM, and then drained
+}

@@ -1,0 +1,201 @@
+// For tests: a node whose heartbeater and reeve are one table, without a flock behind them.
+
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "clients/cpp/network.h"
+#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
+#include "radix/reeve/v1/reeve.grpc.pb.h"
+#include "services/confab/serve.h"
+#include "services/confab/server_stream.h"
+
+namespace radix {
+
+// Serves STATE/heartbeater.sock and STATE/reeve.sock of a state folder of its own: what beats is
+// what is watched. Thread-safe, but for what starts and
+// stops.
+class FakeNode {
+ public:
+  FakeNode() {
+    std::string folder = testing::TempDir() + "/nodeXXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) std::abort();
+    state_ = folder;
+    StartHeartbeater();
+    StartReeve();
+  }
+  ~FakeNode() {
+    StopReeve();
+    StopHeartbeater();
+    std::filesystem::remove_all(state_);
+  }
+
+  Network network() const { return Network{confab::Node{"n1", Ip(), state_, {}}}; }
+  const std::filesystem::path& state() const { return state_; }
+
+  void StartHeartbeater() { heartbeater_server_ = Start("heartbeater", heartbeater_); }
+  void StopHeartbeater() { heartbeater_server_.reset(); }
+  void StartReeve() { reeve_server_ = Start("reeve", reeve_); }
+  void StopReeve() { reeve_server_.reset(); }
+
+  // Tells watchers of an instance by hand.
+  void Put(const std::string& inst, const std::string& net_id,
+           registry::v1::Status status = registry::v1::STATUS_SERVING) {
+    registry::v1::Instance instance;
+    instance.set_horde("default");
+    instance.set_api(inst.substr(0, inst.find('_')));
+    instance.set_inst(inst);
+    instance.set_node("n1");
+    instance.set_net_id(net_id);
+    instance.set_status(status);
+    Apply(instance);
+  }
+
+  // The status of each inst that beats or was Put.
+  std::map<std::string, registry::v1::Status> statuses() const {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, registry::v1::Status> statuses;
+    for (const auto& [net_id, instance] : table_) statuses[instance.inst()] = instance.status();
+    return statuses;
+  }
+
+  // How often a watch was begun.
+  int watches() const {
+    const std::lock_guard lock(mutex_);
+    return watches_;
+  }
+
+ private:
+  using BeatStream =
+      confab::ServerBidi<heartbeater::v1::BeatRequest, heartbeater::v1::BeatResponse>;
+  using WatchStream = confab::ServerStream<reeve::v1::WatchResponse>;
+
+  struct Heartbeater final : heartbeater::v1::HeartbeaterService::CallbackService {
+    explicit Heartbeater(FakeNode* node) : node_(node) {}
+    grpc::ServerBidiReactor<heartbeater::v1::BeatRequest, heartbeater::v1::BeatResponse>* Beat(
+        grpc::CallbackServerContext*) override {
+      auto last = std::make_shared<registry::v1::Instance>();
+      auto stream = BeatStream::Create(4);
+      stream->Begin({.on_message =
+                         [this, last](const heartbeater::v1::BeatRequest& beat) {
+                           last->set_horde(beat.horde());
+                           last->set_api(beat.api());
+                           last->set_inst(beat.inst());
+                           last->set_node("n1");
+                           last->set_net_id(beat.net_id());
+                           last->set_status(beat.status());
+                           node_->Apply(*last);
+                         },
+                     .on_half_close = nullptr,
+                     .on_done =
+                         [this, last] {
+                           last->set_status(registry::v1::STATUS_DEAD);
+                           node_->Apply(*last);
+                         }});
+      return stream.get();
+    }
+    FakeNode* node_;
+  };
+
+  struct Reeve final : reeve::v1::ReeveService::CallbackService {
+    explicit Reeve(FakeNode* node) : node_(node) {}
+    grpc::ServerWriteReactor<reeve::v1::WatchResponse>* Watch(
+        grpc::CallbackServerContext*, const reeve::v1::WatchRequest* request) override {
+      auto stream = WatchStream::Create(64);
+      stream->Begin([this, key = stream.get()] {
+        const std::lock_guard lock(node_->mutex_);
+        node_->watchers_.erase(key);
+      });
+      const std::lock_guard lock(node_->mutex_);
+      ++node_->watches_;
+      node_->watchers_[stream.get()] = {stream, request->selector()};
+      reeve::v1::WatchResponse response;
+      response.mutable_delta()->set_snapshot(true);
+      response.mutable_delta()->set_origin("fake");
+      for (const auto& [net_id, each] : node_->table_) {
+        if (!Matches(request->selector(), each)) continue;
+        *response.mutable_delta()->add_changes()->mutable_instance() = each;
+      }
+      stream->Send(std::move(response));
+      return stream.get();
+    }
+    FakeNode* node_;
+  };
+
+  struct Watcher {
+    std::shared_ptr<WatchStream> stream;
+    registry::v1::Selector selector;
+  };
+
+  static IpAddress Ip() { return *IpAddress::Parse("127.0.0.1"); }
+
+  static bool Matches(const registry::v1::Selector& selector,
+                      const registry::v1::Instance& instance) {
+    return selector.horde() == instance.horde() &&
+           (selector.api().empty() || selector.api() == instance.api()) &&
+           (selector.inst().empty() || selector.inst() == instance.inst());
+  }
+
+  template <typename Service>
+  std::unique_ptr<confab::Server> Start(const std::string& socket, Service& service) {
+    auto server = confab::Server::Start(network().node, {.socket = socket, .port = std::nullopt},
+                                        {confab::Hosted(service)});
+    EXPECT_TRUE(server.ok()) << server.status();
+    return *std::move(server);
+  }
+
+  void Apply(const registry::v1::Instance& instance) {
+    const std::lock_guard lock(mutex_);
+    const auto known = table_.find(instance.net_id());
+    const bool dead = instance.status() == registry::v1::STATUS_DEAD;
+    if (known == table_.end() ? dead
+                              : known->second.SerializeAsString() == instance.SerializeAsString()) {
+      return;
+    }
+    if (dead) {
+      table_.erase(known);
+    } else {
+      table_[instance.net_id()] = instance;
+    }
+    for (const auto& [key, watcher] : watchers_) {
+      if (!Matches(watcher.selector, instance)) continue;
+      reeve::v1::WatchResponse response;
+      response.mutable_delta()->set_origin("fake");
+      *response.mutable_delta()->add_changes()->mutable_instance() = instance;
+      watcher.stream->Send(std::move(response));
+    }
+  }
+
+  std::filesystem::path state_;
+  mutable std::mutex mutex_;
+  std::map<std::string, registry::v1::Instance> table_;  // by net_id
+  std::map<WatchStream*, Watcher> watchers_;
+  int watches_ = 0;
+  Heartbeater heartbeater_{this};
+  Reeve reeve_{this};
+  std::unique_ptr<confab::Server> heartbeater_server_;
+  std::unique_ptr<confab::Server> reeve_server_;
+};
+
+// Waits until `condition` holds; false when it does not within 20 s.
+inline bool Eventually(const std::function<bool()>& condition) {
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > limit) return false;
+    std::this_thread::sleep_for(2ms);
+  }
+  return true;
+}
+
+}  // namespace radix

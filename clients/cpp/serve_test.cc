@@ -1,0 +1,96 @@
+#include "clients/cpp/serve.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "clients/cpp/call.h"
+#include "clients/cpp/fake_galumph.h"
+#include "clients/cpp/fake_node.h"
+#include "services/confab/dial.h"
+
+namespace radix {
+namespace {
+
+using galumph::v2::Galumph;
+
+class ServeTest : public testing::Test {
+ protected:
+  std::unique_ptr<Serving> ServeAs(const std::string& inst, ServeOptions options = {}) {
+    options.api = "galumph2";
+    options.inst = inst;
+    auto serving = Serve(node_.network(), std::move(options), service_);
+    EXPECT_TRUE(serving.ok()) << serving.status();
+    return *std::move(serving);
+  }
+
+  FakeNode node_;
+  FakeGalumph service_{"galumph2_3"};
+};
+
+TEST_F(ServeTest, NeedsAnApiAndAnInst) {
+  EXPECT_EQ(Serve(node_.network(), {.api = "galumph2"}, service_).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ServeTest, RegistersAndWithdraws) {
+  const auto serving = ServeAs("galumph2_3", {.drain_quiet = 1ms});
+  EXPECT_TRUE(
+      Eventually([&] { return node_.statuses()["galumph2_3"] == registry::v1::STATUS_SERVING; }));
+  serving->Stop();
+  EXPECT_EQ(serving->Wait(), 0);
+  EXPECT_TRUE(Eventually([&] { return node_.statuses().empty(); }));
+}
+
+TEST_F(ServeTest, SaysThatItDrainsAndServesUntilItsCallersHaveLeft) {
+  const auto serving = ServeAs("galumph2_3", {.drain_quiet = 100ms, .drain_limit = 60s});
+  auto stub = Galumph::NewStub(*confab::Dial(serving->net_id()));
+  galumph::v2::RegisterResponse reply;
+  ASSERT_TRUE(Call(*stub->async(), &Galumph::Stub::async::Register, {}, reply).ok());
+  service_.Hold();
+  auto late = std::async(std::launch::async, [&] {
+    galumph::v2::RegisterResponse held;
+    return Call(*stub->async(), &Galumph::Stub::async::Register, {}, held, {.timeout = 60s}).ok();
+  });
+  ASSERT_TRUE(Eventually([&] { return service_.calls() == 2; }));
+  serving->Stop();
+  auto ended = std::async(std::launch::async, [&] { return serving->Wait(); });
+  EXPECT_TRUE(
+      Eventually([&] { return node_.statuses()["galumph2_3"] == registry::v1::STATUS_DRAINING; }));
+  EXPECT_EQ(ended.wait_for(200ms), std::future_status::timeout);
+  service_.Release();
+  EXPECT_TRUE(late.get());
+  EXPECT_EQ(ended.get(), 0);
+}
+
+TEST_F(ServeTest, RegistersAgainAfterTheHeartbeaterCameBack) {
+  const auto serving = ServeAs("galumph2_3", {.drain_quiet = 1ms});
+  const auto serves = [&] {
+    return node_.statuses()["galumph2_3"] == registry::v1::STATUS_SERVING;
+  };
+  ASSERT_TRUE(Eventually(serves));
+  node_.StopHeartbeater();
+  ASSERT_TRUE(Eventually([&] { return node_.statuses().empty(); }));
+  node_.StartHeartbeater();
+  EXPECT_TRUE(Eventually(serves));
+}
+
+TEST_F(ServeTest, CallsOnDrainAndGivesUpAtTheLimit) {
+  std::atomic<bool> told = false;
+  const auto serving = ServeAs(
+      "galumph2_3", {.drain_quiet = 1ms, .drain_limit = 50ms, .on_drain = [&] { told = true; }});
+  auto stub = Galumph::NewStub(*confab::Dial(serving->net_id()));
+  service_.Hold();
+  auto cut = std::async(std::launch::async, [&] {
+    galumph::v2::RegisterResponse held;
+    return Call(*stub->async(), &Galumph::Stub::async::Register, {}, held, {.timeout = 60s});
+  });
+  ASSERT_TRUE(Eventually([&] { return service_.calls() == 1; }));
+  serving->Stop();
+  EXPECT_EQ(serving->Wait(), 0);
+  EXPECT_TRUE(told);
+  EXPECT_FALSE(cut.get().ok());
+}
+
+}  // namespace
+}  // namespace radix
