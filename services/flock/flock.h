@@ -92,7 +92,8 @@ class Flock {
   void HandlePersisted(const Promise& promise, Instant now);
 
   // Says good-bye: gives back leases, tells others, and stands for nothing any more. Transmit what
-  // it asks for, then destroy it. Calling it twice is harmless.
+  // it asks for, then destroy it. Calling it twice is harmless. On a sealed leader, call it only
+  // when nothing acts under its leadership any more: another may be sealed at once.
   void Leave(Instant now);
 
   // Asks the live member of `slot` what it says about itself; the answer is a kIntroduced event,

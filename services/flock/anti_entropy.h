@@ -1,0 +1,49 @@
+// Comparing two views and finding what to send: digests and differences, each in one datagram.
+//
+// Slots are taken 64 at a time as words, words 64 at a time as groups. A summary has one hash for
+// each group; whoever finds a difference answers with the words of that group (a bitmap of the live
+// and a hash, 12 bytes for each 64 slots); the other then sends the records that are missing there,
+// and its own words, if it saw something that it lacks.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "services/flock/member_table.h"
+#include "services/flock/packet_codec.h"
+
+namespace radix::flock {
+
+inline constexpr std::uint32_t kWordsPerGroup = 64;
+inline constexpr std::size_t kSummaryGroupsMax = 200;
+inline constexpr std::size_t kSummaryBytesMax = 4 * kSummaryGroupsMax;
+inline constexpr std::size_t kWordsBytesMax = 12 * kWordsPerGroup;
+
+// How many groups the table has.
+std::uint32_t GroupCount(const MemberTable& members);
+
+// Writes the hashes of the groups from `first` on, as many as there are and fit.
+void EncodeSummary(const MemberTable& members, std::uint16_t first, Writer& out);
+
+// The groups in which the sender of `summary` differs from us.
+std::vector<std::uint16_t> DifferingGroups(const MemberTable& members, const Summary& summary);
+
+// Writes the words of `group`.
+void EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out);
+
+// What follows from another's words.
+struct Difference {
+  std::vector<std::uint32_t> send;  // slots whose records it lacks, or holds otherwise, or are dead
+  bool lacking = false;             // it knows some that we lack
+};
+// Requires: words is what DecodeBody accepts. Words of unknown groups give nothing. At most `limit`
+// slots, from `start` (a slot's place within the group) on and around, so that two who answer the
+// same node do not send it the same.
+Difference Compare(const MemberTable& members, const Words& words, std::size_t limit,
+                   std::uint32_t start);
+
+}  // namespace radix::flock

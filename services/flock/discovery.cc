@@ -1,0 +1,72 @@
+#include "services/flock/discovery.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace radix::flock {
+namespace {
+
+// How often a node that knows nobody goes on guessing.
+constexpr Duration kLonelyInterval = 250ms;
+// Guesses that hit somebody known are drawn again, so often.
+constexpr int kDraws = 8;
+
+}  // namespace
+
+Discovery::Discovery(const Tunables& tunables, std::uint32_t self,
+                     std::vector<std::uint32_t> remembered, Instant now, Random& random)
+    : tunables_(tunables),
+      self_(self),
+      remembered_(std::move(remembered)),
+      next_(now + random.Between(0ms, 50ms)) {
+  std::ranges::reverse(remembered_);
+}
+
+std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant now,
+                                             Random& random) {
+  if (now < next_ || members.slots() < 2) {
+    if (members.slots() < 2) next_ = now + 1h;
+    return std::nullopt;
+  }
+  ++probes_;
+  Duration wait = tunables_.discovery_interval;
+  if (probes_ < tunables_.discovery_burst || !remembered_.empty()) {
+    wait = Duration(1s) / std::max<std::uint32_t>(tunables_.discovery_burst, 1);
+  } else if (members.live_count() < 2) {
+    wait = std::min(wait, kLonelyInterval);
+  }
+  next_ = now + random.Between(wait * 2 / 3, wait * 4 / 3);
+  for (int i = 0; i < kDraws; ++i) {
+    const std::uint32_t slot = Guess(members, random);
+    const Member* const known = members.Find(slot);
+    if (slot != self_ && (known == nullptr || !IsLive(known->state))) return slot;
+  }
+  return std::nullopt;
+}
+
+std::uint32_t Discovery::Guess(const MemberTable& members, Random& random) {
+  while (!remembered_.empty()) {
+    const std::uint32_t slot = remembered_.back();
+    remembered_.pop_back();
+    if (slot < members.slots() && slot != self_) return slot;
+  }
+  if (members.size() > members.live_count() && random.Chance(1.0 / 3)) {
+    for (int i = 0; i < kDraws; ++i) {
+      const Member& member = members.at(random.Below(members.size()));
+      if (!IsLive(member.state)) return member.slot;
+    }
+  }
+  return random.Chance(0.5) ? Near(members.slots(), random)
+                            : static_cast<std::uint32_t>(random.Below(members.slots()));
+}
+
+std::uint32_t Discovery::Near(std::uint32_t slots, Random& random) const {
+  // Every power of two is as likely as the next: most guesses are very near, some far.
+  const auto scale = random.Below(static_cast<std::uint64_t>(std::bit_width(slots)));
+  const std::uint64_t distance = 1 + random.Below(std::uint64_t{1} << scale);
+  const std::uint64_t step = distance % slots;
+  return static_cast<std::uint32_t>((self_ + (random.Chance(0.5) ? step : slots - step)) % slots);
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,209 @@
+#include "services/flock/handshake.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <array>
+
+#include "services/flock/key_ring.h"
+
+namespace radix::flock {
+namespace {
+
+// One ephemeral serves this long: making one costs as much as using one.
+constexpr Duration kEphemeralAge = 10s;
+// An answer that comes later is ignored.
+constexpr Duration kPendingAge = 3s;
+
+constexpr std::size_t kHelloBody =
+    Handshake::kHelloSize - kHeaderSize - PacketProtection::kDoorNonceSize - kTagSize;
+using Nonce = std::array<std::uint8_t, PacketProtection::kDoorNonceSize>;
+
+void EncodeWelcome(const Welcome& welcome, Writer& out) {
+  Encode(welcome.sender, out);
+  Encode(welcome.beat, out);
+  out.Bytes(welcome.public_key);
+  out.U64(welcome.counter);
+  out.U8(welcome.about_you ? 1 : 0);
+  if (welcome.about_you) Encode(*welcome.about_you, out);
+  out.U8(static_cast<std::uint8_t>(welcome.secondary_keys.size()));
+  for (const Key& key : welcome.secondary_keys) out.Bytes(key);
+  out.U16(static_cast<std::uint16_t>(welcome.ring.size()));
+  out.Bytes(welcome.ring);
+}
+
+std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
+  Reader in(bytes);
+  Welcome welcome;
+  welcome.sender = DecodeRecord(in);
+  welcome.beat.incarnation = in.U32();
+  welcome.beat.flags = in.U8();
+  welcome.beat.ring_tag = in.U32();
+  welcome.beat.view_hash = in.U64();
+  welcome.public_key = in.ReadKey();
+  welcome.counter = in.U64();
+  if (in.U8() != 0) welcome.about_you = DecodeRecord(in);
+  const std::uint8_t keys = in.U8();
+  if (keys < 1 || keys > kSecondaryKeysMax) return std::nullopt;
+  for (int i = 0; i < keys; ++i) welcome.secondary_keys.push_back(in.ReadKey());
+  const auto ring = in.Bytes(in.U16());
+  welcome.ring.assign(ring.begin(), ring.end());
+  const bool valid = in.ok() && in.left() == 0 && welcome.counter > 0 &&
+                     welcome.sender.state == MemberState::kAlive && KeyRing::IsValid(ring) &&
+                     (!welcome.about_you || welcome.about_you->state <= MemberState::kLeft);
+  if (!valid) return std::nullopt;
+  return welcome;
+}
+
+}  // namespace
+
+SecondaryRing::SecondaryRing(const std::vector<Key>& keys) {
+  for (const Key& key : keys) entries_.push_back({key, PacketProtection::TagOf(key)});
+}
+
+const Key* SecondaryRing::Find(std::uint32_t tag) const {
+  for (const Entry& entry : entries_) {
+    if (entry.tag == tag) return &entry.key;
+  }
+  return nullptr;
+}
+
+bool SecondaryRing::Adopt(const std::vector<Key>& keys) {
+  const auto ours = std::ranges::find(keys, current().key);
+  if (keys.empty() || ours == keys.begin() || ours == keys.end()) return false;
+  entries_.clear();
+  for (const Key& key : keys) entries_.push_back({key, PacketProtection::TagOf(key)});
+  return true;
+}
+
+Handshake::Handshake(const PacketProtection& protection, SecondaryRing& ring, KeyStream& secrets)
+    : protection_(protection), ring_(ring), secrets_(secrets) {}
+
+const Handshake::Ephemeral& Handshake::FreshEphemeral(Instant now) {
+  if (!ephemeral_.made || now - ephemeral_.since > kEphemeralAge) {
+    ephemeral_.secret = secrets_.NextKey();
+    crypto_scalarmult_base(ephemeral_.public_key.data(), ephemeral_.secret.data());
+    ephemeral_.since = now;
+    ephemeral_.made = true;
+  }
+  return ephemeral_;
+}
+
+std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, Instant now,
+                                  std::span<std::uint8_t> out) {
+  const Ephemeral& ephemeral = FreshEphemeral(now);
+  std::erase_if(pending_,
+                [&](const Pending& p) { return now - p.at > kPendingAge || p.slot == to.id.slot; });
+  if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
+  const std::uint64_t hello_nonce = secrets_.NextNumber();
+  pending_.push_back({to.id.slot, hello_nonce, now, ephemeral.secret});
+
+  const Header header{PacketType::kHello, ring_.current().tag, self, hello_nonce};
+  Writer head(out);
+  Encode(header, head);
+  std::array<std::uint8_t, kHelloBody> body{};
+  std::copy(ephemeral.public_key.begin(), ephemeral.public_key.end(), body.begin());
+  Nonce nonce;
+  secrets_.Fill(nonce);
+  return protection_.SealDoor(ring_.current().key, header, to, nonce, out, body);
+}
+
+bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
+  return std::ranges::any_of(pending_,
+                             [&](const Pending& p) { return p.slot == slot && now - p.at < age; });
+}
+
+std::optional<Hello> Handshake::OpenHello(const Header& header, const Destination& self,
+                                          std::span<const std::uint8_t> datagram) const {
+  const Key* const key = ring_.Find(header.key_tag);
+  if (key == nullptr || datagram.size() != kHelloSize) return std::nullopt;
+  std::array<std::uint8_t, kDatagramSizeMax> body;
+  const auto opened =
+      protection_.OpenDoor(*key, header, {{self.id.slot, 0}, self.address}, datagram, body);
+  if (opened.empty()) return std::nullopt;
+  Reader in(opened);
+  return Hello{header.sender, header.counter, header.key_tag, in.ReadKey()};
+}
+
+std::optional<Key> Handshake::InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
+                                       std::span<const std::uint8_t> nonce, const MemberId& asker,
+                                       const MemberId& answerer, std::uint64_t hello_nonce) {
+  Key shared;
+  if (crypto_scalarmult(shared.data(), secret.data(), theirs.data()) != 0) return std::nullopt;
+  std::array<std::uint8_t, 32 + 24 + 12 + 12 + 8> input{};
+  Writer out(input);
+  out.Bytes(shared);
+  out.Bytes(nonce);
+  out.Id(asker);
+  out.Id(answerer);
+  out.U64(hello_nonce);
+  Key key;
+  crypto_generichash(key.data(), key.size(), input.data(), input.size(), secondary.data(),
+                     secondary.size());
+  sodium_memzero(input.data(), input.size());
+  return key;
+}
+
+std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
+                                    const Destination& to, Instant now,
+                                    std::span<std::uint8_t> out) {
+  const Key* const secondary = ring_.Find(hello.key_tag);
+  if (secondary == nullptr) return 0;
+  const Ephemeral& ephemeral = FreshEphemeral(now);
+  Nonce nonce;
+  secrets_.Fill(nonce);
+  const auto key = InnerKey(ephemeral.secret, hello.ephemeral, *secondary, nonce, hello.sender,
+                            welcome.sender.id, hello.nonce);
+  if (!key) return 0;
+
+  // The outer body: our ephemeral, then the inner one, sealed. Its key is used this once, so that
+  // its nonce may be zero.
+  std::array<std::uint8_t, kHelloBody> body{};
+  Writer writer(body);
+  writer.Bytes(ephemeral.public_key);
+  EncodeWelcome(welcome, writer);
+  if (!writer.ok() || writer.room() < kTagSize) return 0;
+  constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZero{};
+  const std::size_t inner_size = writer.size() - ephemeral.public_key.size();
+  std::uint8_t* const inner = body.data() + ephemeral.public_key.size();
+  crypto_aead_chacha20poly1305_ietf_encrypt(inner, nullptr, inner, inner_size, nullptr, 0, nullptr,
+                                            kZero.data(), key->data());
+  const Header header{PacketType::kWelcome, hello.key_tag, welcome.sender.id, hello.nonce};
+  Writer head(out);
+  Encode(header, head);
+  return protection_.SealDoor(*secondary, header, to, nonce, out,
+                              std::span(body).first(writer.size() + kTagSize));
+}
+
+std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destination& self,
+                                              std::span<const std::uint8_t> datagram, Instant now) {
+  const auto pending = std::ranges::find_if(pending_, [&](const Pending& p) {
+    return p.nonce == header.counter && p.slot == header.sender.slot && now - p.at <= kPendingAge;
+  });
+  const Key* const secondary = ring_.Find(header.key_tag);
+  if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
+  std::array<std::uint8_t, kDatagramSizeMax> buffer;
+  const auto opened = protection_.OpenDoor(*secondary, header, self, datagram, buffer);
+  Reader outer(opened);
+  const Key theirs = outer.ReadKey();
+  if (!outer.ok() || outer.left() <= kTagSize) return std::nullopt;
+  const auto key = InnerKey(pending->secret, theirs, *secondary,
+                            datagram.subspan(kHeaderSize, PacketProtection::kDoorNonceSize),
+                            self.id, header.sender, header.counter);
+  if (!key) return std::nullopt;
+  const auto sealed = outer.Bytes(outer.left());
+  std::array<std::uint8_t, kDatagramSizeMax> inner;
+  constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZero{};
+  unsigned long long size = 0;
+  if (crypto_aead_chacha20poly1305_ietf_decrypt(inner.data(), &size, nullptr, sealed.data(),
+                                                sealed.size(), nullptr, 0, kZero.data(),
+                                                key->data()) != 0) {
+    return std::nullopt;
+  }
+  auto welcome = DecodeWelcome(std::span(inner).first(static_cast<std::size_t>(size)));
+  if (!welcome || welcome->sender.id != header.sender) return std::nullopt;
+  pending_.erase(pending);
+  return welcome;
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,92 @@
+// The transient keys: which one seals, which ones open, and how rings of two islands become one.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "services/confab/time.h"
+#include "services/flock/config.h"
+#include "services/flock/member.h"
+#include "services/flock/packet_codec.h"
+#include "services/flock/ranking.h"
+
+namespace radix::flock {
+
+// Names a transient key: under which epoch (0: a provisional leader's), the how-many-th of its
+// line, by whom.
+struct KeyId {
+  std::uint64_t epoch = 0;
+  std::uint32_t serial = 0;
+  MemberId minter;
+
+  auto operator<=>(const KeyId&) const = default;
+};
+
+struct TransientKey {
+  KeyId id;
+  Key key{};
+  std::uint32_t tag = 0;  // its short name in headers; never 0
+};
+
+// Three slots, previous, current and next, of which one at a time is moved: all open, only current
+// seals. Of two rings that meet, everybody takes the greater (greater epoch, then serial, then the
+// minter that ranks first); the keys of the other open for a grace longer. Not thread-safe.
+class KeyRing {
+ public:
+  // Starts with `first` as the current key.
+  KeyRing(const Ranking& ranking, const KeyId& id, const Key& first, Duration grace, Instant now);
+  ~KeyRing();
+  KeyRing(const KeyRing&) = delete;
+  KeyRing& operator=(const KeyRing&) = delete;
+
+  const TransientKey& current() const { return *current_; }
+  const std::optional<TransientKey>& next() const { return next_; }
+  // Since when `current` has been that.
+  Instant current_since() const { return current_since_; }
+  // A short name for the three slots as they are: what a member acknowledges.
+  std::uint32_t version() const;
+
+  // The key named `tag`, if it still opens; or nullptr.
+  const Key* Find(std::uint32_t tag, Instant now) const;
+
+  // Puts a new key into the next slot. Requires: none is there.
+  void Prepare(std::uint64_t epoch, const MemberId& minter, const Key& key);
+  // Next becomes current, current previous. Requires: there is a next.
+  void Advance(Instant now);
+
+  // Writes the three slots, at most kEncodedSizeMax bytes.
+  static constexpr std::size_t kEncodedSizeMax = 1 + 3 * (1 + 24 + 32);
+  void Encode(Writer& out) const;
+
+  // Takes in another ring. Returns false, changing nothing, if `encoded` is malformed.
+  bool Merge(std::span<const std::uint8_t> encoded, Instant now);
+
+  // Whether `encoded` is well-formed.
+  static bool IsValid(std::span<const std::uint8_t> encoded);
+
+ private:
+  struct Slots {
+    std::optional<TransientKey> previous, current, next;
+  };
+  struct Retired {
+    TransientKey key;
+    Instant until;
+  };
+
+  static std::optional<Slots> Decode(std::span<const std::uint8_t> encoded);
+  bool IsGreater(const KeyId& a, const KeyId& b) const;
+  bool Holds(std::uint32_t tag) const;
+  void Retire(const std::optional<TransientKey>& key, Instant now);
+
+  Ranking ranking_;
+  Duration grace_;
+  std::optional<TransientKey> previous_, current_, next_;
+  Instant current_since_;
+  std::vector<Retired> retired_;  // bounded; oldest first
+};
+
+}  // namespace radix::flock

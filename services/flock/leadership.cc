@@ -1,0 +1,207 @@
+#include "services/flock/leadership.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace radix::flock {
+namespace {
+
+// A member that names an epoch further ahead lies.
+constexpr std::uint64_t kEpochJumpMax = 1ULL << 32;
+constexpr Duration kBehindLeast = 1s;
+constexpr Duration kBehindMost = 4s;
+
+}  // namespace
+
+Candidacy::Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self)
+    : tunables_(tunables), quorum_(quorum), self_(self) {}
+
+Candidacy::Voter& Candidacy::VoterOf(const MemberId& member) {
+  auto at = std::lower_bound(voters_.begin(), voters_.end(), member.slot,
+                             [](const Voter& v, std::uint32_t slot) { return v.id.slot < slot; });
+  if (at == voters_.end() || at->id.slot != member.slot) {
+    at = voters_.insert(at, Voter{});
+    at->id = member;
+  } else if (at->id != member) {
+    // Another boot of the machine: the same voter. What the earlier boot granted goes on counting;
+    // the new one cannot grant before that has run out.
+    const Instant until = at->until;
+    *at = Voter{};
+    at->id = member;
+    at->until = until;
+  }
+  return *at;
+}
+
+std::optional<Instant> Candidacy::sealed_until(Instant now) const {
+  if (sealed_ == 0 || now >= sealed_until_) return std::nullopt;
+  return sealed_until_;
+}
+
+std::uint32_t Candidacy::lease_count(Instant now) const {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(voters_, [now](const Voter& v) { return v.until > now; }));
+}
+
+Instant Candidacy::QuorumEnd() const {
+  if (voters_.size() < quorum_) return Instant{};
+  std::vector<Instant> ends;
+  ends.reserve(voters_.size());
+  for (const Voter& voter : voters_) ends.push_back(voter.until);
+  const auto nth = ends.begin() + static_cast<std::ptrdiff_t>(quorum_) - 1;
+  std::nth_element(ends.begin(), nth, ends.end(), std::greater<>());
+  return *nth;
+}
+
+void Candidacy::Recount(Instant now) {
+  const Instant end = QuorumEnd();
+  if (asking_ == sealed_) {
+    sealed_until_ = end;
+  } else if (end > now) {
+    sealed_ = asking_;
+    sealed_until_ = end;
+    sealed_reported_ = false;
+    // Everybody hears of it at once, with the next renewal.
+    for (Voter& voter : voters_) {
+      if (!voter.awaiting) voter.ask_next = now;
+    }
+  }
+}
+
+void Candidacy::Begin(std::uint64_t epoch, Instant now) {
+  asking_ = epoch;
+  started_at_ = now;
+  for (Voter& voter : voters_) {
+    voter.until = Instant{};
+    voter.awaiting = false;
+    voter.ask_next = now;
+  }
+}
+
+void Candidacy::RaiseTo(std::uint64_t epoch, Instant now) {
+  // While sealed under another epoch, `sealed_until_` stands: its leases are not renewed any more.
+  asking_ = epoch;
+  for (Voter& voter : voters_) {
+    voter.until = Instant{};
+    voter.awaiting = false;
+    voter.ask_next = now;
+  }
+}
+
+CandidacyChange Candidacy::GiveUp() {
+  given_back_.clear();
+  for (Voter& voter : voters_) {
+    if (voter.sequence != 0) given_back_.push_back(voter.id);
+    voter.until = Instant{};
+    voter.awaiting = false;
+  }
+  used_ = std::max(used_, asking_);
+  asking_ = sealed_ = 0;
+  step_down_ = false;
+  return CandidacyChange::kGaveUp;
+}
+
+std::vector<MemberId> Candidacy::TakeGivenBack() { return std::exchange(given_back_, {}); }
+
+CandidacyChange Candidacy::Tick(bool may_ask, std::uint64_t promised, Instant now, Random& random) {
+  if (asking_ == 0) {
+    step_down_ = false;
+    if (!may_ask || StepsBehind(now)) return CandidacyChange::kNone;
+    Begin(std::max({told_, used_, promised}) + 1, now);
+    return CandidacyChange::kNone;
+  }
+  if (sealed_ != 0 && (now >= sealed_until_ || step_down_)) {
+    sealed_ = 0;
+    sealed_until_ = Instant{};
+    started_at_ = now;
+    // What was begun under the old epoch ends with it: sealed again is sealed anew.
+    RaiseTo(asking_ + 1, now);
+    if (sealed_reported_) {
+      sealed_reported_ = false;
+      return CandidacyChange::kUnsealed;
+    }
+  }
+  if (sealed_ != 0) {
+    if (sealed_reported_) return CandidacyChange::kNone;
+    sealed_reported_ = true;
+    return CandidacyChange::kSealed;
+  }
+  if (!may_ask || step_down_) return GiveUp();
+  if (now - started_at_ > 2 * tunables_.lease) {
+    behind_until_ = now + random.Between(kBehindLeast, kBehindMost);
+    return GiveUp();
+  }
+  return CandidacyChange::kNone;
+}
+
+std::optional<LeaseAsk> Candidacy::AskFor(const MemberId& member, std::uint64_t charter_digest,
+                                          Instant now) {
+  Voter& voter = VoterOf(member);
+  if (now < voter.ask_next) return std::nullopt;
+  // A repeated request keeps its number and its time, so that whichever answer arrives counts from
+  // the first sending; until such a lease would be worth nothing.
+  if (!voter.awaiting || now - voter.asked_at > tunables_.lease) {
+    voter.sequence = ++sequence_;
+    voter.asked_at = now;
+    voter.awaiting = true;
+  }
+  voter.ask_next = now + tunables_.request_interval;
+  LeaseAsk ask;
+  ask.epoch = asking_;
+  ask.sequence = voter.sequence;
+  ask.echo = voter.echo;
+  ask.charter_digest = charter_digest;
+  if (const auto until = sealed_until(now)) {
+    ask.sealed_epoch = sealed_;
+    ask.sealed_for_usec = static_cast<std::uint32_t>((*until - now).count() / 1000);
+  }
+  return ask;
+}
+
+Instant Candidacy::next() const {
+  return asking_ != 0 && sealed_ != 0 ? sealed_until_ : Instant::max();
+}
+
+void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Instant now) {
+  if (asking_ == 0) return;
+  Voter& voter = VoterOf(from);
+  const bool unheard = voter.echo != grant.answer;
+  voter.echo = grant.answer;
+  if (!voter.awaiting) return;
+  if (grant.sequence != voter.sequence) {
+    // A repeated older answer: now that it can be echoed, the request will be granted.
+    if (unheard) voter.ask_next = now;
+    return;
+  }
+  voter.awaiting = false;
+  voter.ask_next = std::max(now, voter.asked_at + tunables_.renew_interval);
+  const Instant until = voter.asked_at + ShortenedLease(tunables_);
+  if (grant.epoch == asking_) {
+    voter.until = std::max(voter.until, until);
+    Recount(now);
+  } else if (grant.epoch > used_) {
+    // An answer under an epoch that we have moved past since: ask again under the new one.
+    voter.ask_next = now;
+  }
+}
+
+void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal, Instant now) {
+  if (asking_ == 0) return;
+  Voter& voter = VoterOf(from);
+  if (!voter.awaiting || refusal.sequence != voter.sequence) return;
+  voter.awaiting = false;
+  const Duration wait = std::chrono::microseconds(refusal.retry_after_usec);
+  voter.ask_next =
+      now + (wait > 0ms ? std::clamp<Duration>(wait, 1ms, 1s) : tunables_.request_interval);
+  if (refusal.reason == RefusalReason::kCharter) voter.ask_next = now + 5s;
+  const std::uint64_t promised = refusal.promised_epoch;
+  if (refusal.reason != RefusalReason::kEpoch || promised < asking_ ||
+      promised - asking_ > kEpochJumpMax) {
+    return;
+  }
+  told_ = std::max(told_, promised);
+  RaiseTo(told_ + 1, now);
+}
+
+}  // namespace radix::flock

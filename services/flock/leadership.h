@@ -1,0 +1,101 @@
+// The asking side of leadership: which leases this node holds, and so whether it is sealed.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "services/confab/random.h"
+#include "services/confab/time.h"
+#include "services/flock/config.h"
+#include "services/flock/lease.h"
+#include "services/flock/member.h"
+#include "services/flock/packet_codec.h"
+
+namespace radix::flock {
+
+// What happened to the own candidacy.
+enum class CandidacyChange : std::uint8_t {
+  kNone,
+  kSealed,    // a quorum granted `sealed_epoch`
+  kUnsealed,  // and no longer
+  kGaveUp,    // leases are to be given back: see GivenBack
+};
+
+// One node's candidacy. It asks every member for a lease, renews each in time, and is sealed while
+// a quorum of leases runs. Leases are counted by address slot: two boots of one machine are one
+// voter. The own vote is asked for like any other. Not thread-safe.
+class Candidacy {
+ public:
+  Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self);
+
+  // Looks at where it stands. `may_ask`: this node's view ranks it first, and it counts a quorum.
+  // `promised` is the greatest epoch that this node granted itself. Call until it returns kNone.
+  CandidacyChange Tick(bool may_ask, std::uint64_t promised, Instant now, Random& random);
+
+  // The epoch under which it asks now; 0: it does not.
+  std::uint64_t asking_epoch() const { return asking_; }
+  // The epoch under which it is, or was last, sealed; 0: it is not.
+  std::uint64_t sealed_epoch() const { return sealed_; }
+  // Until when, if it is sealed at `now`.
+  std::optional<Instant> sealed_until(Instant now) const;
+  // It failed lately and lets others try first.
+  bool StepsBehind(Instant now) const { return now < behind_until_; }
+
+  // Whether `member` should be asked now; if so, with what. Requires: asking_epoch() != 0.
+  std::optional<LeaseAsk> AskFor(const MemberId& member, std::uint64_t charter_digest, Instant now);
+  // When it should be looked at again.
+  Instant next() const;
+
+  void HandleGrant(const MemberId& from, const LeaseGrant& grant, Instant now);
+  void HandleRefusal(const MemberId& from, const LeaseRefusal& refusal, Instant now);
+
+  // After kGaveUp: the epoch given back, and to whom.
+  std::uint64_t given_back_epoch() const { return used_; }
+  std::vector<MemberId> TakeGivenBack();
+
+  // Steps down at once: a greater leader was heard, or this node leaves. Follow with Tick.
+  void StepDown() { step_down_ = true; }
+
+  // Running leases under the epoch that is asked for.
+  std::uint32_t lease_count(Instant now) const;
+  std::size_t memory_bytes() const { return voters_.capacity() * sizeof(Voter); }
+
+ private:
+  struct Voter {
+    MemberId id;
+    std::uint32_t sequence = 0;  // of the last request
+    bool awaiting = false;       // an answer to it
+    std::uint64_t echo = 0;      // the last answer heard
+    Instant asked_at{};          // when the last request was first sent
+    Instant ask_next{};
+    Instant until{};  // the lease under `asking_`
+  };
+
+  Voter& VoterOf(const MemberId& member);
+  void Begin(std::uint64_t epoch, Instant now);
+  void RaiseTo(std::uint64_t epoch, Instant now);
+  CandidacyChange GiveUp();
+  Instant QuorumEnd() const;
+  void Recount(Instant now);
+
+  Tunables tunables_;
+  std::uint32_t quorum_;
+  MemberId self_;
+  std::vector<Voter> voters_;  // by slot
+  std::uint64_t asking_ = 0;
+  std::uint64_t sealed_ = 0;
+  Instant sealed_until_{};
+  bool sealed_reported_ = false;
+  std::uint64_t told_ = 0;  // the greatest epoch that a refusal named
+  std::uint64_t used_ = 0;  // the greatest epoch given back: never asked for or counted again
+  Instant started_at_{};
+  Instant behind_until_{};
+  bool step_down_ = false;
+  std::uint32_t sequence_ = 0;
+  std::vector<MemberId> given_back_;
+};
+
+}  // namespace radix::flock

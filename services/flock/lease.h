@@ -1,0 +1,92 @@
+// The granting side of leadership: to whom this node has promised what, until when.
+//
+// At any true instant at most one node may believe that it holds unexpired leases from a quorum.
+// That follows from five rules, all here:
+//   1. A node grants one lease at a time.
+//   2. Its view of a lease lasts longer than the holder's: it counts from its answer and is
+//      lengthened by the drift margin; the holder counts from its request, shortened.
+//   3. It grants only epochs above any that it granted; the same one only to the same holder.
+//   4. The promise is on disk, where there is one, before it is answered.
+//   5. After a boot it grants nothing for one lengthened lease: it may have forgotten a promise.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "services/confab/time.h"
+#include "services/flock/config.h"
+#include "services/flock/member.h"
+#include "services/flock/packet_codec.h"
+
+namespace radix::flock {
+
+// `lease` as its holder may count it, and as its granter must.
+Duration ShortenedLease(const Tunables& tunables);
+Duration LengthenedLease(const Tunables& tunables);
+
+// What a request is answered with: one of the two, or nothing yet, while the disk is busy.
+struct LeaseAnswer {
+  std::optional<LeaseGrant> grant;
+  std::optional<LeaseRefusal> refusal;
+};
+
+// Grants leases, for one node. Not thread-safe.
+class LeaseGranter {
+ public:
+  // Boots at `now`, with what the disk remembers.
+  LeaseGranter(const Tunables& tunables, std::uint64_t charter_digest, bool has_disk,
+               const Promise& recorded, Instant now);
+
+  // `from` asks. `ranks_first`: this node's view ranks it before all others. Requires: the request
+  // was authenticated under the key that only the two share.
+  LeaseAnswer HandleAsk(const MemberId& from, const LeaseAsk& ask, bool ranks_first, Instant now);
+
+  // `holder` gives back what it was granted under `epoch`.
+  void HandleGiveBack(const MemberId& holder, std::uint64_t epoch);
+
+  // The promise to record, if any; see Flock::PollPersist.
+  std::optional<Promise> PollPersist();
+  // It is recorded. Returns the answer that waited for it, and for whom.
+  struct Released {
+    MemberId to;
+    LeaseGrant grant;
+  };
+  std::optional<Released> HandlePersisted(const Promise& promise, Instant now);
+
+  // Grants nothing any more.
+  void Leave() { leaving_ = true; }
+
+  const Promise& promise() const { return promise_; }
+  // The unexpired grant: to whom, under which epoch, until when.
+  struct Grant {
+    Promise promise;
+    Instant until;
+  };
+  std::optional<Grant> grant(Instant now) const;
+
+ private:
+  struct Waiting {  // for the disk
+    Promise promise;
+    std::uint32_t sequence = 0;
+    bool taken = false;       // by PollPersist
+    bool given_back = false;  // its holder wants it no more
+  };
+
+  LeaseGrant Answer(std::uint32_t sequence, Instant now);
+
+  Tunables tunables_;
+  std::uint64_t charter_digest_;
+  bool has_disk_;
+  bool leaving_ = false;
+  Instant boot_until_;
+  Promise promise_;  // the greatest ever given
+  std::optional<Waiting> waiting_;
+
+  Promise granted_;  // what the running, or last, grant was for
+  Instant granted_until_;
+  LeaseGrant last_answer_;  // to its holder
+  std::uint64_t answers_ = 0;
+};
+
+}  // namespace radix::flock

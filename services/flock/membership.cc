@@ -1,0 +1,239 @@
+#include "services/flock/membership.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+namespace radix::flock {
+namespace {
+
+// A record that jumps further is a lie, or of a member that refutes a thousand times an hour.
+constexpr std::uint32_t kIncarnationJumpMax = 1U << 16;
+constexpr std::uint32_t kIncarnationMax = 1U << 31;
+constexpr Duration kPurgeInterval = 10s;
+constexpr std::size_t kTellsMax = 16;
+
+}  // namespace
+
+Membership::Membership(const Tunables& tunables, std::uint32_t slots, const Record& self,
+                       std::vector<Event>& events, Instant now)
+    : tunables_(tunables),
+      self_(self),
+      table_(slots),
+      suspicions_(tunables),
+      events_(events),
+      changed_at_(now),
+      next_purge_(now + kPurgeInterval) {
+  Member& member = table_.Add(self);
+  member.proven = true;
+}
+
+void Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
+                      const MemberId& reporter, std::uint64_t value, Instant now) {
+  if (kind != EventKind::kSuspected) changed_at_ = now;
+  events_.push_back({kind, evidence, now, subject, reporter, 0, value, {}});
+}
+
+bool Membership::IsInContact(const Member& member, Instant now) const {
+  return member.proven && IsLive(member.state) &&
+         now - member.heard_at < tunables_.contact_timeout &&
+         now - member.hears_us_at < tunables_.contact_timeout;
+}
+
+void Membership::Tell(std::uint32_t slot) {
+  if (tells_.size() < kTellsMax && std::ranges::count(tells_, slot) == 0) tells_.push_back(slot);
+}
+
+std::vector<std::uint32_t> Membership::TakeTells() { return std::exchange(tells_, {}); }
+
+void Membership::Raise(std::uint32_t above, Instant now) {
+  if (above < self_.incarnation || above >= kIncarnationMax) return;
+  self_.incarnation = above + 1;
+  table_.Apply(*table_.Find(self_.id.slot), self_);
+  news_.Add(self_.id.slot, table_.live_count());
+  changed_at_ = now;
+}
+
+void Membership::MergeAboutSelf(const Record& record, Instant now) {
+  if (record.id.boot == self_.id.boot) {
+    // Nobody else may raise our incarnation: whatever claims to be later is topped.
+    if (record.incarnation > self_.incarnation || record.state != MemberState::kAlive) {
+      Raise(record.incarnation, now);
+    }
+  } else if (record.incarnation >= self_.incarnation) {
+    Raise(record.incarnation, now);
+  }
+}
+
+void Membership::Revive(Member& member, const Record& record, Evidence evidence,
+                        const MemberId& reporter, bool bulk, Instant now) {
+  const MemberState before = member.state;
+  const bool other_boot = member.boot != record.id.boot;
+  Record alive = record;
+  alive.state = MemberState::kAlive;
+  if (alive.fingerprint == 0) alive.fingerprint = member.fingerprint;
+  table_.Apply(member, alive);
+  suspicions_.Clear(member.slot);
+  if (!bulk) news_.Add(member.slot, table_.live_count());
+  if (other_boot) {
+    Emit(EventKind::kJoined, Evidence::kReplacedByBoot, member.id(), reporter, 0, now);
+  } else if (before == MemberState::kSuspect) {
+    Emit(EventKind::kRefuted, evidence, member.id(), reporter, 0, now);
+  } else if (!IsLive(before)) {
+    Emit(EventKind::kJoined, evidence, member.id(), reporter, 0, now);
+  } else {
+    changed_at_ = now;
+  }
+}
+
+void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk,
+                              Instant now) {
+  const Record& record = item.record;
+  if (record.id.slot >= table_.slots() || record.incarnation >= kIncarnationMax) return;
+  if (record.id.slot == self_.id.slot) {
+    MergeAboutSelf(record, now);
+    return;
+  }
+  Member* member = table_.Find(record.id.slot);
+  if (member == nullptr) {
+    if (!IsLive(record.state)) return;
+    Record alive = record;
+    alive.state = MemberState::kAlive;
+    member = &table_.Add(alive);
+    if (!bulk) news_.Add(member->slot, table_.live_count());
+    Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, 0, now);
+  } else if (member->boot != record.id.boot) {
+    // The living owner will top this itself if it is not so; the dead cannot.
+    if (!IsLater(record, *member) || IsInContact(*member, now)) return;
+    if (record.incarnation - member->incarnation > kIncarnationJumpMax) return;
+    Revive(*member, record, Evidence::kHearsay, teller, bulk, now);
+  } else if (record.incarnation > member->incarnation) {
+    if (record.incarnation - member->incarnation > kIncarnationJumpMax) return;
+    if (!IsLive(record.state) && !IsLive(member->state)) return;
+    Revive(*member, record, Evidence::kHearsay, teller, bulk, now);
+  } else if (record.incarnation < member->incarnation) {
+    return;
+  }
+
+  if (!IsLive(member->state)) {
+    if (IsLive(record.state)) Tell(member->slot);  // it is dead here and should refute
+    return;
+  }
+  if (record.state == MemberState::kSuspect) {
+    for (const std::uint32_t accuser : std::span(item.accusers).first(item.accuser_count)) {
+      if (accuser != record.id.slot) Accuse(*member, accuser, teller, Evidence::kHearsay, now);
+    }
+  } else if (!IsLive(record.state)) {
+    Accuse(*member, teller.slot, teller, Evidence::kHearsay, now);
+  }
+}
+
+bool Membership::MergeDirect(Member& member, std::uint32_t incarnation, Instant now) {
+  if (incarnation > member.incarnation) {
+    if (incarnation >= kIncarnationMax) return true;
+    Record record = member.record();
+    record.incarnation = incarnation;
+    Revive(member, record, Evidence::kContact, member.id(), false, now);
+    return true;
+  }
+  return member.state == MemberState::kAlive;
+}
+
+Member* Membership::Prove(const Record& record, Instant now) {
+  if (record.id.slot >= table_.slots() || record.incarnation >= kIncarnationMax) return nullptr;
+  Member* member = table_.Find(record.id.slot);
+  if (member == nullptr) {
+    member = &table_.Add(record);
+    news_.Add(member->slot, table_.live_count());
+    Emit(EventKind::kJoined, Evidence::kContact, record.id, record.id, 0, now);
+  } else if (member->boot != record.id.boot) {
+    if (!IsLater(record, *member)) return nullptr;
+    Revive(*member, record, Evidence::kContact, record.id, false, now);
+  } else {
+    if (member->fingerprint == 0) member->fingerprint = record.fingerprint;
+    MergeDirect(*member, record.incarnation, now);
+  }
+  return member;
+}
+
+void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
+                        Evidence evidence, Instant now) {
+  const std::uint32_t others = table_.live_count() > 2 ? table_.live_count() - 2 : 1;
+  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, others, now)) return;
+  const bool first = member.state == MemberState::kAlive;
+  if (first) table_.SetState(member, MemberState::kSuspect);
+  news_.Add(member.slot, table_.live_count());
+  if (first) {
+    Tell(member.slot);  // the suspect hears it first
+    Emit(EventKind::kSuspected, evidence, member.id(), reporter, accuser, now);
+  }
+}
+
+void Membership::AccuseOnOwnEvidence(const MemberId& id, Instant now) {
+  Member* const member = table_.Find(id);
+  if (member == nullptr || !IsLive(member->state)) return;
+  Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now);
+}
+
+void Membership::Die(Member& member, Evidence evidence, std::uint64_t value, Instant now) {
+  const MemberState end = evidence == Evidence::kOwnWord ? MemberState::kLeft : MemberState::kDead;
+  suspicions_.Clear(member.slot);
+  table_.SetState(member, end);
+  member.heard_at = now;
+  if (end == MemberState::kDead) {
+    news_.Remove(member.slot);
+  } else {
+    news_.Add(member.slot, table_.live_count());
+  }
+  Emit(end == MemberState::kLeft ? EventKind::kLeft : EventKind::kDied, evidence, member.id(),
+       end == MemberState::kLeft ? member.id() : self_.id, value, now);
+}
+
+void Membership::MarkLeft(Member& member, Instant now) {
+  if (IsLive(member.state)) Die(member, Evidence::kOwnWord, 0, now);
+}
+
+void Membership::HandleTimeout(Instant now) {
+  while (const auto expired = suspicions_.Expired(now)) {
+    Member* const member = table_.Find(expired->id);
+    if (member == nullptr || member->state != MemberState::kSuspect) {
+      suspicions_.Clear(expired->id.slot);
+    } else if (IsInContact(*member, now)) {
+      // Others may not reach it; we do. It will refute when it hears of it.
+      suspicions_.Clear(member->slot);
+      table_.SetState(*member, MemberState::kAlive);
+      Emit(EventKind::kRefuted, Evidence::kContact, member->id(), self_.id, 0, now);
+    } else {
+      Die(*member, Evidence::kSuspicionExpired, expired->accuser_count, now);
+    }
+  }
+  if (now < next_purge_) return;
+  next_purge_ = now + kPurgeInterval;
+  for (std::size_t i = table_.size(); i > 0; --i) {
+    const Member& member = table_.at(i - 1);
+    if (!IsLive(member.state) && now - member.heard_at > tunables_.tombstone) {
+      news_.Remove(member.slot);
+      table_.Remove(member.slot);
+    }
+  }
+}
+
+void Membership::RestartVerdicts(Instant now) { suspicions_.Restart(now); }
+
+NewsItem Membership::ItemFor(std::uint32_t slot) const {
+  NewsItem item;
+  if (slot == self_.id.slot) {
+    item.record = self_;
+    return item;
+  }
+  item.record = table_.Find(slot)->record();
+  if (const Suspicion* const suspicion = suspicions_.Find(slot)) {
+    item.accuser_count = suspicion->accuser_count;
+    item.accusers = suspicion->accusers;
+  }
+  return item;
+}
+
+Instant Membership::next() const { return std::min(suspicions_.next(), next_purge_); }
+
+}  // namespace radix::flock

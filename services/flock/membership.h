@@ -1,0 +1,91 @@
+// What this node believes about everybody, and how that changes.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "services/confab/time.h"
+#include "services/flock/config.h"
+#include "services/flock/event.h"
+#include "services/flock/member_table.h"
+#include "services/flock/news.h"
+#include "services/flock/packet_codec.h"
+#include "services/flock/suspicion.h"
+
+namespace radix::flock {
+
+// Merges what members say of themselves and of each other into one view. Hearsay lists and
+// suspects; it never removes: each node removes for itself, when a suspicion that it knows of was
+// not refuted in time. (The seam for signed accusations: Accuse.) Not thread-safe.
+class Membership {
+ public:
+  // This node as `self`; `events` takes what changes.
+  Membership(const Tunables& tunables, std::uint32_t slots, const Record& self,
+             std::vector<Event>& events, Instant now);
+
+  MemberTable& table() { return table_; }
+  const MemberTable& table() const { return table_; }
+  const Suspicions& suspicions() const { return suspicions_; }
+  News& news() { return news_; }
+  const News& news_waiting() const { return news_; }
+  const Record& self() const { return self_; }
+
+  // `teller` says `record`; `accusers` (slots) suspect it, if its state says so.
+  // `bulk`: anti-entropy, which needs no spreading on.
+  void MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk, Instant now);
+
+  // `member` was heard itself, fresh, at `incarnation`. Returns false if it does not know that it
+  // is suspected, dead, or superseded here, and should be told its own news.
+  bool MergeDirect(Member& member, std::uint32_t incarnation, Instant now);
+
+  // `record` is what its owner proved to be: adds it or lets it replace another boot. Returns the
+  // member, or nullptr if the owner must first raise its incarnation above what is held here.
+  Member* Prove(const Record& record, Instant now);
+
+  // This node accuses `id`, after unanswered probes.
+  void AccuseOnOwnEvidence(const MemberId& id, Instant now);
+  // `id` said good-bye itself.
+  void MarkLeft(Member& member, Instant now);
+  // Removes suspects whose time is up, and forgets old tombstones.
+  void HandleTimeout(Instant now);
+  // This node was away: the suspects get all their time again.
+  void RestartVerdicts(Instant now);
+  // This node says good-bye: others may hear it from its record.
+  void Leave() { self_.state = MemberState::kLeft; }
+
+  // What to tell about `slot`; requires that it is known.
+  NewsItem ItemFor(std::uint32_t slot) const;
+  // Slots that should hear their own news directly; taken.
+  std::vector<std::uint32_t> TakeTells();
+
+  bool IsInContact(const Member& member, Instant now) const;
+  Instant next() const;
+  // When the view last changed.
+  Instant changed_at() const { return changed_at_; }
+
+ private:
+  void MergeAboutSelf(const Record& record, Instant now);
+  void Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
+              Instant now);
+  void Revive(Member& member, const Record& record, Evidence evidence, const MemberId& reporter,
+              bool bulk, Instant now);
+  void Die(Member& member, Evidence evidence, std::uint64_t value, Instant now);
+  void Raise(std::uint32_t above, Instant now);
+  void Tell(std::uint32_t slot);
+  void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
+            std::uint64_t value, Instant now);
+
+  Tunables tunables_;
+  Record self_;
+  MemberTable table_;
+  Suspicions suspicions_;
+  News news_;
+  std::vector<Event>& events_;
+  std::vector<std::uint32_t> tells_;
+  Instant changed_at_;
+  Instant next_purge_;
+};
+
+}  // namespace radix::flock

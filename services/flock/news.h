@@ -1,0 +1,44 @@
+// What this node should tell others unasked: who has news, and how often it was told.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+namespace radix::flock {
+
+// The members with news, by slot; what the news is stands in the member table and the suspicions at
+// the time of telling, so that nobody is ever told something outdated. Each is told about
+// 3 * log2(n) times, which reaches everybody with high probability; the rest is anti-entropy's. Not
+// thread-safe.
+class News {
+ public:
+  // No more than this many members at a time: beyond that, anti-entropy is the better way.
+  static constexpr std::size_t kMax = 1024;
+
+  // `slot` has news, in a bloc of `live` members; told afresh from the beginning.
+  void Add(std::uint32_t slot, std::uint32_t live);
+  void Remove(std::uint32_t slot) { left_.erase(slot); }
+
+  bool empty() const { return left_.empty(); }
+  std::size_t size() const { return left_.size(); }
+
+  // Calls `tell(slot)` for up to `count` members in turn. Those told often enough drop out.
+  template <typename Tell>
+  void Take(std::size_t count, const Tell& tell) {
+    auto at = left_.lower_bound(cursor_);
+    for (std::size_t i = left_.size() < count ? left_.size() : count; i > 0; --i) {
+      if (at == left_.end()) at = left_.begin();
+      tell(at->first);
+      cursor_ = at->first + 1;
+      at = --at->second == 0 ? left_.erase(at) : ++at;
+    }
+  }
+
+ private:
+  std::map<std::uint32_t, std::uint32_t> left_;  // slot: tellings left
+  std::uint32_t cursor_ = 0;
+};
+
+}  // namespace radix::flock

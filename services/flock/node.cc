@@ -1,0 +1,361 @@
+#include "services/flock/node.h"
+
+#include <algorithm>
+#include <bit>
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "services/flock/anti_entropy.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr Duration kStandingInterval = 50ms;
+constexpr Duration kContactSlice = 20ms;
+constexpr Duration kNewsInterval = 100ms;
+// A node that authenticated nothing for so long was away itself, or is alone.
+constexpr Duration kAwayAfter = 1s;
+// Once it tried to come back for so long, its verdicts count again: it is alone.
+constexpr Duration kAwayAtMost = 1500ms;
+constexpr Duration kAwayHelloInterval = 250ms;
+constexpr int kAwayHellos = 4;
+constexpr std::size_t kEventsMax = 4096;
+
+// The hash of a text, for keys of rankings and digests: not secret.
+std::uint64_t TextHash(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace
+
+Flock::Node::Node(Config config, Instant now)
+    : config_(std::move(config)),
+      self_{config_.slot, config_.boot},
+      charter_digest_(TextHash(config_.charter.Canonical())),
+      secrets_(config_.entropy),
+      random_(secrets_.NextNumber()),
+      protection_(config_.charter.bloc),
+      ranking_(TextHash(config_.charter.bloc)),
+      secondary_(config_.secondary_keys),
+      ring_(ranking_, KeyId{0, 0, self_}, secrets_.NextKey(), config_.tunables.key_grace, now),
+      pair_keys_(self_, config_.identity_seed, TextHash(config_.charter.bloc)),
+      handshake_(protection_, secondary_, secrets_),
+      tokens_(secrets_),
+      membership_(config_.tunables, config_.charter.ranges.size(),
+                  Record{self_, 1, MemberState::kAlive, FingerprintOf(pair_keys_.public_key())},
+                  events_, now),
+      discovery_(config_.tunables, self_.slot, config_.remembered, now, random_),
+      prober_(config_.tunables, now, random_),
+      standing_(config_.tunables, ranking_, self_),
+      granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
+      candidacy_(config_.tunables, config_.charter.quorum, self_),
+      provisional_(self_),
+      now_(now),
+      last_authentic_(now),
+      next_away_hello_(now),
+      next_sync_(now + random_.Between(0ms, config_.tunables.sync_interval_busy)),
+      differed_at_(now),
+      next_news_(now),
+      next_contact_(now + random_.Between(0ms, kContactSlice)),
+      next_standing_(now + random_.Between(0ms, kStandingInterval)),
+      next_asks_(now),
+      next_rotation_(now + random_.Between(0ms, 500ms)),
+      door_filled_at_(now) {}
+
+void Flock::Node::HandleTimeout(Instant now) {
+  now_ = now = std::max(now_, now);
+  if (leaving_) return;
+  NoticeAbsence(now);
+  membership_.HandleTimeout(now);
+  TickDiscovery(now);
+  TickProber(now);
+  TickStanding(now);
+  TickContact(now);
+  TickLeadership(now);
+  TickRotation(now);
+  TickSync(now);
+  TickNews(now);
+  TickIntroductions(now);
+  SendTells(now);
+}
+
+Instant Flock::Node::NextTimeout() const {
+  if (leaving_) return Instant::max();
+  Instant next = std::min({membership_.next(), discovery_.next(), prober_.next(), next_standing_,
+                           next_rotation_, next_sync_, introductions_.next()});
+  if (standing_.stands()) next = std::min(next, next_contact_);
+  if (candidacy_.asking_epoch() != 0) next = std::min({next, next_asks_, candidacy_.next()});
+  if (!membership_.news_waiting().empty()) next = std::min(next, next_news_);
+  return next;
+}
+
+void Flock::Node::NoticeAbsence(Instant now) {
+  if (membership_.table().live_count() < 2) last_authentic_ = now;
+  if (now - last_authentic_ < kAwayAfter) return;
+  if (away_since_ == kNever) away_since_ = next_away_hello_ = now;
+  if (now - away_since_ < kAwayAtMost) {
+    prober_.Restart(now);
+    membership_.RestartVerdicts(now);
+  }
+  if (now < next_away_hello_) return;
+  next_away_hello_ = now + kAwayHelloInterval;
+  for (int i = 0; i < kAwayHellos; ++i) {
+    if (const Member* const peer = RandomPeer()) SendHello(peer->slot, now);
+  }
+}
+
+Member* Flock::Node::RandomPeer() {
+  MemberTable& table = membership_.table();
+  for (int draws = 0; draws < 16; ++draws) {
+    Member& member = table.at(random_.Below(table.size()));
+    if (IsLive(member.state) && member.slot != self_.slot) return &member;
+  }
+  return nullptr;
+}
+
+void Flock::Node::TickDiscovery(Instant now) {
+  if (const auto slot = discovery_.Poll(membership_.table(), now, random_)) {
+    ++counters_.blind_probes;
+    SendHello(*slot, now);
+  }
+}
+
+void Flock::Node::TickProber(Instant now) {
+  while (const auto step = prober_.Poll(membership_.table(), self_.slot, now, random_)) {
+    using Kind = ProbeStep::Kind;
+    if (step->kind == Kind::kAccuse) {
+      membership_.AccuseOnOwnEvidence(step->target, now);
+      continue;
+    }
+    if (step->kind == Kind::kReport) {
+      Writer body = Begin(step->target, now);
+      Append(PingReport{step->sequence, false}, body);
+      SendGroup(step->target, body, now);
+      continue;
+    }
+    const Member* const target = membership_.table().Find(step->target);
+    const bool suspect = target != nullptr && target->state == MemberState::kSuspect;
+    SendPing(
+        step->target, step->sequence, now,
+        suspect ? std::optional<NewsItem>(membership_.ItemFor(step->target.slot)) : std::nullopt);
+    if (step->kind == Kind::kIndirect || step->kind == Kind::kDoor) {
+      for (std::uint32_t i = 0; i < config_.tunables.indirect_probes; ++i) {
+        const Member* const relay = RandomPeer();
+        if (relay == nullptr || relay->slot == step->target.slot || !relay->proven) continue;
+        Writer body = Begin(relay->id(), now);
+        Append(PingRequest{step->target, step->sequence}, body);
+        SendGroup(relay->id(), body, now);
+      }
+    }
+    if (step->kind == Kind::kDoor) SendHello(step->target.slot, now);
+  }
+}
+
+void Flock::Node::TickSync(Instant now) {
+  if (now < next_sync_) return;
+  const Tunables& tunables = config_.tunables;
+  const bool busy = now - std::max(membership_.changed_at(), differed_at_) < 1s;
+  const Duration interval = busy ? tunables.sync_interval_busy : tunables.sync_interval_idle;
+  next_sync_ = now + random_.Between(interval * 3 / 4, interval * 5 / 4);
+  if (membership_.table().live_count() < 2) return;
+  const std::uint32_t groups = GroupCount(membership_.table());
+  const std::uint32_t windows =
+      (groups + static_cast<std::uint32_t>(kSummaryGroupsMax) - 1) / kSummaryGroupsMax;
+  for (int i = 0; i < (busy ? 2 : 1); ++i) {
+    const Member* const peer = RandomPeer();
+    if (peer == nullptr) return;
+    const auto first = static_cast<std::uint16_t>(random_.Below(windows) * kSummaryGroupsMax);
+    std::array<std::uint8_t, kSummaryBytesMax> hashes;
+    Writer out(hashes);
+    EncodeSummary(membership_.table(), first, out);
+    Writer body = Begin(peer->id(), now);
+    Append(Ping{tokens_.For(peer->id(), now), prober_.NextSequence(),
+                peer->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+           body);
+    Append(Summary{first, out.written()}, body);
+    SendGroup(peer->id(), body, now);
+  }
+}
+
+void Flock::Node::TickNews(Instant now) {
+  if (membership_.news().empty() || now < next_news_) return;
+  next_news_ = now + random_.Between(kNewsInterval * 3 / 4, kNewsInterval * 5 / 4);
+  constexpr std::size_t kItems = 24;
+  const int packets = membership_.news().size() > kItems ? 3 : 1;
+  for (int i = 0; i < packets; ++i) {
+    const Member* const peer = RandomPeer();
+    if (peer == nullptr || membership_.news().empty()) return;
+    std::array<NewsItem, kItems> items;
+    std::size_t count = 0;
+    membership_.news().Take(
+        kItems, [&](std::uint32_t slot) { items[count++] = membership_.ItemFor(slot); });
+    Writer body = Begin(peer->id(), now);
+    Append(Ping{tokens_.For(peer->id(), now), prober_.NextSequence(),
+                peer->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+           body);
+    AppendNews(std::span(items).first(count), body);
+    SendGroup(peer->id(), body, now);
+  }
+}
+
+void Flock::Node::TickContact(Instant now) {
+  if (!standing_.stands() || now < next_contact_) return;
+  next_contact_ = now + kContactSlice;
+  const MemberTable& table = membership_.table();
+  const Duration interval = config_.tunables.contact_interval;
+  const std::size_t slice = (table.size() * static_cast<std::size_t>(kContactSlice.count()) +
+                             static_cast<std::size_t>(interval.count()) - 1) /
+                            static_cast<std::size_t>(interval.count());
+  // In small blocs a slice is one member, and then the pace follows from their number.
+  if (table.size() > 1) {
+    next_contact_ = now + interval * slice / table.size();
+  }
+  for (std::size_t i = 0; i < slice; ++i) {
+    const Member& member = table.at(contact_cursor_++ % table.size());
+    if (member.slot == self_.slot || !IsLive(member.state)) continue;
+    const MemberId to = member.id();
+    Writer body = Begin(to, now);
+    Append(Ping{tokens_.For(to, now), prober_.NextSequence(),
+                member.proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+           body);
+    const bool keyless = pair_keys_.Find(to) == nullptr;
+    if (keyless || random_.Below(8) == 0) {
+      Append(KeyTell{keyless, pair_keys_.public_key()}, body);
+    }
+    AppendNewsTo(body);
+    SendGroup(to, body, now);
+  }
+}
+
+void Flock::Node::TickStanding(Instant now) {
+  if (now < next_standing_) return;
+  next_standing_ = now + kStandingInterval;
+  const bool led = leader_ && leader_->until > now;
+  standing_.Update(membership_.table(), led, now);
+  counts_quorum_ = standing_.stands() && !candidacy_.StepsBehind(now) &&
+                   ContactCount(now) >= config_.charter.quorum;
+  // The incumbent among provisional leaders is who minted the key that all use.
+  const MemberId& minter = ring_.current().id.minter;
+  const MemberId first =
+      membership_.table().Find(minter) != nullptr && IsLive(membership_.table().Find(minter)->state)
+          ? minter
+          : standing_.first();
+  if (first == provisional_) return;
+  provisional_ = first;
+  Emit(EventKind::kProvisionalLeader, Evidence::kRank, first, self_, 0, 0, now);
+}
+
+std::uint32_t Flock::Node::ContactCount(Instant now) const {
+  const MemberTable& table = membership_.table();
+  std::uint32_t count = 1;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Member& member = table.at(i);
+    if (member.slot != self_.slot && membership_.IsInContact(member, now)) ++count;
+  }
+  return count;
+}
+
+void Flock::Node::TickIntroductions(Instant now) {
+  for (const MemberId& id : introductions_.Due(now)) {
+    const Member* const member = membership_.table().Find(id);
+    if (member == nullptr || !IsLive(member->state)) continue;
+    Writer body = Begin(id, now);
+    Append(Ping{tokens_.For(id, now), prober_.NextSequence(),
+                member->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+           body);
+    AppendIntroductionAsk(body);
+    SendGroup(id, body, now);
+  }
+}
+
+bool Flock::Node::RequestIntroduction(std::uint32_t slot, Instant now) {
+  now_ = std::max(now_, now);
+  const Member* const member = membership_.table().Find(slot);
+  if (leaving_ || member == nullptr || !IsLive(member->state) || slot == self_.slot) return false;
+  return introductions_.Request(member->id(), now_);
+}
+
+void Flock::Node::SendTells(Instant now) {
+  for (const std::uint32_t slot : membership_.TakeTells()) {
+    const Member* const member = membership_.table().Find(slot);
+    if (member == nullptr) continue;
+    SendPing(member->id(), prober_.NextSequence(), now, membership_.ItemFor(slot));
+  }
+}
+
+void Flock::Node::Leave(Instant now) {
+  now_ = now = std::max(now_, now);
+  if (leaving_) return;
+  leaving_ = true;
+  counts_quorum_ = false;
+  granter_.Leave();
+  candidacy_.StepDown();
+  TickLeadership(now);
+  membership_.Leave();
+  constexpr int kGoodByes = 64;
+  const MemberTable& table = membership_.table();
+  const std::size_t start = random_.Below(table.size());
+  int sent = 0;
+  for (std::size_t i = 0; i < table.size() && sent < kGoodByes; ++i) {
+    const Member& member = table.at((start + i) % table.size());
+    if (!IsLive(member.state) || member.slot == self_.slot) continue;
+    const MemberId to = member.id();
+    Writer body = Begin(to, now);
+    AppendLeave(body);
+    SendGroup(to, body, now);
+    ++sent;
+  }
+}
+
+std::optional<Transmit> Flock::Node::PollTransmit() {
+  const auto entry = outbox_.Poll();
+  if (!entry) return std::nullopt;
+  ++counters_.sent;
+  counters_.sent_bytes += entry->bytes.size();
+  return Transmit{entry->slot,
+                  Endpoint{config_.charter.ranges.At(entry->slot), config_.charter.port},
+                  entry->bytes};
+}
+
+std::optional<Event> Flock::Node::PollEvent() {
+  if (events_.size() - events_taken_ > kEventsMax) events_taken_ = events_.size() - kEventsMax;
+  if (events_taken_ == events_.size()) {
+    events_.clear();
+    events_taken_ = 0;
+    return std::nullopt;
+  }
+  return std::move(events_[events_taken_++]);
+}
+
+void Flock::Node::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
+                       const MemberId& reporter, std::uint64_t epoch, std::uint64_t value,
+                       Instant now) {
+  events_.push_back({kind, evidence, now, subject, reporter, epoch, value, {}});
+}
+
+std::vector<std::uint32_t> Flock::Node::PeersToRemember() const {
+  constexpr std::size_t kPeers = 64;
+  std::vector<std::uint32_t> peers;
+  const MemberTable& table = membership_.table();
+  // Spread evenly over the slots: those of one rack may all be down tomorrow.
+  const std::size_t step = std::max<std::size_t>(1, table.live_count() / kPeers);
+  std::size_t seen = 0;
+  for (std::uint32_t word = 0; word < table.word_count(); ++word) {
+    for (std::uint64_t bits = table.live_bits(word); bits != 0; bits &= bits - 1) {
+      const std::uint32_t slot = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+      if (slot != self_.slot && seen++ % step == 0 && peers.size() < kPeers) peers.push_back(slot);
+    }
+  }
+  return peers;
+}
+
+std::size_t Flock::Node::memory_bytes() const {
+  return membership_.table().memory_bytes() + pair_keys_.memory_bytes() +
+         candidacy_.memory_bytes() + membership_.suspicions().size() * (sizeof(Suspicion) + 48) +
+         membership_.news_waiting().size() * 48;
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,191 @@
+// The parts of a flock, put together. Private to flock.cc, node*.cc.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "services/confab/random.h"
+#include "services/flock/discovery.h"
+#include "services/flock/flock.h"
+#include "services/flock/handshake.h"
+#include "services/flock/introductions.h"
+#include "services/flock/key_ring.h"
+#include "services/flock/key_stream.h"
+#include "services/flock/leadership.h"
+#include "services/flock/lease.h"
+#include "services/flock/membership.h"
+#include "services/flock/outbox.h"
+#include "services/flock/packet_codec.h"
+#include "services/flock/packet_protection.h"
+#include "services/flock/pair_keys.h"
+#include "services/flock/prober.h"
+#include "services/flock/ranking.h"
+#include "services/flock/session_tokens.h"
+#include "services/flock/standing.h"
+
+namespace radix::flock {
+
+// Carries datagrams, time and answers between the mechanisms; what each decides is its own. Split
+// over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_leadership.cc,
+// node_keys.cc.
+class Flock::Node {
+ public:
+  Node(Config config, Instant now);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // As in flock.h.
+  void HandleDatagram(const Endpoint& from, std::span<const std::uint8_t> bytes, Instant now);
+  void HandleTimeout(Instant now);
+  void HandlePersisted(const Promise& promise, Instant now);
+  void Leave(Instant now);
+  bool RequestIntroduction(std::uint32_t slot, Instant now);
+  std::optional<Transmit> PollTransmit();
+  std::optional<Promise> PollPersist() { return granter_.PollPersist(); }
+  std::optional<Event> PollEvent();
+  Instant NextTimeout() const;
+
+  const MemberId& self() const { return self_; }
+  const Config& config() const { return config_; }
+  const Membership& membership() const { return membership_; }
+  const PairKeys& pair_keys() const { return pair_keys_; }
+  const KeyRing& ring() const { return ring_; }
+  const SecondaryRing& secondary() const { return secondary_; }
+  const LeaseGranter& granter() const { return granter_; }
+  const Candidacy& candidacy() const { return candidacy_; }
+  const Counters& counters() const { return counters_; }
+  const MemberId& provisional() const { return provisional_; }
+  std::optional<Leadership> KnownLeader(Instant now) const;
+  std::uint32_t ContactCount(Instant now) const;
+  std::vector<std::uint32_t> PeersToRemember() const;
+  std::size_t memory_bytes() const;
+
+ private:
+  // One packet being answered.
+  struct Incoming {
+    MemberId sender;
+    std::uint64_t counter = 0;
+    std::uint32_t key_tag = 0;
+    bool proven = false;
+    Body body;
+  };
+
+  // node.cc
+  void NoticeAbsence(Instant now);
+  void TickDiscovery(Instant now);
+  void TickProber(Instant now);
+  void TickSync(Instant now);
+  void TickNews(Instant now);
+  void TickContact(Instant now);
+  void TickStanding(Instant now);
+  void TickIntroductions(Instant now);
+  void SendTells(Instant now);
+  Member* RandomPeer();
+
+  // node_receive.cc
+  void HandleDoor(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HandleSealed(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  bool Prove(Incoming& packet, Instant now);
+  void HandleBeat(Member& member, const Beat& beat, Instant now);
+  void AnswerUnproven(const Incoming& packet, Instant now);
+  void HandleProven(const Incoming& packet, bool pair, Instant now);
+  void HandleMemberNews(const Incoming& packet, Instant now);
+  void HandleDifferences(const Incoming& packet, Instant now);
+  void HandleIntroductions(const Incoming& packet, Instant now);
+  bool AnswerPing(const Incoming& packet, Instant now);
+
+  // node_send.cc
+  Writer Begin(const MemberId& to, Instant now);
+  // Begins an answer to `packet`: with an ack of its ping, `records`, or our own if it asked for
+  // that, and a ping of ours if it is unproven.
+  Writer BeginAnswer(const Incoming& packet, Instant now, std::span<const Record> records = {});
+  void SendGroup(const MemberId& to, Writer& body, Instant now, std::uint32_t key_tag = 0);
+  void SendPair(const MemberId& to, Writer& body);
+  void SendSealed(PacketType type, const MemberId& to, const Key& key, std::uint32_t tag,
+                  Writer& body);
+  void SendHello(std::uint32_t slot, Instant now);
+  void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
+                std::optional<NewsItem> news = std::nullopt);
+  void SendWords(const Incoming& packet, Instant now);
+  void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
+  void AppendNewsTo(Writer& body);
+  Destination DestinationOf(const MemberId& id) const;
+
+  // node_leadership.cc
+  bool RanksFirst(const MemberId& candidate, Instant now);
+  void TickLeadership(Instant now);
+  void SendAsks(Instant now);
+  void GiveBackLeases(Instant now);
+  void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
+  void HandleLeaseMessages(const Incoming& packet, Instant now);
+  void HearLeader(const MemberId& from, const LeaseAsk& ask, Instant now);
+  void ForgetLeader(Evidence evidence, Instant now);
+  void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
+            std::uint64_t epoch, std::uint64_t value, Instant now);
+
+  // node_keys.cc
+  void HandleHello(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HandleKeyTell(const Incoming& packet, Instant now);
+  void HandleRing(const Incoming& packet, Instant now);
+  void TickRotation(Instant now);
+  void MergeRing(std::span<const std::uint8_t> ring, Instant now);
+  bool TakesKeysFrom(const MemberId& member, Instant now) const;
+  bool WithinDoorBudget(Instant now);
+
+  Config config_;
+  MemberId self_;
+  std::uint64_t charter_digest_;
+  KeyStream secrets_;
+  Random random_;
+  Counters counters_;
+  std::vector<Event> events_;
+  std::size_t events_taken_ = 0;
+
+  PacketProtection protection_;
+  Ranking ranking_;
+  SecondaryRing secondary_;
+  KeyRing ring_;
+  PairKeys pair_keys_;
+  Handshake handshake_;
+  SessionTokens tokens_;
+  Membership membership_;
+  Discovery discovery_;
+  Prober prober_;
+  Introductions introductions_;
+  Standing standing_;
+  LeaseGranter granter_;
+  Candidacy candidacy_;
+  Outbox outbox_;
+  std::array<std::uint8_t, kDatagramSizeMax> draft_{};
+  std::array<std::uint8_t, kDatagramSizeMax> opened_{};
+
+  MemberId provisional_;
+  std::optional<Leadership> leader_;       // by its own word
+  std::vector<std::uint32_t> contenders_;  // slots that said that they count a quorum
+  bool counts_quorum_ = false;
+  bool leaving_ = false;
+
+  Instant now_;
+  Instant last_authentic_;
+  Instant away_since_ = kNever;
+  Instant next_away_hello_;
+  Instant next_sync_;
+  Instant differed_at_;  // when a member last showed another view
+  Instant next_news_;
+  Instant next_contact_;
+  std::size_t contact_cursor_ = 0;
+  Instant next_standing_;
+  Instant next_asks_;
+  Instant next_rotation_;
+  Instant key_prepared_at_ = kNever;
+  Instant door_filled_at_;
+  Duration door_budget_{};
+};
+
+}  // namespace radix::flock

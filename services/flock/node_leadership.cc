@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <array>
+
+#include "services/flock/node.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr Duration kAskSlice = 20ms;
+
+}  // namespace
+
+std::optional<Leadership> Flock::Node::KnownLeader(Instant now) const {
+  if (!leader_ || leader_->until <= now) return std::nullopt;
+  return leader_;
+}
+
+bool Flock::Node::RanksFirst(const MemberId& candidate, Instant now) {
+  // A working incumbent ranks first for everybody: no newcomer disturbs it.
+  if (const auto leader = KnownLeader(now)) return leader->leader == candidate;
+  const MemberTable& table = membership_.table();
+  std::optional<MemberId> first;
+  if (counts_quorum_) first = self_;
+  std::erase_if(contenders_, [&](std::uint32_t slot) {
+    const Member* const member = table.Find(slot);
+    if (member == nullptr || (member->beat_flags & Beat::kCountsQuorum) == 0) return true;
+    if (membership_.IsInContact(*member, now) &&
+        (!first || ranking_.Before(member->id(), *first))) {
+      first = member->id();
+    }
+    return false;
+  });
+  return first == candidate;
+}
+
+void Flock::Node::TickLeadership(Instant now) {
+  if (leader_ && leader_->until <= now && leader_->leader != self_) {
+    ForgetLeader(Evidence::kLeaseExpired, now);
+  }
+  const bool may_ask = !leaving_ && counts_quorum_ && RanksFirst(self_, now);
+  for (;;) {
+    switch (candidacy_.Tick(may_ask, granter_.promise().epoch, now, random_)) {
+      case CandidacyChange::kNone:
+        SendAsks(now);
+        return;
+      case CandidacyChange::kSealed: {
+        const auto until = candidacy_.sealed_until(now);
+        leader_ = Leadership{self_, candidacy_.sealed_epoch(), until.value_or(now)};
+        Emit(EventKind::kSealed, Evidence::kQuorum, self_, self_, candidacy_.sealed_epoch(),
+             candidacy_.lease_count(now), now);
+        const std::uint32_t count = candidacy_.lease_count(now);
+        if (count > config_.charter.at_most) {
+          Emit(EventKind::kAlarm, Evidence::kTooManyMembers, self_, self_,
+               candidacy_.sealed_epoch(), count, now);
+        }
+        next_asks_ = now;
+        break;
+      }
+      case CandidacyChange::kUnsealed:
+        if (leader_ && leader_->leader == self_) {
+          Emit(EventKind::kUnsealed, Evidence::kQuorumLost, self_, self_, leader_->epoch, 0, now);
+          leader_.reset();
+        }
+        break;
+      case CandidacyChange::kGaveUp:
+        GiveBackLeases(now);
+        break;
+    }
+  }
+}
+
+void Flock::Node::GiveBackLeases(Instant now) {
+  const std::uint64_t epoch = candidacy_.given_back_epoch();
+  for (const MemberId& holder : candidacy_.TakeGivenBack()) {
+    if (holder == self_) {
+      granter_.HandleGiveBack(self_, epoch);
+      continue;
+    }
+    Writer body = Begin(holder, now);
+    Append(GiveBack{epoch}, body);
+    SendPair(holder, body);
+  }
+}
+
+void Flock::Node::SendAsks(Instant now) {
+  if (candidacy_.asking_epoch() == 0 || now < next_asks_) return;
+  next_asks_ = now + kAskSlice;
+  MemberTable& table = membership_.table();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Member& member = table.at(i);
+    const MemberId to = member.id();
+    if (to == self_) {
+      if (const auto ask = candidacy_.AskFor(self_, charter_digest_, now)) {
+        HandleAsk(self_, *ask, now);
+      }
+      continue;
+    }
+    // Only those that can answer: heard lately, and with a key in common.
+    if (!member.proven || !IsLive(member.state) ||
+        now - member.heard_at > config_.tunables.contact_timeout ||
+        pair_keys_.Find(to) == nullptr) {
+      continue;
+    }
+    const auto ask = candidacy_.AskFor(to, charter_digest_, now);
+    if (!ask) continue;
+    Writer body = Begin(to, now);
+    Append(*ask, body);
+    SendPair(to, body);
+  }
+}
+
+void Flock::Node::HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now) {
+  const LeaseAnswer answer = granter_.HandleAsk(from, ask, RanksFirst(from, now), now);
+  if (from == self_) {
+    if (answer.grant) candidacy_.HandleGrant(self_, *answer.grant, now);
+    if (answer.refusal) candidacy_.HandleRefusal(self_, *answer.refusal, now);
+    return;
+  }
+  if (!answer.grant && !answer.refusal) return;  // the disk first
+  Writer body = Begin(from, now);
+  if (answer.grant) Append(*answer.grant, body);
+  if (answer.refusal) Append(*answer.refusal, body);
+  SendPair(from, body);
+}
+
+void Flock::Node::HandlePersisted(const Promise& promise, Instant now) {
+  now_ = now = std::max(now_, now);
+  const auto released = granter_.HandlePersisted(promise, now);
+  if (!released) return;
+  if (released->to == self_) {
+    candidacy_.HandleGrant(self_, released->grant, now);
+    TickLeadership(now);
+    return;
+  }
+  Writer body = Begin(released->to, now);
+  Append(released->grant, body);
+  SendPair(released->to, body);
+}
+
+void Flock::Node::HandleLeaseMessages(const Incoming& packet, Instant now) {
+  const Body& body = packet.body;
+  if (body.ask) {
+    if (body.ask->charter_digest != charter_digest_) {
+      Emit(EventKind::kAlarm, Evidence::kCharterDiffers, packet.sender, self_, body.ask->epoch, 0,
+           now);
+    }
+    HearLeader(packet.sender, *body.ask, now);
+    HandleAsk(packet.sender, *body.ask, now);
+  }
+  if (body.grant) candidacy_.HandleGrant(packet.sender, *body.grant, now);
+  if (body.refusal) {
+    if (body.refusal->reason == RefusalReason::kCharter) {
+      Emit(EventKind::kAlarm, Evidence::kCharterDiffers, packet.sender, packet.sender, 0, 0, now);
+    }
+    candidacy_.HandleRefusal(packet.sender, *body.refusal, now);
+  }
+  if (body.grant || body.refusal) TickLeadership(now);
+  if (!body.give_back) return;
+  granter_.HandleGiveBack(packet.sender, body.give_back->epoch);
+  if (leader_ && leader_->leader == packet.sender && leader_->epoch <= body.give_back->epoch) {
+    ForgetLeader(Evidence::kGaveBack, now);
+  }
+}
+
+void Flock::Node::HearLeader(const MemberId& from, const LeaseAsk& ask, Instant now) {
+  if (ask.sealed_epoch == 0) {
+    if (leader_ && leader_->leader == from) ForgetLeader(Evidence::kOwnWord, now);
+    return;
+  }
+  const Instant until = now + std::min<Duration>(std::chrono::microseconds(ask.sealed_for_usec),
+                                                 config_.tunables.lease);
+  if (candidacy_.sealed_until(now)) {
+    // Two at one time: only a false charter can do that. The lesser epoch yields.
+    Emit(EventKind::kAlarm, Evidence::kTwoSealed, from, self_, ask.sealed_epoch, 0, now);
+    if (ask.sealed_epoch < candidacy_.sealed_epoch()) return;
+    candidacy_.StepDown();
+    TickLeadership(now);
+  }
+  const auto known = KnownLeader(now);
+  if (known && known->leader != from && known->epoch > ask.sealed_epoch) return;
+  const bool news = !known || known->leader != from || known->epoch != ask.sealed_epoch;
+  leader_ = Leadership{from, ask.sealed_epoch, until};
+  if (news) {
+    Emit(EventKind::kSealedLeader, Evidence::kOwnWord, from, from, ask.sealed_epoch, 0, now);
+  }
+}
+
+void Flock::Node::ForgetLeader(Evidence evidence, Instant now) {
+  Emit(EventKind::kSealedLeaderLost, evidence, leader_->leader, self_, leader_->epoch, 0, now);
+  leader_.reset();
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,237 @@
+#include <algorithm>
+#include <bit>
+
+#include "services/flock/anti_entropy.h"
+#include "services/flock/node.h"
+
+namespace radix::flock {
+namespace {
+
+// Records sent in answer to one datagram: seven datagrams.
+constexpr std::size_t kRecordsPerExchange = 280;
+constexpr std::size_t kContendersMax = 64;
+
+}  // namespace
+
+void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint8_t> bytes,
+                                 Instant now) {
+  now_ = std::max(now_, now);
+  ++counters_.received;
+  const auto header = DecodeHeader(bytes);
+  const auto& charter = config_.charter;
+  // Answers go to the slot's address, so nothing may claim the slot of another.
+  if (!header || header->sender.slot >= charter.ranges.size() ||
+      header->sender.slot == self_.slot || from.port != charter.port ||
+      from.ip != charter.ranges.At(header->sender.slot)) {
+    ++counters_.dropped_malformed;
+    return;
+  }
+  if (header->type == PacketType::kHello) {
+    HandleHello(*header, bytes, now_);
+  } else if (header->type == PacketType::kWelcome) {
+    HandleWelcome(*header, bytes, now_);
+  } else {
+    HandleSealed(*header, bytes, now_);
+  }
+}
+
+void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_t> bytes,
+                               Instant now) {
+  const bool pair = header.type == PacketType::kPair;
+  const Member* const known = membership_.table().Find(header.sender.slot);
+  const bool proven = known != nullptr && known->id() == header.sender && known->proven;
+  if (proven && !known->window.IsFresh(header.counter)) {
+    ++counters_.dropped_replayed;
+    return;
+  }
+  const Key* const key = !pair    ? ring_.Find(header.key_tag, now)
+                         : proven ? pair_keys_.Find(header.sender)
+                                  : nullptr;
+  std::span<const std::uint8_t> opened;
+  if (key != nullptr) {
+    opened = protection_.Open(*key, header, DestinationOf(self_), bytes, opened_);
+  }
+  if (opened.empty()) {
+    ++counters_.dropped_unauthenticated;
+    return;
+  }
+  const auto body = DecodeBody(opened, pair);
+  if (!body) {
+    ++counters_.dropped_malformed;
+    return;
+  }
+  Incoming packet{header.sender, header.counter, header.key_tag, proven, *body};
+  if (!packet.proven && !Prove(packet, now)) {
+    ++counters_.dropped_unproven;
+    AnswerUnproven(packet, now);
+    return;
+  }
+  membership_.table().Find(header.sender.slot)->window.Accept(header.counter);
+  ++counters_.accepted;
+  last_authentic_ = now;
+  away_since_ = kNever;
+  HandleProven(packet, pair, now);
+}
+
+bool Flock::Node::Prove(Incoming& packet, Instant now) {
+  const Body& body = packet.body;
+  if (!body.ack || !tokens_.IsValid(body.ack->token, packet.sender, now)) return false;
+  // Its record comes with the answer to the ping that asked for it, or is known from hearsay.
+  std::optional<Record> record;
+  if (const Member* const known = membership_.table().Find(packet.sender)) record = known->record();
+  Reader in(body.records);
+  while (in.left() > 0) {
+    const Record told = DecodeRecord(in);
+    if (told.id == packet.sender) record = told;
+  }
+  if (!record) return false;
+  record->state = MemberState::kAlive;
+  record->incarnation = body.beat.incarnation;
+  Member* const member = membership_.Prove(*record, now);
+  if (member == nullptr) return false;
+  member->proven = true;
+  member->window.StartAt(packet.counter - 1);
+  packet.proven = true;
+  return true;
+}
+
+bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
+  const auto& ping = packet.body.ping;
+  if (!ping) return false;
+  Writer body = BeginAnswer(packet, now);
+  const auto& key_tell = packet.body.key_tell;
+  if (packet.proven && key_tell && key_tell->wants_yours && pair_keys_.Find(packet.sender)) {
+    Append(KeyTell{false, pair_keys_.public_key()}, body);
+  }
+  if (!packet.proven) {
+    // Another boot of its slot is held for later than it: it should know, and top it.
+    const Member* const held = membership_.table().Find(packet.sender.slot);
+    if (held != nullptr && held->boot != packet.sender.boot) {
+      const NewsItem item = membership_.ItemFor(packet.sender.slot);
+      AppendNews(std::span(&item, 1), body);
+    }
+  } else {
+    AppendNewsTo(body);
+  }
+  SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
+  return true;
+}
+
+void Flock::Node::AnswerUnproven(const Incoming& packet, Instant now) {
+  if (leaving_) return;
+  if (packet.body.summary && !DifferingGroups(membership_.table(), *packet.body.summary).empty()) {
+    SendWords(packet, now);
+    return;
+  }
+  // Whatever it wants: it first has to show that it is there now.
+  if (AnswerPing(packet, now) || packet.body.ack) return;
+  Writer body = BeginAnswer(packet, now);
+  SendGroup(packet.sender, body, now, packet.key_tag);
+}
+
+void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
+  member.heard_at = now;
+  member.ring_tag = beat.ring_tag;
+  member.beat_flags = beat.flags;
+  if ((beat.flags & Beat::kHearsYou) != 0) member.hears_us_at = now;
+  if ((beat.flags & Beat::kCountsQuorum) != 0 && contenders_.size() < kContendersMax &&
+      std::ranges::count(contenders_, member.slot) == 0) {
+    contenders_.push_back(member.slot);
+  }
+  if (beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
+  if (ring_.Find(beat.ring_tag, now) == nullptr && !handshake_.IsPending(member.slot, now, 200ms)) {
+    SendHello(member.slot, now);  // it has a key that we lack
+  }
+}
+
+void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
+  const Body& body = packet.body;
+  Member* member = membership_.table().Find(packet.sender);
+  HandleBeat(*member, body.beat, now);
+  if (body.ack && tokens_.IsValid(body.ack->token, packet.sender, now)) {
+    member->hears_us_at = now;
+    if (const auto report = prober_.HandleAck(packet.sender, body.ack->sequence)) {
+      Writer out = Begin(report->target, now);
+      Append(PingReport{report->sequence, true}, out);
+      SendGroup(report->target, out, now);
+    }
+  }
+  if (!membership_.MergeDirect(*member, body.beat.incarnation, now)) {
+    SendPing(packet.sender, prober_.NextSequence(), now, membership_.ItemFor(packet.sender.slot));
+  }
+  if (body.leave) {
+    membership_.MarkLeft(*member, now);
+    return;
+  }
+  HandleMemberNews(packet, now);
+  if (leaving_) return;
+  HandleKeyTell(packet, now);
+  if (body.summary && !DifferingGroups(membership_.table(), *body.summary).empty()) {
+    SendWords(packet, now);
+  } else {
+    AnswerPing(packet, now);
+  }
+  HandleDifferences(packet, now);
+  if (body.ping_request && body.ping_request->target.slot < config_.charter.ranges.size()) {
+    prober_.HandleRequest(packet.sender, body.ping_request->target, body.ping_request->sequence,
+                          now);
+    TickProber(now);
+  }
+  if (body.ping_report)
+    prober_.HandleReport(body.ping_report->sequence, body.ping_report->answered);
+  HandleIntroductions(packet, now);
+  if (pair) {
+    HandleLeaseMessages(packet, now);
+    HandleRing(packet, now);
+  }
+  SendTells(now);
+}
+
+void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
+  Reader news(packet.body.news);
+  while (news.left() > 0) {
+    membership_.MergeHearsay(DecodeNewsItem(news), packet.sender, false, now);
+  }
+  Reader records(packet.body.records);
+  while (records.left() > 0) {
+    NewsItem item;
+    item.record = DecodeRecord(records);
+    membership_.MergeHearsay(item, packet.sender, true, now);
+  }
+}
+
+void Flock::Node::HandleDifferences(const Incoming& packet, Instant now) {
+  const auto& words = packet.body.words;
+  if (!words) return;
+  const auto start = static_cast<std::uint32_t>(random_.Below(64 * kWordsPerGroup));
+  const Difference difference = Compare(membership_.table(), *words, kRecordsPerExchange, start);
+  SendRecords(packet, difference.send, now);
+  if (words->reply || !difference.lacking) return;
+  std::array<std::uint8_t, kWordsBytesMax> mine;
+  Writer out(mine);
+  EncodeWords(membership_.table(), words->group, out);
+  Writer body = BeginAnswer(packet, now);
+  Append(Words{words->group, true, out.written()}, body);
+  SendGroup(packet.sender, body, now);
+}
+
+void Flock::Node::HandleIntroductions(const Incoming& packet, Instant now) {
+  if (packet.body.introduction_ask) {
+    Writer body = Begin(packet.sender, now);
+    AppendIntroduction(config_.introduction, body);
+    SendGroup(packet.sender, body, now);
+  }
+  const auto& told = packet.body.introduction;
+  if (told && introductions_.HandleAnswer(packet.sender)) {
+    events_.push_back({EventKind::kIntroduced,
+                       Evidence::kOwnWord,
+                       now,
+                       packet.sender,
+                       packet.sender,
+                       0,
+                       0,
+                       {told->begin(), told->end()}});
+  }
+}
+
+}  // namespace radix::flock

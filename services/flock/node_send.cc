@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <bit>
+
+#include "services/flock/anti_entropy.h"
+#include "services/flock/node.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr std::size_t kBodyMax = kDatagramSizeMax - kHeaderSize - kTagSize;
+// News that ride on other packets.
+constexpr std::size_t kNewsPerPacket = 6;
+constexpr std::size_t kRecordsPerPacket = 40;
+
+}  // namespace
+
+Destination Flock::Node::DestinationOf(const MemberId& id) const {
+  return {id, config_.charter.ranges.At(id.slot)};
+}
+
+Writer Flock::Node::Begin(const MemberId& to, Instant now) {
+  Writer body(std::span<std::uint8_t>(draft_).subspan(kHeaderSize, kBodyMax));
+  Beat beat;
+  beat.incarnation = membership_.self().incarnation;
+  const Member* const member = membership_.table().Find(to.slot);
+  beat.flags = static_cast<std::uint8_t>(
+      (counts_quorum_ ? Beat::kCountsQuorum : 0) | (standing_.stands() ? Beat::kStanding : 0) |
+      (leaving_ ? Beat::kLeaving : 0) |
+      (member != nullptr && member->id() == to && member->proven &&
+               now - member->heard_at < config_.tunables.contact_timeout
+           ? Beat::kHearsYou
+           : 0));
+  beat.ring_tag = ring_.current().tag;
+  beat.view_hash = membership_.table().view_hash();
+  Encode(beat, body);
+  return body;
+}
+
+Writer Flock::Node::BeginAnswer(const Incoming& packet, Instant now,
+                                std::span<const Record> records) {
+  Writer body = Begin(packet.sender, now);
+  const auto& ping = packet.body.ping;
+  if (ping) Append(Ack{ping->token, ping->sequence}, body);
+  if (!records.empty()) {
+    AppendRecords(records, body);
+  } else if (ping && (ping->flags & Ping::kIntroduceYourself) != 0) {
+    AppendRecords(std::span(&membership_.self(), 1), body);
+  }
+  if (!packet.proven) {
+    Append(Ping{tokens_.For(packet.sender, now), prober_.NextSequence(), Ping::kIntroduceYourself},
+           body);
+  }
+  return body;
+}
+
+void Flock::Node::SendSealed(PacketType type, const MemberId& to, const Key& key, std::uint32_t tag,
+                             Writer& body) {
+  const Header header{type, tag, self_, membership_.table().TakeCounter(to.slot)};
+  Writer head(draft_);
+  Encode(header, head);
+  const std::size_t size = protection_.Seal(key, header, DestinationOf(to), draft_, body.size());
+  outbox_.Push(to.slot, std::span(draft_).first(size));
+}
+
+void Flock::Node::SendGroup(const MemberId& to, Writer& body, Instant now, std::uint32_t key_tag) {
+  // A member that is known to use another key that we hold can open that for sure.
+  const Member* const member = membership_.table().Find(to.slot);
+  if (key_tag == 0 && member != nullptr && member->boot == to.boot) key_tag = member->ring_tag;
+  const Key* key = key_tag == 0 ? nullptr : ring_.Find(key_tag, now);
+  if (key == nullptr) {
+    key = &ring_.current().key;
+    key_tag = ring_.current().tag;
+  }
+  SendSealed(PacketType::kGroup, to, *key, key_tag, body);
+}
+
+void Flock::Node::SendPair(const MemberId& to, Writer& body) {
+  const Key* const key = pair_keys_.Find(to);
+  if (key != nullptr) SendSealed(PacketType::kPair, to, *key, 0, body);
+}
+
+void Flock::Node::SendHello(std::uint32_t slot, Instant now) {
+  std::array<std::uint8_t, Handshake::kHelloSize> datagram;
+  const Destination to = DestinationOf({slot, 0});
+  outbox_.Push(slot, std::span(datagram).first(handshake_.WriteHello(self_, to, now, datagram)));
+}
+
+void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
+                           std::optional<NewsItem> news) {
+  const Member* const member = membership_.table().Find(to.slot);
+  const bool proven = member != nullptr && member->id() == to && member->proven;
+  Writer body = Begin(to, now);
+  Append(Ping{tokens_.For(to, now), sequence, proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+         body);
+  if (news) {
+    AppendNews(std::span(&*news, 1), body);
+  } else {
+    AppendNewsTo(body);
+  }
+  SendGroup(to, body, now);
+}
+
+void Flock::Node::AppendNewsTo(Writer& body) {
+  News& news = membership_.news();
+  if (news.empty()) return;
+  std::array<NewsItem, kNewsPerPacket> items;
+  std::size_t count = 0;
+  news.Take(items.size(), [&](std::uint32_t slot) { items[count++] = membership_.ItemFor(slot); });
+  AppendNews(std::span(items).first(count), body);
+}
+
+void Flock::Node::SendWords(const Incoming& packet, Instant now) {
+  std::vector<std::uint16_t> groups = DifferingGroups(membership_.table(), *packet.body.summary);
+  random_.Shuffle(groups);
+  // One datagram is answered by one, or two where both sides know each other.
+  groups.resize(std::min<std::size_t>(groups.size(), packet.proven ? 2 : 1));
+  for (const std::uint16_t group : groups) {
+    std::array<std::uint8_t, kWordsBytesMax> words;
+    Writer out(words);
+    EncodeWords(membership_.table(), group, out);
+    Writer body = BeginAnswer(packet, now);
+    Append(Words{group, false, out.written()}, body);
+    SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
+  }
+}
+
+void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,
+                              Instant now) {
+  for (std::size_t at = 0; at < slots.size(); at += kRecordsPerPacket) {
+    std::array<Record, kRecordsPerPacket + 1> records;
+    std::size_t count = 0;
+    const auto& ping = packet.body.ping;
+    if (ping && (ping->flags & Ping::kIntroduceYourself) != 0) {
+      records[count++] = membership_.self();
+    }
+    for (const std::uint32_t slot :
+         slots.subspan(at, std::min(kRecordsPerPacket, slots.size() - at))) {
+      records[count] = membership_.ItemFor(slot).record;
+      // Suspicions travel as news, with their accusers.
+      if (records[count].state == MemberState::kSuspect) records[count].state = MemberState::kAlive;
+      ++count;
+    }
+    Writer body = BeginAnswer(packet, now, std::span(records).first(count));
+    SendGroup(packet.sender, body, now);
+  }
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,420 @@
+#include "services/flock/packet_codec.h"
+
+#include <algorithm>
+
+namespace radix::flock {
+namespace {
+
+constexpr std::uint16_t kMagic = 0x7852;  // "Rx"
+constexpr std::uint8_t kVersion = 1;
+
+enum class MessageType : std::uint8_t {
+  kPing = 1,
+  kAck,
+  kPingRequest,
+  kPingReport,
+  kSummary,
+  kWords,
+  kRecords,
+  kNews,
+  kKeyTell,
+  kIntroductionAsk,
+  kIntroduction,
+  kLeave,
+  kLeaseAsk,
+  kLeaseGrant,
+  kLeaseRefusal,
+  kGiveBack,
+  kRing,
+  kRingAck,
+};
+
+// Writes the type and the length of what `write` appends.
+template <typename Write>
+void Message(MessageType type, Writer& out, const Write& write) {
+  const std::size_t start = out.size();
+  out.U8(static_cast<std::uint8_t>(type));
+  out.U16(0);
+  write();
+  if (!out.ok()) return;
+  const std::size_t length = out.size() - start - kMessageOverhead;
+  out.Set(start + 1, static_cast<std::uint8_t>(length));
+  out.Set(start + 2, static_cast<std::uint8_t>(length >> 8));
+}
+
+// Fixed-size items back to back, each of them valid.
+template <typename Decode>
+bool ValidItems(std::span<const std::uint8_t> bytes, std::size_t size, const Decode& decode) {
+  if (bytes.empty() || bytes.size() % size != 0) return false;
+  for (std::size_t at = 0; at < bytes.size(); at += size) {
+    Reader item(bytes.subspan(at, size));
+    if (!decode(item)) return false;
+  }
+  return true;
+}
+
+bool ValidRecord(Reader& in) {
+  const Record record = DecodeRecord(in);
+  return in.ok() && record.id.boot != 0 && record.state <= MemberState::kLeft;
+}
+
+bool ValidNewsItem(Reader& in) {
+  if (!ValidRecord(in)) return false;
+  return in.U8() <= 3;
+}
+
+bool DecodeMember(MessageType type, Reader& in, Body& body) {
+  switch (type) {
+    case MessageType::kPing: {
+      const std::uint64_t token = in.U64();
+      const std::uint32_t sequence = in.U32();
+      body.ping = Ping{token, sequence, in.U8()};
+      return true;
+    }
+    case MessageType::kAck: {
+      const std::uint64_t token = in.U64();
+      body.ack = Ack{token, in.U32()};
+      return true;
+    }
+    case MessageType::kPingRequest: {
+      const MemberId target = in.Id();
+      body.ping_request = PingRequest{target, in.U32()};
+      return true;
+    }
+    case MessageType::kPingReport: {
+      const std::uint32_t sequence = in.U32();
+      body.ping_report = PingReport{sequence, in.U8() != 0};
+      return true;
+    }
+    case MessageType::kSummary: {
+      const std::uint16_t first = in.U16();
+      body.summary = Summary{first, in.Bytes(in.left())};
+      return !body.summary->hashes.empty() && body.summary->hashes.size() % 4 == 0;
+    }
+    case MessageType::kWords: {
+      const std::uint16_t group = in.U16();
+      const bool reply = in.U8() != 0;
+      body.words = Words{group, reply, in.Bytes(in.left())};
+      const std::size_t size = body.words->words.size();
+      return size > 0 && size % 12 == 0 && size <= std::size_t{64} * 12;
+    }
+    case MessageType::kRecords:
+      body.records = in.Bytes(in.left());
+      return ValidItems(body.records, kRecordSize, ValidRecord);
+    case MessageType::kNews:
+      body.news = in.Bytes(in.left());
+      return ValidItems(body.news, kNewsItemSize, ValidNewsItem);
+    case MessageType::kKeyTell: {
+      const bool wants = in.U8() != 0;
+      body.key_tell = KeyTell{wants, in.ReadKey()};
+      return true;
+    }
+    case MessageType::kIntroductionAsk:
+      body.introduction_ask = true;
+      return true;
+    case MessageType::kIntroduction:
+      body.introduction = in.Bytes(in.left());
+      return body.introduction->size() <= kIntroductionSizeMax;
+    case MessageType::kLeave:
+      body.leave = true;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool DecodePair(MessageType type, Reader& in, Body& body) {
+  switch (type) {
+    case MessageType::kLeaseAsk: {
+      LeaseAsk ask;
+      ask.epoch = in.U64();
+      ask.sequence = in.U32();
+      ask.echo = in.U64();
+      ask.charter_digest = in.U64();
+      ask.sealed_epoch = in.U64();
+      ask.sealed_for_usec = in.U32();
+      body.ask = ask;
+      return ask.epoch != 0;
+    }
+    case MessageType::kLeaseGrant: {
+      LeaseGrant grant;
+      grant.epoch = in.U64();
+      grant.sequence = in.U32();
+      grant.answer = in.U64();
+      body.grant = grant;
+      return grant.epoch != 0 && grant.answer != 0;
+    }
+    case MessageType::kLeaseRefusal: {
+      LeaseRefusal refusal;
+      refusal.sequence = in.U32();
+      refusal.reason = static_cast<RefusalReason>(in.U8());
+      refusal.promised_epoch = in.U64();
+      refusal.retry_after_usec = in.U32();
+      body.refusal = refusal;
+      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kLeaving;
+    }
+    case MessageType::kGiveBack:
+      body.give_back = GiveBack{in.U64()};
+      return true;
+    case MessageType::kRing:
+      body.ring = in.Bytes(in.left());
+      return !body.ring.empty();
+    case MessageType::kRingAck:
+      body.ring_ack = in.U32();
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Writer::Number(std::uint64_t value, std::size_t bytes) {
+  if (!ok_ || room() < bytes) {
+    ok_ = false;
+    return;
+  }
+  for (std::size_t i = 0; i < bytes; ++i) {
+    out_[size_++] = static_cast<std::uint8_t>(value >> (8 * i));
+  }
+}
+
+void Writer::Bytes(std::span<const std::uint8_t> bytes) {
+  if (!ok_ || room() < bytes.size()) {
+    ok_ = false;
+    return;
+  }
+  std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(size_));
+  size_ += bytes.size();
+}
+
+std::uint64_t Reader::Number(std::size_t bytes) {
+  if (!ok_ || in_.size() < bytes) {
+    ok_ = false;
+    return 0;
+  }
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < bytes; ++i) value |= std::uint64_t{in_[i]} << (8 * i);
+  in_ = in_.subspan(bytes);
+  return value;
+}
+
+std::span<const std::uint8_t> Reader::Bytes(std::size_t count) {
+  if (!ok_ || in_.size() < count) {
+    ok_ = false;
+    return {};
+  }
+  const auto bytes = in_.first(count);
+  in_ = in_.subspan(count);
+  return bytes;
+}
+
+Key Reader::ReadKey() {
+  Key key{};
+  const auto bytes = Bytes(key.size());
+  std::copy(bytes.begin(), bytes.end(), key.begin());
+  return key;
+}
+
+void Encode(const Header& header, Writer& out) {
+  out.U16(kMagic);
+  out.U8(kVersion);
+  out.U8(static_cast<std::uint8_t>(header.type));
+  out.U32(header.key_tag);
+  out.Id(header.sender);
+  out.U64(header.counter);
+}
+
+std::optional<Header> DecodeHeader(std::span<const std::uint8_t> datagram) {
+  if (datagram.size() < kHeaderSize + kTagSize || datagram.size() > kDatagramSizeMax) {
+    return std::nullopt;
+  }
+  Reader in(datagram);
+  if (in.U16() != kMagic || in.U8() != kVersion) return std::nullopt;
+  Header header;
+  header.type = static_cast<PacketType>(in.U8());
+  if (header.type < PacketType::kHello || header.type > PacketType::kPair) return std::nullopt;
+  header.key_tag = in.U32();
+  header.sender = in.Id();
+  header.counter = in.U64();
+  if (header.sender.boot == 0) return std::nullopt;
+  return header;
+}
+
+void Encode(const Record& record, Writer& out) {
+  out.Id(record.id);
+  out.U32(record.incarnation);
+  out.U8(static_cast<std::uint8_t>(record.state));
+  out.U64(record.fingerprint);
+}
+
+Record DecodeRecord(Reader& in) {
+  Record record;
+  record.id = in.Id();
+  record.incarnation = in.U32();
+  record.state = static_cast<MemberState>(in.U8());
+  record.fingerprint = in.U64();
+  return record;
+}
+
+void Encode(const NewsItem& item, Writer& out) {
+  Encode(item.record, out);
+  out.U8(item.accuser_count);
+  for (const std::uint32_t accuser : item.accusers) out.U32(accuser);
+}
+
+NewsItem DecodeNewsItem(Reader& in) {
+  NewsItem item;
+  item.record = DecodeRecord(in);
+  item.accuser_count = in.U8();
+  for (std::uint32_t& accuser : item.accusers) accuser = in.U32();
+  return item;
+}
+
+void Encode(const Beat& beat, Writer& out) {
+  out.U32(beat.incarnation);
+  out.U8(beat.flags);
+  out.U32(beat.ring_tag);
+  out.U64(beat.view_hash);
+}
+
+std::optional<Body> DecodeBody(std::span<const std::uint8_t> bytes, bool pair) {
+  Reader in(bytes);
+  Body body;
+  body.beat.incarnation = in.U32();
+  body.beat.flags = in.U8();
+  body.beat.ring_tag = in.U32();
+  body.beat.view_hash = in.U64();
+  std::uint32_t seen = 0;
+  while (in.ok() && in.left() > 0) {
+    const std::uint8_t type = in.U8();
+    const std::size_t length = in.U16();
+    Reader message(in.Bytes(length));
+    if (!in.ok() || type >= 32 || (seen & (1U << type)) != 0) return std::nullopt;
+    seen |= 1U << type;
+    const auto kind = static_cast<MessageType>(type);
+    const bool decoded =
+        DecodeMember(kind, message, body) ||
+        (pair && kind >= MessageType::kLeaseAsk && DecodePair(kind, message, body));
+    if (!decoded || !message.ok() || message.left() > 0) return std::nullopt;
+  }
+  if (!in.ok()) return std::nullopt;
+  return body;
+}
+
+void Append(const Ping& message, Writer& out) {
+  Message(MessageType::kPing, out, [&] {
+    out.U64(message.token);
+    out.U32(message.sequence);
+    out.U8(message.flags);
+  });
+}
+
+void Append(const Ack& message, Writer& out) {
+  Message(MessageType::kAck, out, [&] {
+    out.U64(message.token);
+    out.U32(message.sequence);
+  });
+}
+
+void Append(const PingRequest& message, Writer& out) {
+  Message(MessageType::kPingRequest, out, [&] {
+    out.Id(message.target);
+    out.U32(message.sequence);
+  });
+}
+
+void Append(const PingReport& message, Writer& out) {
+  Message(MessageType::kPingReport, out, [&] {
+    out.U32(message.sequence);
+    out.U8(message.answered ? 1 : 0);
+  });
+}
+
+void Append(const Summary& message, Writer& out) {
+  Message(MessageType::kSummary, out, [&] {
+    out.U16(message.first_group);
+    out.Bytes(message.hashes);
+  });
+}
+
+void Append(const Words& message, Writer& out) {
+  Message(MessageType::kWords, out, [&] {
+    out.U16(message.group);
+    out.U8(message.reply ? 1 : 0);
+    out.Bytes(message.words);
+  });
+}
+
+void Append(const KeyTell& message, Writer& out) {
+  Message(MessageType::kKeyTell, out, [&] {
+    out.U8(message.wants_yours ? 1 : 0);
+    out.Bytes(message.public_key);
+  });
+}
+
+void Append(const LeaseAsk& message, Writer& out) {
+  Message(MessageType::kLeaseAsk, out, [&] {
+    out.U64(message.epoch);
+    out.U32(message.sequence);
+    out.U64(message.echo);
+    out.U64(message.charter_digest);
+    out.U64(message.sealed_epoch);
+    out.U32(message.sealed_for_usec);
+  });
+}
+
+void Append(const LeaseGrant& message, Writer& out) {
+  Message(MessageType::kLeaseGrant, out, [&] {
+    out.U64(message.epoch);
+    out.U32(message.sequence);
+    out.U64(message.answer);
+  });
+}
+
+void Append(const LeaseRefusal& message, Writer& out) {
+  Message(MessageType::kLeaseRefusal, out, [&] {
+    out.U32(message.sequence);
+    out.U8(static_cast<std::uint8_t>(message.reason));
+    out.U64(message.promised_epoch);
+    out.U32(message.retry_after_usec);
+  });
+}
+
+void Append(const GiveBack& message, Writer& out) {
+  Message(MessageType::kGiveBack, out, [&] { out.U64(message.epoch); });
+}
+
+void AppendRecords(std::span<const Record> records, Writer& out) {
+  Message(MessageType::kRecords, out, [&] {
+    for (const Record& record : records) Encode(record, out);
+  });
+}
+
+void AppendNews(std::span<const NewsItem> items, Writer& out) {
+  Message(MessageType::kNews, out, [&] {
+    for (const NewsItem& item : items) Encode(item, out);
+  });
+}
+
+void AppendIntroductionAsk(Writer& out) {
+  Message(MessageType::kIntroductionAsk, out, [] {});
+}
+
+void AppendIntroduction(std::span<const std::uint8_t> bytes, Writer& out) {
+  Message(MessageType::kIntroduction, out, [&] { out.Bytes(bytes); });
+}
+
+void AppendLeave(Writer& out) {
+  Message(MessageType::kLeave, out, [] {});
+}
+
+void AppendRing(std::span<const std::uint8_t> ring, Writer& out) {
+  Message(MessageType::kRing, out, [&] { out.Bytes(ring); });
+}
+
+void AppendRingAck(std::uint32_t tag, Writer& out) {
+  Message(MessageType::kRingAck, out, [&] { out.U32(tag); });
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,67 @@
+// Sealing and opening datagrams: authenticated encryption, bound to sender, receiver and bloc.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "services/confab/address.h"
+#include "services/flock/config.h"
+#include "services/flock/packet_codec.h"
+
+namespace radix::flock {
+
+// For whom a datagram is: what its authentication is bound to besides the header. A datagram for
+// one boot of a machine does not open at the next, nor at another address.
+struct Destination {
+  MemberId id;  // boot 0: whichever runs there; only HELLO may say so
+  IpAddress address;
+};
+
+// Seals what follows the header with ChaCha20-Poly1305 (IETF), under a subkey of its own for each
+// (key, sender, receiver), with the header's counter as the nonce. So a counter must never repeat
+// for one receiver, and two nodes that drew the same counter do not clash. The bloc's name is part
+// of every subkey and of every authentication: other blocs open nothing, even with the same key.
+class PacketProtection {
+ public:
+  explicit PacketProtection(std::string_view bloc);
+
+  // Seals the `body_size` bytes after the header in `datagram`, in place, and returns its whole
+  // size. Requires: the header is written; room for the tag.
+  std::size_t Seal(const Key& key, const Header& header, const Destination& to,
+                   std::span<std::uint8_t> datagram, std::size_t body_size) const;
+
+  // Opens `datagram` into `body` and returns the body; empty if it is not authentic. Bodies are
+  // never empty. Requires: body.size() >= datagram.size().
+  std::span<const std::uint8_t> Open(const Key& key, const Header& header, const Destination& to,
+                                     std::span<const std::uint8_t> datagram,
+                                     std::span<std::uint8_t> body) const;
+
+  // The same for HELLO and WELCOME: XChaCha20-Poly1305 with a random nonce between header and body.
+  // Requires, for sealing: room for nonce and tag.
+  static constexpr std::size_t kDoorNonceSize = 24;
+  std::size_t SealDoor(const Key& key, const Header& header, const Destination& to,
+                       std::span<const std::uint8_t, kDoorNonceSize> nonce,
+                       std::span<std::uint8_t> datagram, std::span<const std::uint8_t> body) const;
+  std::span<const std::uint8_t> OpenDoor(const Key& key, const Header& header,
+                                         const Destination& to,
+                                         std::span<const std::uint8_t> datagram,
+                                         std::span<std::uint8_t> body) const;
+
+  // The short, public name of a key in headers.
+  static std::uint32_t TagOf(const Key& key);
+
+ private:
+  static constexpr std::size_t kContextSize = kHeaderSize + 16 + 16 + 8;
+  using Associated = std::array<std::uint8_t, kContextSize>;
+
+  Associated AssociatedData(std::span<const std::uint8_t> header, const Destination& to) const;
+  Key Subkey(const Key& key, const Header& header, const Destination& to) const;
+
+  std::array<std::uint8_t, 16> bloc_{};  // a hash of the name
+};
+
+}  // namespace radix::flock

@@ -1,0 +1,121 @@
+#include "services/flock/prober.h"
+
+#include <algorithm>
+
+namespace radix::flock {
+namespace {
+
+constexpr std::uint32_t kTries = 3;
+constexpr std::uint32_t kHealthMax = 8;
+constexpr int kCandidates = 3;
+
+}  // namespace
+
+Prober::Prober(const Tunables& tunables, Instant now, Random& random)
+    : tunables_(tunables), next_probe_(now + random.Between(0ms, tunables.probe_interval)) {}
+
+const Member* Prober::Choose(const MemberTable& members, std::uint32_t self, Random& random) const {
+  const Member* chosen = nullptr;
+  for (int i = 0, draws = 0; i < kCandidates && draws < 4 * kCandidates; ++draws) {
+    const Member& member = members.at(random.Below(members.size()));
+    if (member.slot == self || !IsLive(member.state)) continue;
+    ++i;
+    const bool under_way =
+        std::ranges::any_of(probes_, [&](const Probe& p) { return p.target == member.id(); });
+    if (!under_way && (chosen == nullptr || member.heard_at < chosen->heard_at)) chosen = &member;
+  }
+  return chosen;
+}
+
+ProbeStep Prober::Advance(Probe& probe, Instant now) {
+  static constexpr ProbeStep::Kind kSteps[] = {ProbeStep::Kind::kDirect, ProbeStep::Kind::kIndirect,
+                                               ProbeStep::Kind::kDoor};
+  const ProbeStep step{kSteps[probe.tries], probe.target, probe.sequence};
+  ++probe.tries;
+  probe.due = now + Stretched(tunables_.probe_timeout);
+  return step;
+}
+
+std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t self, Instant now,
+                                      Random& random) {
+  for (std::size_t i = 0; i < relays_.size(); ++i) {
+    Relay& relay = relays_[i];
+    if (!relay.sent) {
+      relay.sent = true;
+      return ProbeStep{ProbeStep::Kind::kRelayed, relay.target, relay.sequence};
+    }
+    if (relay.due <= now) {
+      const ProbeStep step{ProbeStep::Kind::kReport, relay.requester, relay.requested};
+      relays_.erase(relays_.begin() + static_cast<std::ptrdiff_t>(i));
+      return step;
+    }
+  }
+  for (std::size_t i = 0; i < probes_.size(); ++i) {
+    Probe& probe = probes_[i];
+    if (probe.due > now) continue;
+    if (probe.tries < kTries) return Advance(probe, now);
+    // Relays that report, even of failure, say that it is not this node that is sick.
+    if (probe.reports == 0 && members.live_count() > 2) {
+      health_ = std::min(health_ + 1, kHealthMax);
+    }
+    const ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence};
+    probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i));
+    return step;
+  }
+  if (now < next_probe_) return std::nullopt;
+  const Duration interval = Stretched(tunables_.probe_interval);
+  next_probe_ = now + random.Between(interval * 9 / 10, interval * 11 / 10);
+  const Member* const target = Choose(members, self, random);
+  if (target == nullptr) return std::nullopt;
+  probes_.push_back({target->id(), ++sequence_, 0, 0, now});
+  return Advance(probes_.back(), now);
+}
+
+std::optional<ProbeStep> Prober::HandleAck(const MemberId& from, std::uint32_t sequence) {
+  const auto probe = std::ranges::find_if(
+      probes_, [&](const Probe& p) { return p.target == from && p.sequence == sequence; });
+  if (probe != probes_.end()) {
+    if (health_ > 0) --health_;
+    probes_.erase(probe);
+    return std::nullopt;
+  }
+  const auto relay = std::ranges::find_if(
+      relays_, [&](const Relay& r) { return r.target == from && r.sequence == sequence; });
+  if (relay == relays_.end()) return std::nullopt;
+  const ProbeStep step{ProbeStep::Kind::kReport, relay->requester, relay->requested};
+  relays_.erase(relay);
+  return step;
+}
+
+void Prober::HandleReport(std::uint32_t sequence, bool answered) {
+  const auto probe =
+      std::ranges::find_if(probes_, [&](const Probe& p) { return p.sequence == sequence; });
+  if (probe == probes_.end()) return;
+  if (answered) {
+    probes_.erase(probe);
+  } else {
+    ++probe->reports;
+  }
+}
+
+void Prober::HandleRequest(const MemberId& requester, const MemberId& target,
+                           std::uint32_t sequence, Instant now) {
+  if (relays_.size() >= kRelaysMax) return;
+  relays_.push_back(
+      {requester, target, sequence, ++sequence_, false, now + tunables_.probe_timeout * 4 / 5});
+}
+
+void Prober::Restart(Instant now) {
+  probes_.clear();
+  relays_.clear();
+  next_probe_ = now + tunables_.probe_interval;
+}
+
+Instant Prober::next() const {
+  Instant next = next_probe_;
+  for (const Probe& probe : probes_) next = std::min(next, probe.due);
+  for (const Relay& relay : relays_) next = std::min(next, relay.sent ? relay.due : Instant::min());
+  return next;
+}
+
+}  // namespace radix::flock

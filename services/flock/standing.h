@@ -1,0 +1,52 @@
+// Who stands for leadership: the few that keep in direct contact with everybody.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "services/confab/time.h"
+#include "services/flock/config.h"
+#include "services/flock/member_table.h"
+#include "services/flock/ranking.h"
+
+namespace radix::flock {
+
+// A candidate needs a quorum that it hears directly, which costs pings to everybody; so only the
+// first-ranked few stand. One that ranks before us but does not count a quorum within our hearing
+// for 3 s is passed over, and the next ones stand up: so a connected majority gets its leader
+// however the first-ranked are cut off. At most kWatched are ever considered. Not thread-safe.
+class Standing {
+ public:
+  static constexpr std::size_t kWatched = 16;
+
+  Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self);
+
+  // Looks at the table; `view_hash` tells whether the ranking must be made anew. `leader_known`: a
+  // sealed leader works, so nobody is passed over.
+  void Update(const MemberTable& members, bool leader_known, Instant now);
+
+  bool stands() const { return stands_; }
+  // The live member that ranks first.
+  const MemberId& first() const { return first_; }
+
+ private:
+  struct Watched {
+    std::uint64_t rank = 0;
+    MemberId id;
+    Instant unfit_since;
+  };
+
+  void Rank(const MemberTable& members, Instant now);
+
+  Tunables tunables_;
+  Ranking ranking_;
+  MemberId self_;
+  std::vector<Watched> watched_;  // by rank
+  MemberId first_;
+  std::optional<std::uint64_t> ranked_view_;
+  bool stands_ = false;
+};
+
+}  // namespace radix::flock

@@ -1,0 +1,359 @@
+#include "tests/sim/cluster.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace radix::sim {
+namespace {
+
+constexpr Instant kBegin{Duration(1h)};
+constexpr std::size_t kWaitingMax = 300;
+constexpr std::size_t kRecordedMax = 256;
+
+flock::Key DrawKey(Random& random) {
+  flock::Key key;
+  for (std::size_t i = 0; i < key.size(); i += 8) {
+    const std::uint64_t word = random.Next();
+    std::memcpy(key.data() + i, &word, sizeof(word));
+  }
+  return key;
+}
+
+Charter MakeCharter(const ClusterOptions& options) {
+  const auto slots = static_cast<std::uint32_t>(std::max<double>(
+      static_cast<double>(options.nodes), static_cast<double>(options.nodes) / options.density));
+  CharterFields fields;
+  fields.bloc = "simulated";
+  const std::uint32_t last = (10U << 24) + slots - 1;
+  fields.ranges = {"10.0.0.0-" + std::to_string(last >> 24) + "." +
+                   std::to_string(last >> 16 & 255) + "." + std::to_string(last >> 8 & 255) + "." +
+                   std::to_string(last & 255)};
+  fields.port = 7117;
+  fields.at_most = options.at_most == 0 ? static_cast<std::int64_t>(options.nodes)
+                                        : static_cast<std::int64_t>(options.at_most);
+  if (options.quorum != 0) fields.quorum = options.quorum;
+  fields.key_file = "none";
+  auto charter = Charter::Create(fields);
+  assert(charter.ok());
+  return *std::move(charter);
+}
+
+}  // namespace
+
+Cluster::Cluster(const ClusterOptions& options)
+    : options_(options),
+      random_(options.seed * 0x9e3779b97f4a7c15 + 1),
+      charter_(MakeCharter(options)),
+      network_(options.nodes, options.network, random_.Next()),
+      invariants_(options.nodes),
+      nodes_(options.nodes),
+      node_of_slot_(charter_.ranges.size(), -1),
+      secondary_{DrawKey(random_)},
+      now_(kBegin) {
+  std::vector<std::uint32_t> slots(charter_.ranges.size());
+  for (std::uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
+  random_.Shuffle(slots);
+  invariants_.set_disks_intact(options.with_disk >= 1);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    node.slot = slots[i];
+    node_of_slot_[node.slot] = static_cast<std::int32_t>(i);
+    node.has_disk = random_.Chance(options.with_disk);
+    node.identity = DrawKey(random_);
+    const auto span = static_cast<std::uint64_t>(2 * options.drift_ppm + 1);
+    node.ppm = static_cast<std::int64_t>(random_.Below(span)) - options.drift_ppm;
+    node.offset = random_.Between(0ms, 1h);
+  }
+}
+
+Instant Cluster::ToLocal(const Node& node, Instant true_time) const {
+  const Duration::rep passed = (true_time - kBegin).count();
+  return Instant(node.offset + Duration(passed + passed / 1000000 * node.ppm +
+                                        passed % 1000000 * node.ppm / 1000000)) +
+         1h;
+}
+
+Instant Cluster::ToTrue(const Node& node, Instant local) const {
+  if (local >= Instant::max() - 24h) return Instant::max();
+  const auto passed = static_cast<double>((local - 1h - Instant(node.offset)).count());
+  const double factor = 1e6 / (1e6 + static_cast<double>(node.ppm));
+  return kBegin + Duration(static_cast<Duration::rep>(passed * factor)) + 1ns;
+}
+
+void Cluster::Trace(std::uint64_t value) {
+  trace_hash_ = (trace_hash_ ^ value) * 0x9e3779b97f4a7c15;
+  trace_hash_ ^= trace_hash_ >> 29;
+}
+
+void Cluster::Boot(std::size_t i) {
+  Node& node = nodes_[i];
+  assert(!node.flock);
+  flock::Config config;
+  config.charter = charter_;
+  config.slot = node.slot;
+  config.boot = random_.Next() | 1;
+  config.identity_seed = node.identity;
+  config.secondary_keys = secondary_;
+  config.entropy = DrawKey(random_);
+  config.remembered = node.has_disk ? node.remembered : std::vector<std::uint32_t>{};
+  config.has_disk = node.has_disk;
+  config.recorded = node.disk;
+  config.introduction = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8)};
+  config.tunables = options_.tunables;
+  ever_.insert({node.slot, config.boot});
+  auto created = flock::Flock::Create(std::move(config), ToLocal(node, now_));
+  if (!created.ok()) {
+    invariants_.Report(now_, std::string(created.status().message()));
+    return;
+  }
+  node.flock.emplace(*std::move(created));
+  ++node.generation;
+  node.paused = false;
+  node.wake = Instant::max();
+  if (!node.has_disk) invariants_.ForgetPromises(i);
+  Drain(i);
+}
+
+void Cluster::Crash(std::size_t i) {
+  Node& node = nodes_[i];
+  if (!node.flock) return;
+  node.remembered = node.flock->PeersToRemember();
+  if (node.writing && random_.Chance(0.5)) node.disk = *node.writing;
+  node.writing.reset();
+  invariants_.Orphan(i);
+  node.flock.reset();
+  for (const Step& step : node.waiting) pool_.Free(step.payload);
+  node.waiting.clear();
+  node.paused = false;
+}
+
+void Cluster::WipeDisk(std::size_t i) {
+  nodes_[i].disk = {};
+  nodes_[i].remembered.clear();
+  invariants_.ForgetPromises(i);
+  invariants_.set_disks_intact(false);
+}
+
+void Cluster::Pause(std::size_t i) { nodes_[i].paused = nodes_[i].flock.has_value(); }
+
+void Cluster::Resume(std::size_t i) {
+  Node& node = nodes_[i];
+  if (!node.paused) return;
+  node.paused = false;
+  for (const Step& step : std::exchange(node.waiting, {})) Deliver(step);
+  if (!node.flock) return;
+  node.flock->HandleTimeout(ToLocal(node, now_));
+  Drain(i);
+}
+
+void Cluster::Leave(std::size_t i) {
+  Node& node = nodes_[i];
+  if (!node.flock) return;
+  node.flock->Leave(ToLocal(node, now_));
+  Drain(i);
+  invariants_.CheckNoLeadership(i, now_);
+  Crash(i);
+}
+
+void Cluster::RunUntil(Instant until) {
+  while (!queue_.empty() && queue_.next() <= until) {
+    const Step step = queue_.Pop();
+    now_ = step.at;
+    Perform(step);
+  }
+  now_ = until;
+}
+
+bool Cluster::RunUntilTrue(const std::function<bool()>& done, Duration limit, Duration every) {
+  const Instant end = now_ + limit;
+  while (!done()) {
+    if (now_ >= end) return false;
+    RunUntil(std::min(end, now_ + every));
+  }
+  return true;
+}
+
+void Cluster::Perform(const Step& step) {
+  Node& node = nodes_[step.node];
+  switch (step.kind) {
+    case StepKind::kDatagram:
+    case StepKind::kReplay:
+      Deliver(step);
+      return;
+    case StepKind::kWake:
+      if (!node.flock || node.paused || step.payload != node.generation || node.wake != step.at) {
+        return;
+      }
+      node.wake = Instant::max();
+      Trace(static_cast<std::uint64_t>(now_.time_since_epoch().count()) ^ step.node);
+      node.flock->HandleTimeout(ToLocal(node, now_));
+      Drain(step.node);
+      return;
+    case StepKind::kPersisted:
+      if (!node.flock || step.payload != node.generation || !node.writing) return;
+      node.disk = *std::exchange(node.writing, std::nullopt);
+      node.flock->HandlePersisted(node.disk, ToLocal(node, now_));
+      Drain(step.node);
+      return;
+  }
+}
+
+void Cluster::CountDatagram(Node& node) {
+  if (now_ - node.window_start >= 200ms) {
+    node.window_start = now_;
+    node.window_count = 0;
+  }
+  datagrams_max_ = std::max(datagrams_max_, ++node.window_count);
+}
+
+void Cluster::Deliver(const Step& step) {
+  Node& node = nodes_[step.node];
+  if (!node.flock || (node.paused && node.waiting.size() >= kWaitingMax)) {
+    pool_.Free(step.payload);
+    return;
+  }
+  if (node.paused) {
+    node.waiting.push_back(step);
+    return;
+  }
+  CountDatagram(node);
+  const Endpoint from{charter_.ranges.At(nodes_[step.from].slot), charter_.port};
+  const std::uint64_t before = node.flock->counters().accepted;
+  std::vector<std::uint8_t>& bytes = pool_.At(step.payload);
+  Trace(static_cast<std::uint64_t>(now_.time_since_epoch().count()) + step.node);
+  Trace(bytes.size() ^ std::uint64_t{bytes.back()} << 32 ^ step.from);
+  node.flock->HandleDatagram(from, bytes, ToLocal(node, now_));
+  const bool copied = options_.network.duplication > 0 || options_.network.replay > 0;
+  if (copied && node.flock->counters().accepted != before) {
+    invariants_.CheckAccepted(step.id, node.flock->self().boot, now_);
+  }
+  pool_.Free(step.payload);
+  Drain(step.node);
+}
+
+void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {
+  const std::int32_t to = node_of_slot_[transmit.slot];
+  if (to < 0) return;
+  const std::uint64_t id = ++datagram_id_;
+  const Network::Fate fate = network_.Send(from, static_cast<std::size_t>(to));
+  NetworkOptions& options = network_.options();
+  Step step;
+  step.kind = StepKind::kDatagram;
+  step.node = static_cast<std::uint32_t>(to);
+  step.from = static_cast<std::uint32_t>(from);
+  step.id = id;
+  for (std::size_t i = 0; i < fate.copies; ++i) {
+    step.payload = pool_.Put(transmit.bytes);
+    step.at = now_ + fate.delays[i];
+    if (options.corruption > 0 && random_.Chance(options.corruption)) {
+      std::vector<std::uint8_t>& bytes = pool_.At(step.payload);
+      bytes[random_.Below(bytes.size())] ^= static_cast<std::uint8_t>(1 + random_.Below(255));
+    }
+    queue_.Push(step);
+  }
+  if (options.replay <= 0 || !random_.Chance(options.replay)) return;
+  // Somebody recorded it; and sends something recorded before.
+  step.payload = pool_.Put(transmit.bytes);
+  if (recorded_.size() < kRecordedMax) {
+    recorded_.push_back(step);
+  } else {
+    Step& old = recorded_[random_.Below(recorded_.size())];
+    pool_.Free(old.payload);
+    old = step;
+  }
+  Step replay = recorded_[random_.Below(recorded_.size())];
+  replay.payload = pool_.Put(pool_.At(replay.payload));
+  replay.at = now_ + random_.Between(100us, 1s);
+  replay.kind = StepKind::kReplay;
+  queue_.Push(replay);
+}
+
+void Cluster::Drain(std::size_t i) {
+  Node& node = nodes_[i];
+  while (const auto promise = node.flock->PollPersist()) {
+    node.writing = promise;
+    Step step;
+    step.kind = StepKind::kPersisted;
+    step.node = static_cast<std::uint32_t>(i);
+    step.payload = node.generation;
+    step.at = now_ + random_.Between(100us, 5ms);
+    queue_.Push(step);
+  }
+  while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
+  while (const auto event = node.flock->PollEvent()) {
+    if (on_event) on_event(i, *event);
+  }
+  Check(i);
+  const Instant wake = std::max(ToTrue(node, node.flock->NextTimeout()), now_ + 1us);
+  if (wake < node.wake) {
+    node.wake = wake;
+    Step step;
+    step.kind = StepKind::kWake;
+    step.node = static_cast<std::uint32_t>(i);
+    step.payload = node.generation;
+    step.at = wake;
+    if (wake != Instant::max()) queue_.Push(step);
+  }
+}
+
+void Cluster::Check(std::size_t i) {
+  const Node& node = nodes_[i];
+  const Instant local = ToLocal(node, now_);
+  if (const auto lead = node.flock->own_leadership(local)) {
+    invariants_.CheckLeadership(i, now_, lead->epoch, ToTrue(node, lead->until));
+  } else {
+    invariants_.CheckNoLeadership(i, now_);
+  }
+  invariants_.CheckPromise(i, now_, node.flock->promise());
+}
+
+std::size_t Cluster::up_count() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(nodes_, [](const Node& node) { return node.flock.has_value(); }));
+}
+
+bool Cluster::OneView() {
+  std::uint64_t hash = 0;
+  const std::size_t count = up_count();
+  bool first = true;
+  for (const Node& node : nodes_) {
+    if (!node.flock) continue;
+    if (node.flock->live_count() != count) return false;
+    if (!first && node.flock->view_hash() != hash) return false;
+    hash = node.flock->view_hash();
+    first = false;
+  }
+  return true;
+}
+
+std::optional<std::size_t> Cluster::Leader() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].flock && nodes_[i].flock->own_leadership(LocalNow(i))) return i;
+  }
+  return std::nullopt;
+}
+
+bool Cluster::OneLeader() {
+  const auto leader = Leader();
+  if (!leader) return false;
+  const auto own = nodes_[*leader].flock->own_leadership(LocalNow(*leader));
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i].flock) continue;
+    const auto known = nodes_[i].flock->sealed_leader(LocalNow(i));
+    if (!known || known->leader != own->leader || known->epoch != own->epoch) return false;
+  }
+  return true;
+}
+
+void Cluster::CheckMembers() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].flock) {
+      invariants_.CheckMembers(nodes_[i].flock->Members(LocalNow(i)), ever_, now_);
+    }
+  }
+}
+
+}  // namespace radix::sim

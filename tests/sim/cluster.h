@@ -1,0 +1,132 @@
+// A bloc of production cores, crypto included, in one thread, from one seed.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "services/confab/charter.h"
+#include "services/confab/random.h"
+#include "services/confab/time.h"
+#include "services/flock/flock.h"
+#include "tests/sim/event_queue.h"
+#include "tests/sim/invariants.h"
+#include "tests/sim/network.h"
+
+namespace radix::sim {
+
+struct ClusterOptions {
+  std::size_t nodes = 5;
+  double density = 0.5;        // nodes per address slot
+  std::uint32_t at_most = 0;   // 0: `nodes`
+  std::uint32_t quorum = 0;    // 0: the charter's default
+  double with_disk = 1;        // the share of nodes whose promises survive
+  std::int64_t drift_ppm = 0;  // clocks run fast or slow by up to this, in parts per million
+  NetworkOptions network;
+  flock::Tunables tunables;
+  std::uint64_t seed = 1;
+};
+
+// The nodes, their clocks and disks, and the network between them. Nothing runs until Boot and Run.
+// Not thread-safe.
+class Cluster {
+ public:
+  explicit Cluster(const ClusterOptions& options);
+
+  // Starts node `i`, with a new boot nonce; what its disk holds is there. Requires: it is down.
+  void Boot(std::size_t i);
+  // Ends it at once. Writes under way may or may not reach the disk.
+  void Crash(std::size_t i);
+  void WipeDisk(std::size_t i);
+  // Stops it; datagrams wait for it, a few hundred at most. Its clock runs on.
+  void Pause(std::size_t i);
+  void Resume(std::size_t i);
+  // Lets it say good-bye, then ends it.
+  void Leave(std::size_t i);
+
+  // Runs until true time `until`.
+  void RunUntil(Instant until);
+  void RunFor(Duration duration) { RunUntil(now_ + duration); }
+  // Runs until `done` (asked every `every`) or until `limit` from now. Returns whether it was done.
+  bool RunUntilTrue(const std::function<bool()>& done, Duration limit, Duration every = 20ms);
+
+  // All nodes that are up list exactly each other, under one hash.
+  bool OneView();
+  // All nodes that are up know the same sealed leader, which is up and knows it itself.
+  bool OneLeader();
+  // The node that is sealed now.
+  std::optional<std::size_t> Leader();
+
+  Instant now() const { return now_; }
+  std::size_t size() const { return nodes_.size(); }
+  bool up(std::size_t i) const { return nodes_[i].flock.has_value(); }
+  bool paused(std::size_t i) const { return nodes_[i].paused; }
+  std::size_t up_count() const;
+  flock::Flock& flock(std::size_t i) { return *nodes_[i].flock; }
+  Instant LocalNow(std::size_t i) const { return ToLocal(nodes_[i], now_); }
+  Network& network() { return network_; }
+  Invariants& invariants() { return invariants_; }
+  Random& random() { return random_; }
+  const Charter& charter() const { return charter_; }
+  std::uint64_t trace_hash() const { return trace_hash_; }
+  // The most datagrams that one node got within 200 ms.
+  std::uint32_t datagrams_max() const { return datagrams_max_; }
+  std::uint64_t datagrams() const { return datagram_id_; }
+  // Lists of all that are up are checked against all that ever were.
+  void CheckMembers();
+  // Called for every event of every node.
+  std::function<void(std::size_t, const flock::Event&)> on_event;
+
+ private:
+  struct Node {
+    std::optional<flock::Flock> flock;
+    std::uint32_t slot = 0;
+    bool has_disk = false;
+    bool paused = false;
+    flock::Promise disk;
+    std::optional<flock::Promise> writing;
+    flock::Key identity{};
+    std::vector<std::uint32_t> remembered;
+    std::vector<Step> waiting;     // datagrams, while paused
+    std::uint32_t generation = 0;  // of boots
+    std::int64_t ppm = 0;          // what its clock gains
+    Duration offset{};             // its clock when the simulation began
+    Instant wake = Instant::max();
+    Instant window_start{};
+    std::uint32_t window_count = 0;
+  };
+
+  Instant ToLocal(const Node& node, Instant true_time) const;
+  Instant ToTrue(const Node& node, Instant local) const;
+  void Perform(const Step& step);
+  void Deliver(const Step& step);
+  void CountDatagram(Node& node);
+  void Drain(std::size_t i);
+  void Check(std::size_t i);
+  void Send(std::size_t from, const flock::Transmit& transmit);
+  void Trace(std::uint64_t value);
+
+  ClusterOptions options_;
+  Random random_;
+  Charter charter_;
+  Network network_;
+  Invariants invariants_;
+  EventQueue queue_;
+  DatagramPool pool_;
+  std::vector<Node> nodes_;
+  std::vector<std::int32_t> node_of_slot_;
+  std::vector<flock::Key> secondary_;
+  std::set<flock::MemberId> ever_;
+  std::vector<Step> recorded_;  // datagrams to replay; each has a place in the pool
+  Instant now_;
+  std::uint64_t datagram_id_ = 0;
+  std::uint64_t trace_hash_ = 0;
+  std::uint32_t datagrams_max_ = 0;
+};
+
+}  // namespace radix::sim

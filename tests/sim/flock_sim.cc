@@ -1,0 +1,88 @@
+// flock_sim: runs simulations of flock, and prints what came of them.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/sim/scenario.h"
+
+namespace {
+
+using radix::sim::ScenarioResult;
+
+std::string Hex(std::uint64_t number) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = text.size(); i > 0; --i, number >>= 4) text[i - 1] = kDigits[number & 15];
+  return text;
+}
+
+nlohmann::ordered_json ToJson(const ScenarioResult& result) {
+  return {{"seed", result.seed},
+          {"converged", result.converged},
+          {"view_ms", result.view_ms},
+          {"sealed_ms", result.sealed_ms},
+          {"removal_ms_p99", result.removal_ms_p99},
+          {"bytes_per_node_mean", result.bytes_per_node_mean},
+          {"bytes_per_node_max", result.bytes_per_node_max},
+          {"blind_probes_mean", result.blind_probes_mean},
+          {"datagrams_max_200ms", result.datagrams_max_200ms},
+          {"member_bytes_mean", result.member_bytes_mean},
+          {"violations", result.violations.size()},
+          {"violation_texts", result.violations},
+          {"trace_hash", Hex(result.trace_hash)},
+          {"wall_s", result.wall_s}};
+}
+
+void PrintText(const ScenarioResult& result) {
+  std::cout << "seed " << result.seed << ": " << (result.converged ? "converged" : "NOT CONVERGED")
+            << ", view " << result.view_ms << " ms, sealed " << result.sealed_ms << " ms, "
+            << result.bytes_per_node_mean / 1000 << " KB a node, " << result.violations.size()
+            << " violations, trace " << Hex(result.trace_hash) << ", " << result.wall_s << " s\n";
+  for (const std::string& violation : result.violations) std::cout << "  " << violation << '\n';
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Runs flock, as it is in production, in a simulated network."};
+  radix::sim::ScenarioOptions options;
+  std::uint64_t seeds = 1;
+  std::string output = "text";
+  std::string names;
+  for (const auto name : radix::sim::ScenarioNames())
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  app.add_option("--scenario", options.name, "one of: " + names);
+  app.add_option("--nodes", options.nodes, "how many nodes");
+  app.add_option("--density", options.density, "nodes per address slot, in (0, 1]");
+  app.add_option("--loss", options.loss, "the share of datagrams that are lost, in [0, 1)");
+  app.add_option("--at-most", options.at_most, "the charter's at_most; by default --nodes");
+  app.add_option("--seed", options.seed, "the first seed");
+  app.add_option("--seeds", seeds, "how many seeds, one after another");
+  app.add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+
+  auto list = nlohmann::ordered_json::array();
+  bool good = true;
+  for (std::uint64_t i = 0; i < seeds; ++i, ++options.seed) {
+    const auto result = radix::sim::RunScenario(options);
+    if (!result.ok()) {
+      std::cerr << "flock_sim: " << std::string(result.status().message()) << '\n';
+      return 2;
+    }
+    good = good && result->converged && result->violations.empty();
+    if (output == "json") {
+      list.push_back(ToJson(*result));
+    } else {
+      PrintText(*result);
+    }
+  }
+  if (output == "json") std::cout << (seeds == 1 ? list.front() : list).dump(2) << '\n';
+  return good ? 0 : 1;
+}
