@@ -1,0 +1,107 @@
+#include "services/flock/flock_codec.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::flock {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+v1::MemberState ToProto(MemberState state) {
+  switch (state) {
+    case MemberState::kAlive:
+      return v1::MEMBER_STATE_ALIVE;
+    case MemberState::kSuspect:
+      return v1::MEMBER_STATE_SUSPECT;
+    case MemberState::kDead:
+      return v1::MEMBER_STATE_DEAD;
+    case MemberState::kLeft:
+      return v1::MEMBER_STATE_LEFT;
+  }
+  return v1::MEMBER_STATE_UNSPECIFIED;
+}
+
+v1::Member ToProto(const GroupMember& from, const Group& group) {
+  v1::Member member;
+  member.set_node(from.introduction.name);
+  member.set_address(from.address.ToString());
+  member.set_state(ToProto(from.state));
+  member.set_boot(std::string(absl::StrCat(absl::Hex(from.id.boot, absl::kZeroPad16))));
+  member.set_incarnation(from.incarnation);
+  for (const std::string& label : from.introduction.labels) member.add_labels(label);
+  member.set_leader(group.sealed && group.sealed->leader == from.id);
+  return member;
+}
+
+// What is left of `leadership`; the other side's lease must never end later than ours.
+google::protobuf::Duration Remaining(const Leadership& leadership, const Group& group) {
+  return TimeUtil::NanosecondsToDuration(
+      std::max<Duration>(leadership.until - group.at, 0ns).count());
+}
+
+const GroupMember* Find(const Group& group, const MemberId& id) {
+  for (const GroupMember& member : group.members) {
+    if (member.id == id) return &member;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+v1::ListMembersResponse ToMembers(const Group& group) {
+  v1::ListMembersResponse response;
+  for (const GroupMember& member : group.members) {
+    *response.add_members() = ToProto(member, group);
+  }
+  if (group.sealed) response.set_epoch(static_cast<std::int64_t>(group.sealed->epoch));
+  return response;
+}
+
+v1::WatchGroupResponse ToWatch(const Group& group) {
+  v1::WatchGroupResponse response;
+  if (const GroupMember* self = Find(group, group.self)) {
+    response.set_node(self->introduction.name);
+  }
+  if (group.sealed) {
+    response.set_epoch(static_cast<std::int64_t>(group.sealed->epoch));
+    if (const GroupMember* leader = Find(group, group.sealed->leader)) {
+      response.set_leader_node(leader->introduction.name);
+      response.set_leader_address(leader->address.ToString());
+    }
+  }
+  if (group.own) *response.mutable_lease_remaining_duration() = Remaining(*group.own, group);
+  if (group.grant) {
+    response.set_granted_epoch(static_cast<std::int64_t>(group.grant->epoch));
+    if (const GroupMember* holder = Find(group, group.grant->leader)) {
+      response.set_granted_address(holder->address.ToString());
+    }
+    *response.mutable_grant_remaining_duration() = Remaining(*group.grant, group);
+  }
+  for (const GroupMember& member : group.members) {
+    *response.add_members() = ToProto(member, group);
+  }
+  response.set_contact_count(static_cast<std::int32_t>(group.contact_count));
+  response.set_quorum(static_cast<std::int32_t>(group.quorum));
+  response.set_at_most(static_cast<std::int32_t>(group.at_most));
+  return response;
+}
+
+v1::Event ToProto(const Happening& happening) {
+  v1::Event event;
+  *event.mutable_event_time() = TimeUtil::NanosecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(happening.at.time_since_epoch())
+          .count());
+  event.set_kind(happening.kind);
+  event.set_subject(happening.subject);
+  event.set_reporter(happening.reporter);
+  event.set_epoch(static_cast<std::int64_t>(happening.epoch));
+  event.set_detail(happening.detail);
+  return event;
+}
+
+}  // namespace radix::flock

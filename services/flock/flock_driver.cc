@@ -1,0 +1,313 @@
+#include "services/flock/flock_driver.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+#include "services/flock/introduction_codec.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr int kBatchesMax = 8;  // taken before time gets its turn
+constexpr Duration kUpkeepInterval = 10s;
+constexpr Duration kStrangersInterval = 1min;
+constexpr Duration kTellAgain = 1s;
+constexpr Duration kWaitMost = 1s;
+
+Instant UntilOf(const std::optional<Leadership>& leadership) {
+  return leadership ? leadership->until : Instant::max();
+}
+
+bool Same(const std::optional<Leadership>& a, const std::optional<Leadership>& b) {
+  if (!a || !b) return a.has_value() == b.has_value();
+  return a->leader == b->leader && a->epoch == b->epoch && a->until == b->until;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FlockDriver>> FlockDriver::Create(const Config& config,
+                                                                 const confab::Node& node) {
+  auto socket = confab::UdpSocket::Open({node.address, config.charter.port}, kDatagramSizeMax);
+  if (!socket.ok()) return socket.status();
+  confab::Descriptor wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return absl::ResourceExhaustedError(absl::StrCat("eventfd: ", std::strerror(errno)));
+  auto core = Flock::Create(config, confab::Now());
+  if (!core.ok()) return core.status();
+  return std::unique_ptr<FlockDriver>(
+      new FlockDriver(config, node, *std::move(core), *std::move(socket), std::move(wake)));
+}
+
+FlockDriver::FlockDriver(const Config& config, const confab::Node& node, Flock core,
+                         confab::UdpSocket socket, confab::Descriptor wake)
+    : ranges_(config.charter.ranges),
+      at_most_(config.charter.at_most),
+      wake_(std::move(wake)),
+      core_(std::move(core)),
+      socket_(std::move(socket)),
+      naming_(core_.self(), {node.name, node.labels}),
+      disk_(node.state, config.charter.ranges, [this](const Promise& promise) {
+        {
+          const std::lock_guard lock(mutex_);
+          stored_ = promise;
+        }
+        Wake();
+      }) {}
+
+FlockDriver::~FlockDriver() { Leave(); }
+
+void FlockDriver::Begin(Handlers handlers) {
+  handlers_ = std::move(handlers);
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "gossip");
+    Run();
+  });
+}
+
+void FlockDriver::Leave() { End(Ending::kLeave); }
+
+void FlockDriver::Abandon() { End(Ending::kAbandon); }
+
+void FlockDriver::End(Ending ending) {
+  if (!thread_.joinable()) return;
+  ending_ = ending;
+  Wake();
+  thread_.join();
+}
+
+void FlockDriver::Wake() const { eventfd_write(wake_.get(), 1); }
+
+void FlockDriver::Wait(Instant until) const {
+  const Duration left = std::clamp<Duration>(until - confab::Now(), 0ns, kWaitMost);
+  const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
+  std::array<pollfd, 2> ready = {pollfd{socket_.fd(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
+  if (ppoll(ready.data(), ready.size(), &timeout, nullptr) > 0 && ready[1].revents != 0) {
+    eventfd_t count = 0;
+    eventfd_read(wake_.get(), &count);
+  }
+}
+
+void FlockDriver::Run() {
+  Instant wake_at{};
+  while (ending_ == Ending::kNone) {
+    Wait(wake_at);
+    bool changed = false;
+    {
+      const std::lock_guard lock(mutex_);
+      wake_at = Step();
+      changed = std::exchange(changed_, false);
+    }
+    wake_at = std::min(wake_at, TellLeadership());
+    if (changed && handlers_.on_change) handlers_.on_change();
+  }
+  if (ending_ == Ending::kAbandon) return;
+  {
+    const std::lock_guard lock(mutex_);
+    core_.Leave(confab::Now());
+    Drain();
+  }
+  TellLeadership();
+  if (handlers_.on_change) handlers_.on_change();
+}
+
+Instant FlockDriver::Step() {
+  Receive();
+  if (stored_) {
+    core_.HandlePersisted(*std::exchange(stored_, std::nullopt), confab::Now());
+    Drain();
+  }
+  const Instant now = confab::Now();
+  if (now >= core_.NextTimeout()) {
+    core_.HandleTimeout(now);
+    Drain();
+  }
+  AskForNames(now);
+  if (now >= upkeep_at_) Upkeep(now);
+  if (StandingChanged(now)) changed_ = true;
+  return std::min({core_.NextTimeout(), naming_.NextTimeout(), upkeep_at_, UntilOf(standing_.own),
+                   UntilOf(standing_.grant)});
+}
+
+void FlockDriver::Receive() {
+  for (int i = 0; i < kBatchesMax; ++i) {
+    const auto datagrams = socket_.Receive();
+    for (const confab::Datagram& datagram : datagrams) {
+      core_.HandleDatagram(datagram.from, datagram.bytes, confab::Now());
+      Drain();
+    }
+    if (datagrams.size() < confab::UdpSocket::kBatch) return;
+  }
+}
+
+void FlockDriver::Drain() {
+  while (const auto transmit = core_.PollTransmit()) socket_.Send(transmit->to, transmit->bytes);
+  while (const auto promise = core_.PollPersist()) disk_.StorePromise(*promise);
+  while (const auto event = core_.PollEvent()) Handle(*event);
+}
+
+void FlockDriver::Handle(const Event& event) {
+  changed_ = true;
+  switch (event.kind) {
+    case EventKind::kJoined:
+    case EventKind::kRefuted:
+      naming_.HandleLive(event.subject, event.at);
+      break;
+    case EventKind::kDied:
+    case EventKind::kLeft:
+      naming_.HandleGone(event.subject);
+      break;
+    case EventKind::kIntroduced:
+      HandleIntroduced(event);
+      return;
+    default:
+      break;
+  }
+  const auto level = event.kind == EventKind::kAlarm        ? EventLogDriver::Level::kError
+                     : event.kind == EventKind::kKeyChanged ? EventLogDriver::Level::kDebug
+                                                            : EventLogDriver::Level::kInfo;
+  Note(event, level, Explain(event));
+}
+
+void FlockDriver::HandleIntroduced(const Event& event) {
+  auto introduction = DecodeIntroduction(event.introduction);
+  if (!introduction.ok()) {
+    Note(event, EventLogDriver::Level::kInfo, std::string(introduction.status().message()));
+    return;
+  }
+  const std::string name = introduction->name;
+  const auto other = naming_.HandleIntroduction(event.subject, *std::move(introduction));
+  Note(event, EventLogDriver::Level::kInfo, absl::StrCat("is called ", name));
+  if (!other) return;
+  Event alarm = event;
+  alarm.kind = EventKind::kAlarm;
+  Note(alarm, EventLogDriver::Level::kError,
+       absl::StrCat("two nodes are called ", name, ": this one and ", AddressText(*other),
+                    "; nothing is placed on the second; start one of them with another --name"));
+}
+
+void FlockDriver::Note(const Event& event, EventLogDriver::Level level, std::string detail) {
+  const bool seen_here = event.reporter == core_.self() || event.reporter == MemberId{};
+  log_.Add({.at = confab::WallNow(),
+            .kind = std::string(KindName(event.kind)),
+            .subject = AddressText(event.subject),
+            .reporter = seen_here ? "" : AddressText(event.reporter),
+            .epoch = event.epoch,
+            .detail = std::move(detail)},
+           level, Describe(event.subject), seen_here ? "" : Describe(event.reporter), event.at);
+}
+
+void FlockDriver::AskForNames(Instant now) {
+  bool asked = false;
+  while (const auto member = naming_.PollRequest(now)) {
+    core_.RequestIntroduction(member->slot, now);
+    asked = true;
+  }
+  if (asked) Drain();
+}
+
+// What is due now and then: names that were missed, peers to remember, a word about strangers.
+void FlockDriver::Upkeep(Instant now) {
+  upkeep_at_ = now + kUpkeepInterval;
+  naming_.Reconcile(core_.Members(now), now);
+  auto peers = core_.PeersToRemember();
+  if (peers != peers_ && !peers.empty()) {
+    std::vector<IpAddress> addresses;
+    for (const std::uint32_t slot : peers) addresses.push_back(ranges_.At(slot));
+    disk_.StorePeers(std::move(addresses));
+    peers_ = std::move(peers);
+  }
+  const Counters& counters = core_.counters();
+  const std::uint64_t strangers = counters.dropped_unauthenticated + counters.dropped_malformed;
+  if (strangers > strangers_ && now - strangers_told_at_ >= kStrangersInterval) {
+    spdlog::info("{} datagrams dropped: of another bloc, under other keys, or noise",
+                 strangers - strangers_);
+    strangers_ = strangers;
+    strangers_told_at_ = now;
+  }
+}
+
+FlockDriver::Standing FlockDriver::CurrentStanding(Instant now) const {
+  Standing standing{core_.own_leadership(now), core_.own_grant(now), std::nullopt};
+  if (const auto sealed = core_.sealed_leader(now)) standing.leader = sealed->leader;
+  return standing;
+}
+
+bool FlockDriver::StandingChanged(Instant now) {
+  const Standing before = std::exchange(standing_, CurrentStanding(now));
+  return !Same(before.own, standing_.own) || !Same(before.grant, standing_.grant) ||
+         before.leader != standing_.leader;
+}
+
+Instant FlockDriver::TellLeadership() {
+  std::optional<std::uint64_t> epoch;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto own = core_.own_leadership(confab::Now());
+    if (own) epoch = own->epoch;
+  }
+  if (!handlers_.on_leadership || (told_ && epoch == told_epoch_)) return Instant::max();
+  const Instant now = confab::Now();
+  if (now < tell_at_ && ending_ == Ending::kNone) return tell_at_;
+  if (handlers_.on_leadership(epoch)) {
+    told_ = true;
+    told_epoch_ = epoch;
+    return Instant::max();
+  }
+  return tell_at_ = now + kTellAgain;
+}
+
+std::string FlockDriver::AddressText(const MemberId& member) const {
+  return member.slot < ranges_.size() ? ranges_.At(member.slot).ToString() : "";
+}
+
+std::string FlockDriver::Describe(const MemberId& member) const {
+  const Introduction* introduction = naming_.Find(member);
+  return introduction == nullptr ? AddressText(member)
+                                 : absl::StrCat(introduction->name, " (", AddressText(member), ")");
+}
+
+Group FlockDriver::View() const {
+  const std::lock_guard lock(mutex_);
+  const Instant now = confab::Now();
+  Group group{.at = now,
+              .self = core_.self(),
+              .members = {},
+              .sealed = core_.sealed_leader(now),
+              .own = core_.own_leadership(now),
+              .grant = core_.own_grant(now),
+              .contact_count = core_.contact_count(now),
+              .quorum = core_.quorum(),
+              .at_most = at_most_};
+  if (group.own) group.sealed = group.own;
+  for (const MemberView& member : core_.Members(now)) {
+    const Introduction* introduction = naming_.Find(member.id);
+    group.members.push_back({.id = member.id,
+                             .incarnation = member.incarnation,
+                             .state = member.state,
+                             .address = ranges_.At(member.id.slot),
+                             .introduction = introduction ? *introduction : Introduction{}});
+  }
+  return group;
+}
+
+std::vector<Happening> FlockDriver::Happenings() const {
+  const std::lock_guard lock(mutex_);
+  return log_.List();
+}
+
+Counters FlockDriver::counters() const {
+  const std::lock_guard lock(mutex_);
+  return core_.counters();
+}
+
+}  // namespace radix::flock

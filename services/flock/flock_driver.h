@@ -1,0 +1,153 @@
+// Runs a flock: one thread that brings datagrams and time to the core, and carries out what it
+// asks for.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/confab/charter.h"
+#include "services/confab/descriptor.h"
+#include "services/confab/node.h"
+#include "services/confab/time.h"
+#include "services/confab/udp_socket.h"
+#include "services/flock/event_log_driver.h"
+#include "services/flock/flock.h"
+#include "services/flock/naming.h"
+#include "services/flock/persist_driver.h"
+
+namespace radix::flock {
+
+// A member as listed, with what it says about itself.
+struct GroupMember {
+  MemberId id;
+  std::uint32_t incarnation = 0;
+  MemberState state = MemberState::kAlive;
+  IpAddress address;
+  Introduction introduction;  // empty until it was learnt
+};
+
+// The group as this node sees it at one instant.
+struct Group {
+  Instant at;  // the instant
+  MemberId self;
+  std::vector<GroupMember> members;  // in address order
+  std::optional<Leadership> sealed;  // the sealed leader, this node included
+  std::optional<Leadership> own;     // set while this node is that leader
+  std::optional<Leadership> grant;   // this node's own unexpired grant
+  std::uint32_t contact_count = 0;
+  std::uint32_t quorum = 0;
+  std::uint32_t at_most = 0;
+};
+
+// Thread-safe, but for Begin and Leave.
+class FlockDriver {
+ public:
+  // Called on the driver's thread; must be quick.
+  struct Handlers {
+    // The group changed, or this node's lease or grant was renewed.
+    std::function<void()> on_change;
+    // This node is the sealed leader under that epoch, or nullopt: is not. Called at the start and
+    // at every change, however it comes about. False: not passed on, to be called again.
+    std::function<bool(std::optional<std::uint64_t>)> on_leadership;
+  };
+
+  // Makes the core from `config` and opens its socket at `node`'s address and the charter's port.
+  // Says nothing to anybody before Begin.
+  //
+  // Errors: as Flock::Create and UdpSocket::Open.
+  static absl::StatusOr<std::unique_ptr<FlockDriver>> Create(const Config& config,
+                                                             const confab::Node& node);
+
+  // Leaves, if that was not done.
+  ~FlockDriver();
+  FlockDriver(const FlockDriver&) = delete;
+  FlockDriver& operator=(const FlockDriver&) = delete;
+
+  // Starts the thread. Call once.
+  void Begin(Handlers handlers);
+
+  // Says good-bye to the flock and ends the thread. The handlers are told of a lost leadership and
+  // are not called any more when this returns.
+  void Leave();
+
+  // Ends the thread without a word, as a crash would. For tests.
+  void Abandon();
+
+  Group View() const;
+  // What happened lately, oldest first.
+  std::vector<Happening> Happenings() const;
+  Counters counters() const;
+
+ private:
+  enum class Ending : int { kNone, kLeave, kAbandon };
+
+  // What watchers must hear of at once when it changes.
+  struct Standing {
+    std::optional<Leadership> own;
+    std::optional<Leadership> grant;
+    std::optional<MemberId> leader;
+  };
+
+  FlockDriver(const Config& config, const confab::Node& node, Flock core, confab::UdpSocket socket,
+              confab::Descriptor wake);
+
+  void Run();
+  void End(Ending ending);
+  void Wake() const;
+  void Wait(Instant until) const;
+
+  // The following are called with the lock held.
+  Instant Step();
+  void Receive();
+  void Drain();
+  void Handle(const Event& event);
+  void HandleIntroduced(const Event& event);
+  void AskForNames(Instant now);
+  void Upkeep(Instant now);
+  void Note(const Event& event, EventLogDriver::Level level, std::string detail);
+  bool StandingChanged(Instant now);
+  Standing CurrentStanding(Instant now) const;
+  std::string AddressText(const MemberId& member) const;
+  std::string Describe(const MemberId& member) const;  // address and name
+
+  // Called without it.
+  Instant TellLeadership();
+
+  const AddressRanges ranges_;
+  const std::uint32_t at_most_;
+  const confab::Descriptor wake_;  // an eventfd
+  Handlers handlers_;
+  std::atomic<Ending> ending_ = Ending::kNone;
+
+  mutable std::mutex mutex_;
+  Flock core_;
+  confab::UdpSocket socket_;
+  Naming naming_;
+  EventLogDriver log_;
+  std::optional<Promise> stored_;  // by the disk, not yet told to the core
+  Standing standing_;
+  bool changed_ = true;
+  Instant upkeep_at_;
+  std::uint64_t strangers_ = 0;  // datagrams counted as such at the last upkeep
+  Instant strangers_told_at_{};
+  std::vector<std::uint32_t> peers_;  // as stored last
+
+  bool told_ = false;  // whether on_leadership took anything; only the thread's
+  std::optional<std::uint64_t> told_epoch_;
+  Instant tell_at_{};
+
+  PersistDriver disk_;  // its thread uses the above
+  std::thread thread_;  // last: it uses all others
+};
+
+}  // namespace radix::flock

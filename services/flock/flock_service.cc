@@ -1,0 +1,110 @@
+#include "services/flock/flock_service.h"
+
+#include <utility>
+
+#include "services/confab/clock.h"
+#include "services/flock/flock_codec.h"
+
+namespace radix::flock {
+namespace {
+
+// While much happens, watchers hear of it together: a view of ten thousand is not made a thousand
+// times a second.
+constexpr Duration kQuiet = 20ms;
+
+}  // namespace
+
+FlockServiceImpl::FlockServiceImpl(const FlockDriver& driver)
+    : driver_(driver), timer_([this](Instant now) { return Tick(now); }) {}
+
+grpc::ServerUnaryReactor* FlockServiceImpl::ListMembers(grpc::CallbackServerContext* context,
+                                                        const v1::ListMembersRequest* /*request*/,
+                                                        v1::ListMembersResponse* response) {
+  *response = ToMembers(driver_.View());
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FlockServiceImpl::ListEvents(grpc::CallbackServerContext* context,
+                                                       const v1::ListEventsRequest* /*request*/,
+                                                       v1::ListEventsResponse* response) {
+  for (const Happening& happening : driver_.Happenings()) {
+    *response->add_events() = ToProto(happening);
+  }
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WatchGroupResponse>* FlockServiceImpl::WatchGroup(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchGroupRequest* /*request*/) {
+  auto stream = Stream::Create(1);
+  stream->Begin([this, stream] {
+    const std::lock_guard lock(mutex_);
+    watchers_.erase(stream);
+  });
+  const std::lock_guard sending(sending_);
+  bool ended = false;
+  bool added = false;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = ended_;
+    added = !ended && watchers_.size() < kWatchersMax && watchers_.insert(stream).second;
+  }
+  if (added) {
+    stream->SendLatest(Next());
+  } else {
+    stream->End(ended ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "flock is shutting down")
+                      : grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                     "there are 64 watchers already"));
+  }
+  return stream.get();
+}
+
+v1::WatchGroupResponse FlockServiceImpl::Next() {
+  v1::WatchGroupResponse response = ToWatch(driver_.View());
+  response.set_revision(++revision_);
+  return response;
+}
+
+std::vector<std::shared_ptr<FlockServiceImpl::Stream>> FlockServiceImpl::Watchers() {
+  const std::lock_guard lock(mutex_);
+  return {watchers_.begin(), watchers_.end()};
+}
+
+void FlockServiceImpl::Wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  timer_.Wake();
+}
+
+Instant FlockServiceImpl::Tick(Instant now) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!woken_) return Instant::max();
+    if (now < quiet_until_) return quiet_until_;
+    woken_ = false;
+  }
+  quiet_until_ = now + kQuiet;
+  const std::lock_guard sending(sending_);
+  const auto watchers = Watchers();
+  if (watchers.empty()) return Instant::max();
+  const v1::WatchGroupResponse response = Next();
+  for (const auto& watcher : watchers) watcher->SendLatest(response);
+  return Instant::max();
+}
+
+void FlockServiceImpl::EndStreams() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  for (const auto& watcher : Watchers()) {
+    watcher->End({grpc::StatusCode::UNAVAILABLE, "flock is shutting down"});
+  }
+}
+
+}  // namespace radix::flock

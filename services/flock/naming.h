@@ -1,0 +1,68 @@
+// Who is called what: whom to ask for its name, and when; and who must not share one.
+
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/confab/time.h"
+#include "services/flock/introduction.h"
+#include "services/flock/member.h"
+
+namespace radix::flock {
+
+// The names of all members, each learnt once per boot from the member itself. Asking is paced, so
+// that a node that joins thousands does not flood them. Decides and remembers, sends nothing. Not
+// thread-safe.
+class Naming {
+ public:
+  static constexpr Duration kAskInterval = 10ms;  // between two members, on average
+  static constexpr Duration kAskBurst = 320ms;    // of it may be used at once
+  static constexpr Duration kRetryFirst = 2s;     // the same member again; doubles
+  static constexpr Duration kRetryMost = 32s;
+
+  // Knows only itself.
+  Naming(const MemberId& self, Introduction own);
+
+  // `member` is there: will be asked, unless its name is known. Harmless when repeated.
+  void HandleLive(const MemberId& member, Instant now);
+  // `member` is dead or left: will not be asked any more. Its name stays known.
+  void HandleGone(const MemberId& member);
+  // These are all whom flock knows: forgets the others, and catches up with them.
+  void Reconcile(const std::vector<MemberView>& members, Instant now);
+
+  // Takes the next member to ask now, if there is one; it comes again when it does not answer.
+  std::optional<MemberId> PollRequest(Instant now);
+  // When PollRequest next has something; Instant::max() for never.
+  Instant NextTimeout() const;
+
+  // `member` says this of itself. Returns another live member, of another machine, that had that
+  // name first: a mistake that only a person can settle. Of a member that is not known: ignored.
+  std::optional<MemberId> HandleIntroduction(const MemberId& member, Introduction introduction);
+
+  // What `member` said of itself; nullptr when it is not known.
+  const Introduction* Find(const MemberId& member) const;
+
+ private:
+  struct Entry {
+    bool live = true;
+    std::optional<Introduction> introduction;
+    Instant ask_at{};
+    Duration wait = kRetryFirst;
+  };
+
+  void Unqueue(const MemberId& member, const Entry& entry) { queue_.erase({entry.ask_at, member}); }
+  void Forget(std::map<MemberId, Entry>::iterator place);
+
+  std::map<MemberId, Entry> entries_;
+  std::set<std::pair<Instant, MemberId>> queue_;  // exactly the live without a name
+  std::map<std::string, MemberId> holders_;       // who had a name first
+  Instant paced_until_{};
+};
+
+}  // namespace radix::flock

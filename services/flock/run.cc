@@ -1,0 +1,67 @@
+#include "services/flock/run.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <string>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/confab/node.h"
+#include "services/confab/parent.h"
+#include "services/flock/flock_driver.h"
+#include "services/flock/flock_service.h"
+#include "services/flock/state_driver.h"
+
+namespace radix::flock {
+namespace {
+
+int Fail(const absl::Status& status, int exit_status) {
+  spdlog::error("{}", std::string(status.message()));
+  return exit_status;
+}
+
+// Tells the supervisor, which starts and ends the services that only the leader has.
+bool TellSupervisor(std::optional<std::uint64_t> epoch) {
+  const auto link = confab::SupervisorFd();
+  if (!link) return true;
+  const nlohmann::json message =
+      epoch ? nlohmann::json{{"lead", *epoch}} : nlohmann::json{{"follow", true}};
+  const auto sent = confab::SendMessage(*link, message);
+  if (!sent.ok()) spdlog::warn("{}", std::string(sent.message()));
+  return sent.ok();
+}
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  confab::StartLog("flock");
+  BlockStopSignals();
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) return Fail(arguments.status(), 2);
+  const auto config = LoadConfig(*arguments);
+  if (!config.ok()) return Fail(config.status(), 2);
+  auto driver = FlockDriver::Create(*config, arguments->node);
+  if (!driver.ok()) return Fail(driver.status(), 1);
+
+  // Every client of it watches again by itself: none has to be waited for.
+  FlockServiceImpl service(**driver);
+  auto serving = Serve(Network{arguments->node},
+                       {.horde = "radix",
+                        .api = "flock1",
+                        .inst = "flock1_0",
+                        .socket = "flock",
+                        .drain_quiet = 0s,
+                        .drain_limit = 1s,
+                        .on_drain = [&service] { service.EndStreams(); }},
+                       service);
+  if (!serving.ok()) return Fail(serving.status(), 1);
+  (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});
+
+  const int exit_status = (*serving)->Wait();
+  (*driver)->Leave();
+  spdlog::info("left the flock");
+  return exit_status;
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,217 @@
+#include "services/flock/state_driver.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/charter_file.h"
+#include "services/confab/descriptor.h"
+#include "services/confab/entropy.h"
+#include "services/flock/introduction_codec.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr std::size_t kFileSizeMax = 16 << 10;
+constexpr std::size_t kPeersMax = 64;
+
+absl::Status Failure(const std::filesystem::path& path) {
+  return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(errno)));
+}
+
+// A file's text and mode. NotFound when there is none; FailedPrecondition when it cannot be read.
+struct Content {
+  std::string text;
+  mode_t mode = 0;
+};
+absl::StatusOr<Content> ReadWhole(const std::filesystem::path& path) {
+  const confab::Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return errno == ENOENT ? absl::NotFoundError(path.string()) : Failure(path);
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return Failure(path);
+  Content content{std::string(kFileSizeMax, '\0'), info.st_mode};
+  const ssize_t size = read(fd.get(), content.text.data(), content.text.size());
+  if (size < 0) return Failure(path);
+  content.text.resize(static_cast<std::size_t>(size));
+  return content;
+}
+
+// Replaces a file, mode 0600. It is on disk when this returns OK; otherwise the old one still is.
+absl::Status WriteWhole(const std::filesystem::path& path, const std::string& text) {
+  const std::filesystem::path beside = path.string() + ".new";
+  {
+    // A temporary file that an earlier crash left behind is overwritten.
+    const confab::Descriptor fd(
+        open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd || fchmod(fd.get(), 0600) != 0) return Failure(beside);
+    if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+      return Failure(beside);
+    }
+    if (fsync(fd.get()) != 0) return Failure(beside);
+  }
+  if (rename(beside.c_str(), path.c_str()) != 0) return Failure(path);
+  const confab::Descriptor folder(
+      open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || fsync(folder.get()) != 0) return Failure(path.parent_path());
+  return absl::OkStatus();
+}
+
+std::string Hex(std::span<const std::uint8_t> bytes) {
+  std::string text(2 * bytes.size() + 1, '\0');
+  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
+  text.pop_back();
+  return text;
+}
+
+// `epoch 7 holder 127.88.0.2 boot 0123456789abcdef`, and a checksum that finds damage.
+std::string PromiseText(const RecordedPromise& promise) {
+  char text[160];
+  std::snprintf(text, sizeof text, "epoch %" PRIu64 " holder %s boot %016" PRIx64, promise.epoch,
+                promise.holder.ToString().c_str(), promise.boot);
+  std::uint8_t sum[16];
+  crypto_generichash(sum, sizeof sum, reinterpret_cast<const unsigned char*>(text),
+                     std::strlen(text), nullptr, 0);
+  return absl::StrCat(text, " sum ", Hex(sum), "\n");
+}
+
+std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
+  RecordedPromise promise;
+  char holder[64] = "";
+  if (std::sscanf(text.c_str(), "epoch %" SCNu64 " holder %63s boot %16" SCNx64, &promise.epoch,
+                  holder, &promise.boot) != 3) {
+    return std::nullopt;
+  }
+  const auto ip = IpAddress::Parse(holder);
+  if (!ip.ok()) return std::nullopt;
+  promise.holder = *ip;
+  if (PromiseText(promise) != text) return std::nullopt;  // the checksum included
+  return promise;
+}
+
+absl::StatusOr<Key> MakeNodeKey(const std::filesystem::path& path) {
+  Key key{};
+  confab::FillRandom(key);
+  auto stored = WriteWhole(path, Hex(key) + "\n");
+  if (!stored.ok()) return stored;
+  return key;
+}
+
+}  // namespace
+
+absl::StatusOr<Key> LoadOrMakeNodeKey(const std::filesystem::path& state) {
+  const std::filesystem::path path = state / "node.key";
+  auto content = ReadWhole(path);
+  if (absl::IsNotFound(content.status())) return MakeNodeKey(path);
+  if (!content.ok()) return content.status();
+  if ((content->mode & 077) != 0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(path.string(), ": group or others have permissions on it; chmod 600 it"));
+  }
+  Key key{};
+  std::size_t size = 0;
+  const char* end = nullptr;
+  const std::string& text = content->text;
+  const bool read = text.size() == 2 * key.size() + 1 && text.back() == '\n' &&
+                    sodium_hex2bin(key.data(), key.size(), text.data(), 2 * key.size(), nullptr,
+                                   &size, &end) == 0 &&
+                    size == key.size() && end == text.data() + 2 * key.size();
+  sodium_memzero(content->text.data(), content->text.size());
+  if (read) return key;
+  return absl::InvalidArgumentError(
+      absl::StrCat(path.string(),
+                   ":1: must be one line of 64 hex digits; without the file, this "
+                   "node makes itself a new identity"));
+}
+
+absl::StatusOr<std::optional<RecordedPromise>> LoadPromise(const std::filesystem::path& state) {
+  const std::filesystem::path path = state / "epoch";
+  const auto content = ReadWhole(path);
+  if (absl::IsNotFound(content.status())) return std::optional<RecordedPromise>();
+  if (!content.ok()) return absl::DataLossError(std::string(content.status().message()));
+  const auto promise = ReadPromiseText(content->text);
+  if (promise) return promise;
+  return absl::DataLossError(absl::StrCat(path.string(), ": is damaged"));
+}
+
+absl::Status StorePromise(const std::filesystem::path& state, const RecordedPromise& promise) {
+  return WriteWhole(state / "epoch", PromiseText(promise));
+}
+
+std::vector<IpAddress> LoadPeers(const std::filesystem::path& state) {
+  std::vector<IpAddress> peers;
+  const auto content = ReadWhole(state / "peers");
+  if (!content.ok()) return peers;
+  const std::string& text = content->text;
+  for (std::size_t start = 0; start < text.size() && peers.size() < kPeersMax;) {
+    const std::size_t end = std::min(text.find('\n', start), text.size());
+    const auto ip = IpAddress::Parse(text.substr(start, end - start));
+    if (ip.ok()) peers.push_back(*ip);
+    start = end + 1;
+  }
+  return peers;
+}
+
+absl::Status StorePeers(const std::filesystem::path& state, const std::vector<IpAddress>& peers) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(peers.size(), kPeersMax); ++i) {
+    absl::StrAppend(&text, peers[i].ToString(), "\n");
+  }
+  return WriteWhole(state / "peers", text);
+}
+
+absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
+  const confab::Node& node = arguments.node;
+  const AddressRanges& ranges = arguments.charter.ranges;
+  Config config;
+  config.charter = arguments.charter;
+  const auto slot = ranges.SlotOf(node.address);
+  if (!slot) {
+    return absl::InvalidArgumentError(absl::StrCat("--address: ", node.address.ToString(),
+                                                   " is in none of the charter's ranges, ",
+                                                   ranges.ToString()));
+  }
+  config.slot = *slot;
+  while (config.boot == 0) config.boot = confab::RandomNumber();
+  confab::FillRandom(config.entropy);
+  auto introduction = EncodeIntroduction({node.name, node.labels});
+  if (!introduction.ok()) return introduction.status();
+  config.introduction = *std::move(introduction);
+  auto keys = confab::LoadKeys(arguments.charter_path, arguments.charter);
+  if (!keys.ok()) return keys.status();
+  config.secondary_keys = *std::move(keys);
+  auto node_key = LoadOrMakeNodeKey(node.state);
+  if (!node_key.ok()) return node_key.status();
+  config.identity_seed = *node_key;
+
+  config.has_disk = true;
+  const auto recorded = LoadPromise(node.state);
+  if (!recorded.ok()) {
+    spdlog::error(
+        "{}: what this node promised before it stopped is lost; it waits until every lease from "
+        "before has ended, then goes on without that promise",
+        std::string(recorded.status().message()));
+  } else if (*recorded) {
+    // A holder outside of the ranges holds nothing here; its epoch still bars lesser ones.
+    const auto holder = ranges.SlotOf((*recorded)->holder);
+    config.recorded = {(*recorded)->epoch,
+                       holder ? MemberId{*holder, (*recorded)->boot} : MemberId{}};
+  }
+  for (const IpAddress& peer : LoadPeers(node.state)) {
+    const auto known = ranges.SlotOf(peer);
+    if (known) config.remembered.push_back(*known);
+  }
+  return config;
+}
+
+}  // namespace radix::flock

@@ -1,0 +1,60 @@
+// What flock keeps in the node's state folder across restarts: the node's key (`node.key`), the
+// promise that its last grant made (`epoch`), and the addresses of some peers (`peers`).
+//
+// Every file is replaced as a whole (written beside, synced, renamed): a crash at any point leaves
+// the old one or the new one.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/confab/address.h"
+#include "services/confab/node.h"
+#include "services/flock/config.h"
+
+namespace radix::flock {
+
+// A promise as it is kept: the holder by its address, because slots change with the ranges.
+struct RecordedPromise {
+  std::uint64_t epoch = 0;
+  IpAddress holder;
+  std::uint64_t boot = 0;
+
+  bool operator==(const RecordedPromise&) const = default;
+};
+
+// Reads `state`/node.key, the seed of the node's Ed25519 key: 64 hex digits. Makes it, mode 0600,
+// when there is none.
+//
+// Errors: PermissionDenied, when group or others may do anything with it; InvalidArgument, when it
+// is malformed; FailedPrecondition, when it cannot be read or made. Messages never hold key bytes.
+absl::StatusOr<Key> LoadOrMakeNodeKey(const std::filesystem::path& state);
+
+// Reads `state`/epoch; nullopt when there is no such file: nothing was ever promised. DataLoss when
+// it is damaged or cannot be read: then something was promised, and nobody knows what.
+absl::StatusOr<std::optional<RecordedPromise>> LoadPromise(const std::filesystem::path& state);
+
+// Replaces `state`/epoch; it is on disk when this returns OK.
+absl::Status StorePromise(const std::filesystem::path& state, const RecordedPromise& promise);
+
+// Reads `state`/peers, one address a line. Lines that are none are left out, as is what comes after
+// the first 64: it is a hint, and no file is a hint as well.
+std::vector<IpAddress> LoadPeers(const std::filesystem::path& state);
+
+// Replaces `state`/peers.
+absl::Status StorePeers(const std::filesystem::path& state, const std::vector<IpAddress>& peers);
+
+// What a flock is made from: the arguments, the charter's keys and all of the above. Logs a damaged
+// promise as an error and goes on without it: like every freshly booted member this one grants
+// nothing until all leases from before have ended, so there still is at most one leader; only the
+// order of epochs is no longer this member's to guard, exactly as on a node without a disk.
+//
+// Errors: as above and as LoadKeys; InvalidArgument, when the address is in none of the ranges, or
+// name and labels are too long.
+absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments);
+
+}  // namespace radix::flock
