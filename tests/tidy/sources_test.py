@@ -21,7 +21,7 @@ VOCABULARY = {"time", "random", "backoff", "address", "charter"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
-SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder"}, "khan": {"proctor"},
+SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster"}, "khan": {"proctor"},
                 "muster": {"steward"}}
 FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
 
@@ -42,7 +42,7 @@ MACHINE_PATH = re.compile(r"(?<![\w./])/(work|farm|root/\.pyenv)/|/tmp/b/")
 
 NETWORK_BAN = re.compile(r"\b(ServerBuilder|Create(Custom)?Channel)\b")
 FUNCTION_LINES_MAX = 70
-FUNCTION_START = re.compile(r"( *).*(\)|const|override|noexcept|>) (-> .* )?\{$")
+FUNCTION_START = re.compile(r" *.*(\)|const|override|noexcept|>) (-> .* )?\{$")
 NO_FUNCTION = re.compile(r"\b(namespace|class|struct|enum|union)\b|^\s*//|^\s*(\} )?(if|else|for|while|do|switch|try|catch)\b")
 
 breaches = []
@@ -68,7 +68,7 @@ def tracked_files():
 def part_of(path):
     """(kind, component) of a source file; kind is what the include rules are about."""
     parts = path.relative_to(ROOT).parts
-    if path.stem.endswith("_test") or parts[0] == "tests":
+    if path.stem.endswith("_test") or path.stem.startswith("fake_") or parts[0] == "tests":
         return "test", None
     if parts[0] == "services" and len(parts) > 2:
         component = parts[1]
@@ -118,10 +118,11 @@ def may_include(kind, component, included):
 def check_functions(path, lines):
     """clang-format's indentation says where a function ends."""
     for start, line in enumerate(lines):
-        begin = FUNCTION_START.match(line)
-        if not begin or NO_FUNCTION.search(line):
+        if not FUNCTION_START.match(line) or NO_FUNCTION.search(line):
             continue
-        end = begin.group(1) + "}"
+        # The line may only continue a signature; the body, one step deeper, says where it ends.
+        body = next((later for later in lines[start + 1:] if later.strip()), "")
+        end = " " * (len(body) - len(body.lstrip()) - 2) + "}"
         length = next((i for i, later in enumerate(lines[start + 1:], 2) if later.startswith(end)), 0)
         if length > FUNCTION_LINES_MAX:
             breach(path, start + 1, f"a function of {length} lines; at most {FUNCTION_LINES_MAX}")
