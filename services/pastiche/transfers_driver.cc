@@ -1,5 +1,7 @@
 #include "services/pastiche/transfers_driver.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -37,14 +39,17 @@ absl::StatusOr<std::unique_ptr<Transfer>> Transfers::Begin(std::function<void()>
   }
   std::unique_ptr<Transfer> transfer(new Transfer(*this));
   transfer->on_stall_ = std::move(on_stall);
+  busy_ = true;
   transfer->self_ = running_.insert(running_.end(), transfer.get());
   return transfer;
 }
 
 Instant Transfers::Tick(Instant now) {
   std::vector<std::function<void()>> stalled;
+  bool went_idle = false;
   {
     const std::lock_guard lock(mutex_);
+    went_idle = std::exchange(busy_, !running_.empty()) && running_.empty();
     for (const Transfer* transfer : running_) {
       if (!transfer->waiting_ || now - transfer->since_ <= options_.stall_limit) continue;
       stalled.push_back(transfer->on_stall_);
@@ -52,6 +57,8 @@ Instant Transfers::Tick(Instant now) {
   }
   // Not under the lock: what it cancels may end its transfer at once.
   for (const auto& on_stall : stalled) on_stall();
+  // The chunks' memory, which the allocator would keep: most nodes move files seldom.
+  if (went_idle) malloc_trim(0);
   return now + std::min<Duration>(options_.stall_limit, 1s);
 }
 

@@ -68,6 +68,7 @@ class Transfers {
   const TransferOptions options_;
   std::mutex mutex_;
   std::list<Transfer*> running_;
+  bool busy_ = false;          // whether any ran since the last tick
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 
