@@ -59,6 +59,7 @@ std::optional<std::uint32_t> ParseNumber(std::string_view text, std::uint32_t li
 }  // namespace
 
 absl::StatusOr<IpAddress> IpAddress::Parse(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return Malformed("IP address", text);
   const std::string terminated(text);
   IpAddress address;
   if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data() + kV4Prefix.size()) == 1) {

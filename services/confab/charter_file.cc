@@ -90,6 +90,10 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
         throw YAML::RepresentationException(entry.first.Mark(),
                                             absl::StrCat("field '", field, "' is there twice"));
       }
+      if (entry.second.IsNull()) {  // it would read as the text "null"
+        throw YAML::RepresentationException(entry.first.Mark(),
+                                            absl::StrCat(field, ": must not be empty"));
+      }
       ReadField(field, entry.second, fields);
     }
   } catch (const YAML::Exception& error) {
@@ -108,7 +112,7 @@ absl::StatusOr<std::vector<SecondaryKey>> LoadKeys(const std::filesystem::path& 
                                                    const Charter& charter) {
   const std::filesystem::path path = charter_path.parent_path() / charter.key_file;
   const auto name = path.string();
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would hang
   if (fd < 0) {
     return absl::NotFoundError(
         absl::StrCat(name, ": ", std::strerror(errno), "; `fulcrum keygen ", name, "` makes one"));

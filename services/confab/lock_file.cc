@@ -19,7 +19,11 @@ absl::StatusOr<LockFile> LockFile::Take(const std::filesystem::path& path) {
     return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(errno)));
   }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
     close(fd);
+    if (error != EWOULDBLOCK) {
+      return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(error)));
+    }
     return absl::AlreadyExistsError(
         absl::StrCat(path.string(), ": another process holds it; is this already running?"));
   }

@@ -38,6 +38,12 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
   if (!ip.ok())
     return absl::InvalidArgumentError(absl::StrCat("--address: ", ip.status().message()));
   arguments.node.address = *ip;
+  for (const std::string& label : arguments.node.labels) {
+    if (!IsLabel(label)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--label: '", label, "' is not 1 to 128 printable characters, as `tag` or `key=value`"));
+    }
+  }
   auto charter = LoadCharter(arguments.charter_path);
   if (!charter.ok()) return charter.status();
   arguments.charter = *std::move(charter);
@@ -49,7 +55,7 @@ std::vector<std::string> ToCommandLine(const ServiceArguments& arguments) {
       "--charter", arguments.charter_path.string(),   "--name",  arguments.node.name,
       "--address", arguments.node.address.ToString(), "--state", arguments.node.state.string()};
   for (const std::string& label : arguments.node.labels) {
-    line.insert(line.end(), {"--label", label});
+    line.push_back("--label=" + label);  // in one, because it may begin with a dash
   }
   if (arguments.epoch != 0) line.insert(line.end(), {"--epoch", absl::StrCat(arguments.epoch)});
   return line;
@@ -65,6 +71,10 @@ absl::StatusOr<Node> NodeFromEnvironment() {
           absl::StrCat(names[i], " is not set: run this through picket, or set it by hand"));
     }
     values[i] = value;
+  }
+  if (!IsName(values[0])) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("RADIX_NODE: '", values[0], "' is not 1 to 63 characters of a-z 0-9 -"));
   }
   auto ip = IpAddress::Parse(values[1]);
   if (!ip.ok()) {

@@ -48,7 +48,8 @@ void NotifyReady() {
 }
 
 absl::Status SendMessage(int link, const nlohmann::json& message, int fd) {
-  std::string text = message.dump();
+  // Bytes that are no UTF-8 are replaced: dump would throw.
+  std::string text = message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (text.size() > kSupervisorMessageBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("message of ", text.size(), " bytes is too long"));

@@ -51,6 +51,12 @@ class ServerWrites : public Reactor {
   }
 
  protected:
+  // Whether End was called.
+  bool ending() {
+    const std::lock_guard lock(mutex_);
+    return ended_.has_value();
+  }
+
   explicit ServerWrites(std::size_t queue_max) : queue_max_(queue_max) {}
 
   void OnWriteDone(bool ok) override {
@@ -148,6 +154,7 @@ class ServerBidi final : public ServerWrites<grpc::ServerBidiReactor<Request, Re
 
   void OnReadDone(bool ok) override {
     if (ok) {
+      if (this->ending()) return;  // what the caller still sends is not read
       handlers_.on_message(incoming_);
       this->StartRead(&incoming_);
     } else if (handlers_.on_half_close) {

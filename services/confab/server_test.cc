@@ -1,0 +1,213 @@
+// Servers, channels, streams and the count of calls, over real sockets.
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "galumph/v2/galumph.grpc.pb.h"
+#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
+#include "services/confab/call_counter.h"
+#include "services/confab/clock.h"
+#include "services/confab/dial.h"
+#include "services/confab/serve.h"
+#include "services/confab/server_stream.h"
+
+namespace radix::confab {
+namespace {
+
+using galumph::v2::Galumph;
+using heartbeater::v1::BeatRequest;
+using heartbeater::v1::BeatResponse;
+using heartbeater::v1::HeartbeaterService;
+using testing::HasSubstr;
+
+class Beasts final : public Galumph::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
+                                     const galumph::v2::RegisterRequest*,
+                                     galumph::v2::RegisterResponse*) override {
+    auto* reactor = context->DefaultReactor();
+    if (!never_finish) reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  bool never_finish = false;
+};
+
+// Answers each beat with its number; ends the stream after the third.
+class Counting final : public HeartbeaterService::CallbackService {
+ public:
+  grpc::ServerBidiReactor<BeatRequest, BeatResponse>* Beat(grpc::CallbackServerContext*) override {
+    auto stream = ServerBidi<BeatRequest, BeatResponse>::Create(4);
+    auto count = std::make_shared<int>(0);
+    stream->Begin({.on_message =
+                       [stream = stream.get(), count, this](const BeatRequest&) {
+                         BeatResponse response;
+                         response.set_revision(++*count);
+                         stream->Send(response);
+                         if (*count == 3) stream->End(grpc::Status::OK);
+                         messages = *count;
+                       },
+                   .on_half_close = nullptr,
+                   .on_done = [this] { ++done; }});
+    return stream.get();
+  }
+  grpc::ServerWriteReactor<heartbeater::v1::WatchResponse>* Watch(
+      grpc::CallbackServerContext*, const heartbeater::v1::WatchRequest*) override {
+    auto stream = ServerStream<heartbeater::v1::WatchResponse>::Create(2);
+    stream->Begin([this] { ++done; });
+    // One is being written; two wait; there is no room for more.
+    for (int i = 0; i < 4; ++i) accepted += stream->Send({}) ? 1 : 0;
+    stream->End(grpc::Status::OK);
+    stream->End(grpc::Status::CANCELLED);  // too late
+    return stream.get();
+  }
+  std::atomic<int> messages = 0;
+  std::atomic<int> accepted = 0;
+  std::atomic<int> done = 0;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    std::string folder = testing::TempDir() + "/serverXXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) std::abort();
+    node_ = {.name = "n1", .address = *IpAddress::Parse("127.0.0.1"), .state = folder};
+  }
+  ~ServerTest() override { std::filesystem::remove_all(node_.state); }
+
+  absl::StatusOr<std::unique_ptr<Server>> Start(const ListenOptions& options) {
+    return Server::Start(node_, options, {Hosted(beasts_)});
+  }
+  static grpc::StatusCode Ask(const std::shared_ptr<grpc::Channel>& channel, Duration limit = 20s) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::duration_cast<std::chrono::system_clock::duration>(limit));
+    galumph::v2::RegisterResponse reply;
+    return Galumph::NewStub(channel)->Register(&context, {}, &reply).error_code();
+  }
+  std::string Refusal(const ListenOptions& options) {
+    const auto server = Start(options);
+    EXPECT_FALSE(server.ok());
+    return std::string(server.status().message());
+  }
+
+  Node node_;
+  Beasts beasts_;
+};
+
+TEST_F(ServerTest, ServesOnASocketAndOnTcp) {
+  auto server = Start({.socket = "galumph", .port = 0});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK);
+  EXPECT_EQ(Ask(*Dial((*server)->net_id())), grpc::StatusCode::OK);
+}
+
+TEST_F(ServerTest, RefusesAPlaceThatIsTaken) {
+  const auto first = Start({.socket = "galumph", .port = 0});
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(Refusal({.socket = "galumph", .port = std::nullopt}), HasSubstr("galumph.lock"));
+  const auto taken = Endpoint::Parse((*first)->net_id());
+  EXPECT_THAT(Refusal({.socket = "", .port = taken->port}), HasSubstr((*first)->net_id()));
+  EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK) << "the first was disturbed";
+}
+
+TEST_F(ServerTest, TakesOverTheSocketOfOneThatDied) {
+  std::ofstream(node_.SocketOf("galumph")) << "left behind";
+  const auto server = Start({.socket = "galumph", .port = std::nullopt});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK);
+}
+
+TEST_F(ServerTest, RefusesAStateFolderThatOthersMayEnter) {
+  ASSERT_EQ(chmod(node_.state.c_str(), 0750), 0);
+  EXPECT_THAT(Refusal({.socket = "galumph", .port = std::nullopt}), HasSubstr("0700"));
+}
+
+TEST_F(ServerTest, RefusesAPathThatIsTooLongAndAnAddressThatIsNotLoopback) {
+  EXPECT_THAT(Refusal({.socket = std::string(108, 'g'), .port = std::nullopt}), HasSubstr("107"));
+  node_.address = *IpAddress::Parse("192.0.2.1");
+  EXPECT_THAT(Refusal({.socket = "", .port = 0}), HasSubstr("192.0.2.1"));
+  EXPECT_EQ(Dial("192.0.2.1:80").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Dial("localhost:80").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ServerTest, EndsThoughACallNeverFinishes) {
+  auto server = Start({.socket = "", .port = 0});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto channel = *Dial((*server)->net_id());
+  ASSERT_EQ(Ask(channel), grpc::StatusCode::OK);
+  auto* stuck = new Beasts;  // outlives the test, as the call does
+  stuck->never_finish = true;
+  auto other = Server::Start(node_, {.socket = "", .port = 0}, {Hosted(*stuck)});
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(Ask(*Dial((*other)->net_id()), 100ms), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_FALSE((*other)->Shutdown(0s));
+  EXPECT_TRUE((*server)->Shutdown(0s));
+}
+
+TEST_F(ServerTest, DialNowhereFailsAtOnce) {
+  EXPECT_EQ(Ask(DialNowhere({grpc::StatusCode::NOT_FOUND, "none"})), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServerTest, StreamsAreBoundedAndEndOnce) {
+  Counting counting;
+  auto server =
+      Server::Start(node_, {.socket = "heartbeater", .port = std::nullopt}, {Hosted(counting)});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = HeartbeaterService::NewStub(DialLocal(node_, "heartbeater"));
+  {
+    grpc::ClientContext context;
+    auto watch = stub->Watch(&context, {});
+    heartbeater::v1::WatchResponse response;
+    int read = 0;
+    while (watch->Read(&response)) ++read;
+    EXPECT_TRUE(watch->Finish().ok());
+    EXPECT_EQ(read, 3);
+    EXPECT_EQ(counting.accepted, 3);
+  }
+  {
+    grpc::ClientContext context;
+    auto beat = stub->Beat(&context);
+    for (int i = 0; i < 10 && beat->Write({}); ++i) continue;
+    BeatResponse response;
+    std::int64_t last = 0;
+    while (beat->Read(&response)) last = response.revision();
+    EXPECT_TRUE(beat->Finish().ok());
+    EXPECT_EQ(last, 3);
+  }
+  EXPECT_TRUE((*server)->Shutdown(1s));
+  EXPECT_EQ(counting.done, 2);
+  EXPECT_EQ(counting.messages, 3) << "a stream that has ended was still served";
+}
+
+TEST(CallCounterTest, IsQuietOnlyAfterTheLastCall) {
+  CallCounter counter;
+  EXPECT_TRUE(counter.AwaitQuiet(1ms, 20s));
+  counter.Begin();
+  EXPECT_FALSE(counter.AwaitQuiet(1ms, 10ms)) << "a call is in flight";
+  auto quiet = std::async(std::launch::async, [&] { return counter.AwaitQuiet(1ms, 20s); });
+  counter.End();
+  EXPECT_TRUE(quiet.get());
+}
+
+TEST(CallCounterTest, IsNotQuietWhileCallsKeepComing) {
+  CallCounter counter;
+  std::atomic<bool> stopping = false;
+  std::thread caller([&] {
+    while (!stopping) {
+      counter.Begin();
+      counter.End();
+    }
+  });
+  EXPECT_FALSE(counter.AwaitQuiet(10s, 50ms));
+  stopping = true;
+  caller.join();
+}
+
+}  // namespace
+}  // namespace radix::confab
