@@ -1,0 +1,163 @@
+#include "services/reeve/directory.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace radix::reeve {
+
+using registry::Delta;
+using registry::Instance;
+using registry::InstanceId;
+
+bool Directory::HandleOwn(const Delta& delta, Instant now) {
+  if (delta.snapshot) {
+    const std::set<InstanceId> named(delta.changes.begin(), delta.changes.end());
+    const bool restarted = delta.origin != own_origin_;
+    for (const Instance& instance : own_.List()) {
+      if (named.contains(instance)) continue;
+      if (restarted) {
+        own_remembered_.insert(instance);
+      } else {
+        own_remembered_.erase(instance);
+        own_.Remove(instance);
+        visible_.Remove(instance);
+      }
+    }
+    for (const InstanceId& id : named) own_remembered_.erase(id);
+    own_origin_ = delta.origin;
+    own_settles_at_ = own_remembered_.empty() ? Instant::max() : now + kOwnSettle;
+  } else if (delta.origin != own_origin_) {
+    return false;
+  }
+  for (const Instance& change : delta.changes) {
+    own_remembered_.erase(change);
+    own_.Put(change);
+    visible_.Put(change);
+  }
+  return true;
+}
+
+void Directory::HandleOwnLost(Instant now) {
+  if (own_settles_at_ == Instant::max()) own_settles_at_ = now + kOwnKeepWithoutHeartbeater;
+  for (const Instance& instance : own_.List()) own_remembered_.insert(instance);
+}
+
+bool Directory::HandleGroup(std::uint64_t epoch, const Delta& delta, Instant now) {
+  if (!delta.snapshot && delta.origin != group_origin_) return false;
+  Shown before;
+  if (delta.snapshot) ApplySnapshot(delta, before, now);
+  for (const Instance& change : delta.changes) {
+    const IpAddress address = AddressOf(change);
+    if (!before.contains(address)) before.emplace(address, ShownOf(nodes_[address]));
+    PutGroup(change);
+  }
+  epoch_ = epoch;
+  steward_revision_ = delta.revision;
+  steward_connected_ = true;
+  Show(before);
+  return delta.digest == 0 || delta.digest == group_digest_;
+}
+
+// Empties what the steward said before; of another steward's, it is remembered.
+void Directory::ApplySnapshot(const Delta& delta, Shown& before, Instant now) {
+  const bool another = delta.origin != group_origin_;
+  bool remembers = false;
+  for (auto& [address, node] : nodes_) {
+    before.emplace(address, ShownOf(node));
+    if (another && node.group.size() > 0) node.remembered = node.group.List();
+    node.group.Replace({});
+    remembers = remembers || !node.remembered.empty();
+  }
+  group_origin_ = delta.origin;
+  group_digest_ = 0;
+  group_settles_at_ = remembers ? now + kGroupSettle : Instant::max();
+}
+
+void Directory::PutGroup(const Instance& instance) {
+  Node& node = nodes_[AddressOf(instance)];
+  const auto alive = alive_.find(AddressOf(instance));
+  node.gone = alive != alive_.end() && !alive->second;
+  group_digest_ -= node.group.digest();
+  node.group.Put(instance);
+  group_digest_ += node.group.digest();
+  // The steward has heard from that node, so what was known before is out of date. (A node that has
+  // nothing to say is no node: its reeve alone is an entry.)
+  if (node.group.size() > 0) node.remembered.clear();
+}
+
+void Directory::HandleStewardLost() {
+  steward_connected_ = false;
+  group_settles_at_ = Instant::max();  // begins again with the next one
+}
+
+void Directory::HandleMembers(const std::vector<registry::Member>& members) {
+  std::map<IpAddress, bool> alive;
+  for (const registry::Member& member : members) alive[member.address] = member.alive;
+  Shown before;
+  for (auto& [address, node] : nodes_) {
+    // Whom flock has listed before and lists no more, it has forgotten after a death. Whom it has
+    // never listed, the steward's flock has heard of first.
+    if (alive_.contains(address)) alive.try_emplace(address, false);
+    const auto found = alive.find(address);
+    const bool gone = found != alive.end() && !found->second;
+    if (gone == node.gone) continue;
+    before.emplace(address, ShownOf(node));
+    node.gone = gone;
+    if (gone) node.remembered.clear();
+    if (gone && !steward_connected_) {
+      // Nobody will withdraw these; a steward that still has them says so when it is connected.
+      group_digest_ -= node.group.digest();
+      node.group.Replace({});
+    }
+  }
+  alive_ = std::move(alive);
+  Show(before);
+}
+
+void Directory::HandleTimeout(Instant now) {
+  if (own_settles_at_ <= now) {
+    own_settles_at_ = Instant::max();
+    for (const InstanceId& id : std::exchange(own_remembered_, {})) {
+      own_.Remove(id);
+      visible_.Remove(id);
+    }
+  }
+  if (group_settles_at_ > now) return;
+  group_settles_at_ = Instant::max();
+  Shown before;
+  for (auto& [address, node] : nodes_) {
+    if (node.remembered.empty()) continue;
+    before.emplace(address, ShownOf(node));
+    node.remembered.clear();
+  }
+  Show(before);
+}
+
+Instant Directory::NextTimeout() const { return std::min(own_settles_at_, group_settles_at_); }
+
+IpAddress Directory::AddressOf(const InstanceId& id) {
+  const auto endpoint = Endpoint::Parse(id.net_id);
+  return endpoint.ok() ? endpoint->ip : IpAddress{};
+}
+
+std::vector<Instance> Directory::ShownOf(const Node& node) const {
+  if (node.gone) return {};
+  return node.group.size() > 0 ? node.group.List() : node.remembered;
+}
+
+void Directory::Show(const Shown& before) {
+  for (const auto& [address, old] : before) {
+    const auto found = nodes_.find(address);
+    if (address != self_) {
+      const std::vector<Instance> now = ShownOf(found->second);
+      const std::set<InstanceId> named(now.begin(), now.end());
+      for (const Instance& instance : old) {
+        if (!named.contains(instance)) visible_.Remove(instance);
+      }
+      for (const Instance& instance : now) visible_.Put(instance);
+    }
+    if (found->second.group.size() == 0 && found->second.remembered.empty()) nodes_.erase(found);
+  }
+}
+
+}  // namespace radix::reeve

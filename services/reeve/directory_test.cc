@@ -1,0 +1,162 @@
+#include "services/reeve/directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace radix::reeve {
+namespace {
+
+using registry::Delta;
+using registry::Instance;
+using registry::InstanceTable;
+using registry::Member;
+using registry::Status;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr Instant kStart{1000s};
+
+Instance Make(int node, const std::string& inst, Status status = Status::kServing) {
+  const std::string n = std::to_string(node);
+  return Instance{{"default", "ntp2", inst, "n" + n, "127.0.0." + n + ":1"}, status};
+}
+
+Delta Snapshot(const std::string& origin, const std::vector<Instance>& instances) {
+  InstanceTable table;
+  table.Replace(instances);
+  Delta delta = table.Since(std::nullopt);
+  delta.origin = origin;
+  return delta;
+}
+
+Member Alive(int node, bool alive = true) {
+  return {.address = *IpAddress::Parse("127.0.0." + std::to_string(node)), .alive = alive};
+}
+
+class DirectoryTest : public testing::Test {
+ protected:
+  // What lookups find, as `node/inst`.
+  std::vector<std::string> Visible() const {
+    std::vector<std::string> insts;
+    for (const Instance& instance : directory_.visible().List()) {
+      insts.push_back(instance.node + "/" + instance.inst);
+    }
+    return insts;
+  }
+
+  Directory directory_{*IpAddress::Parse("127.0.0.1")};
+};
+
+TEST_F(DirectoryTest, ShowsItsOwnNodeWithoutAStewardAndIgnoresWhatTheStewardSaysOfIt) {
+  EXPECT_TRUE(directory_.HandleOwn(Snapshot("h1", {Make(1, "ntp2_3")}), kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3"));
+  EXPECT_TRUE(
+      directory_.HandleGroup(5, Snapshot("s5", {Make(1, "ntp2_2"), Make(2, "ntp2_3")}), kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3", "n2/ntp2_3"));
+  Delta gone{.origin = "h1", .changes = {Make(1, "ntp2_3", Status::kDead)}};
+  EXPECT_TRUE(directory_.HandleOwn(gone, kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+  EXPECT_EQ(directory_.own().size(), 0U);
+}
+
+TEST_F(DirectoryTest, FollowsTheStewardsChangesAndNoticesWhenItsCopyWentAstray) {
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
+  Delta next{.revision = 2,
+             .origin = "s5",
+             .changes = {Make(2, "ntp2_3", Status::kDead), Make(2, "ntp2_4")},
+             .digest = registry::HashOf(Make(2, "ntp2_4"))};
+  EXPECT_TRUE(directory_.HandleGroup(5, next, kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_4"));
+  EXPECT_EQ(directory_.steward_revision(), 2U);
+  next.changes.clear();
+  ++next.digest;
+  EXPECT_FALSE(directory_.HandleGroup(5, next, kStart));
+  EXPECT_FALSE(directory_.HandleGroup(5, {.origin = "s6"}, kStart));  // no snapshot first
+}
+
+TEST_F(DirectoryTest, KeepsAnsweringWithoutASteward) {
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
+  directory_.HandleStewardLost();
+  EXPECT_FALSE(directory_.steward_connected());
+  EXPECT_EQ(directory_.NextTimeout(), Instant::max());
+  directory_.HandleTimeout(kStart + 24h);
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, ANewStewardsEmptyTableDoesNotEmptyTheDirectory) {
+  ASSERT_TRUE(directory_.HandleGroup(
+      5, Snapshot("s5", {Make(2, "ntp2_3"), Make(3, "ntp2_3"), Make(4, "ntp2_3")}), kStart));
+  directory_.HandleStewardLost();
+  ASSERT_TRUE(directory_.HandleGroup(6, Snapshot("s6", {Make(3, "ntp2_4")}), kStart));
+  // Of node 3 the new steward has heard; of the others not yet.
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n4/ntp2_3", "n3/ntp2_4"));
+  Delta delta{.origin = "s6", .changes = {Make(2, "ntp2_5")}};
+  ASSERT_TRUE(directory_.HandleGroup(6, delta, kStart + 1s));
+  EXPECT_THAT(Visible(), ElementsAre("n4/ntp2_3", "n3/ntp2_4", "n2/ntp2_5"));
+  EXPECT_EQ(directory_.NextTimeout(), kStart + Directory::kGroupSettle);
+  directory_.HandleTimeout(kStart + Directory::kGroupSettle);
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_4", "n2/ntp2_5"));
+}
+
+TEST_F(DirectoryTest, ReconnectingToTheSameStewardReplacesTheTable) {
+  ASSERT_TRUE(
+      directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3"), Make(3, "ntp2_3")}), kStart));
+  directory_.HandleStewardLost();
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(3, "ntp2_3")}), kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, WhatAThirdStewardHasNotHeardOfIsRememberedFromTheFirst) {
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
+  directory_.HandleStewardLost();
+  ASSERT_TRUE(directory_.HandleGroup(6, Snapshot("s6", {}), kStart));
+  directory_.HandleStewardLost();
+  directory_.HandleTimeout(kStart + 1h);
+  ASSERT_TRUE(directory_.HandleGroup(7, Snapshot("s7", {}), kStart + 1h));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, EntriesOfNodesThatFlockSaysAreGoneVanishAtOnce) {
+  directory_.HandleMembers({Alive(1), Alive(2), Alive(3)});
+  ASSERT_TRUE(
+      directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3"), Make(3, "ntp2_3")}), kStart));
+  directory_.HandleMembers({Alive(1), Alive(2, false), Alive(3)});
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
+  directory_.HandleMembers({Alive(1), Alive(2), Alive(3)});  // refuted
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n3/ntp2_3"));
+  directory_.HandleStewardLost();
+  directory_.HandleMembers({Alive(1), Alive(3)});  // forgotten
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
+  directory_.HandleMembers({Alive(1), Alive(2), Alive(3)});  // another boot of it
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, AGoneNodesEntriesThatTheStewardStillHasStayHidden) {
+  directory_.HandleMembers({Alive(2, false)});
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
+  EXPECT_THAT(Visible(), IsEmpty());
+  directory_.HandleMembers({Alive(2)});
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, ARestartedHeartbeaterHasTimeToHearTheServicesAgain) {
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {Make(1, "ntp2_3"), Make(1, "ntp2_4")}), kStart));
+  directory_.HandleOwnLost(kStart);
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h2", {}), kStart + 1s));
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3", "n1/ntp2_4"));
+  ASSERT_TRUE(directory_.HandleOwn({.origin = "h2", .changes = {Make(1, "ntp2_3")}}, kStart + 2s));
+  directory_.HandleTimeout(kStart + 1s + Directory::kOwnSettle);
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3"));
+  EXPECT_EQ(directory_.own().size(), 1U);
+}
+
+TEST_F(DirectoryTest, WithoutAHeartbeaterItsOwnEntriesEndAfterAWhile) {
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {Make(1, "ntp2_3")}), kStart));
+  directory_.HandleOwnLost(kStart);
+  directory_.HandleOwnLost(kStart + 20s);  // another try that failed
+  directory_.HandleTimeout(kStart + Directory::kOwnKeepWithoutHeartbeater);
+  EXPECT_THAT(Visible(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace radix::reeve

@@ -1,0 +1,304 @@
+#include "services/reeve/reeve_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
+#include "radix/muster/v1/muster.grpc.pb.h"
+#include "services/confab/clock.h"
+#include "services/confab/dial.h"
+#include "services/confab/entropy.h"
+#include "services/confab/grpc_status.h"
+#include "services/reeve/reeve_codec.h"
+#include "services/registry/registry_codec.h"
+#include "services/registry/selection.h"
+
+namespace radix::reeve {
+namespace {
+
+constexpr std::size_t kWatchersMax = 4096;
+constexpr auto kProxyLimit = std::chrono::seconds(6);  // a little more than the steward's own
+
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(confab::ToGrpc(status));
+  return reactor;
+}
+
+std::int64_t WallNanoseconds() {
+  return std::chrono::nanoseconds(confab::WallNow().time_since_epoch()).count();
+}
+
+// Carries a call to the steward's inventory; its answer goes back as it is.
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* Carry(
+    grpc::CallbackServerContext* context, const std::shared_ptr<grpc::Channel>& channel,
+    void (muster::v1::MusterService::StubInterface::async_interface::*method)(
+        grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>),
+    const Request* request, Response* response) {
+  if (channel == nullptr) {
+    return Answer(context, absl::UnavailableError("there is no steward now; try again"));
+  }
+  struct Call {
+    std::unique_ptr<muster::v1::MusterService::Stub> stub;
+    grpc::ClientContext context;
+  };
+  auto call = std::make_shared<Call>();
+  call->stub = muster::v1::MusterService::NewStub(channel);
+  call->context.set_deadline(
+      std::min(context->deadline(), std::chrono::system_clock::now() + kProxyLimit));
+  auto* reactor = context->DefaultReactor();
+  (call->stub->async()->*method)(
+      &call->context, request, response,
+      [call, reactor](const grpc::Status& status) { reactor->Finish(status); });
+  return reactor;
+}
+
+}  // namespace
+
+ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port)
+    : node_(node),
+      steward_port_(steward_port),
+      origin_(absl::StrCat("reeve-", absl::Hex(confab::RandomNumber()))),
+      directory_(node.address),
+      labels_(node.labels),
+      watchers_(kWatchersMax),
+      timer_([this](Instant now) { return Tick(now); }) {
+  steward_ = std::make_unique<StewardLink>(StewardLink::Handlers{
+      .hello = [this](std::uint64_t epoch) { return MakeHello(epoch); },
+      .changes =
+          [this](std::optional<std::uint64_t> revision) {
+            const std::lock_guard lock(mutex_);
+            registry::Delta delta = directory_.own().Since(revision);
+            delta.origin = origin_;
+            return delta;
+          },
+      .on_message = [this](const auto& message) { return HandleSteward(message); },
+      .on_lost =
+          [this] {
+            const std::lock_guard lock(mutex_);
+            directory_.HandleStewardLost();
+          }});
+  heartbeater_ = std::make_unique<Subscription<heartbeater::v1::WatchResponse>>(
+      [node = node_](grpc::ClientContext& context, auto* reactor) {
+        static const heartbeater::v1::WatchRequest request;
+        std::shared_ptr stub =
+            heartbeater::v1::HeartbeaterService::NewStub(confab::DialLocal(node, "heartbeater"));
+        stub->async()->Watch(&context, &request, reactor);
+        return stub;
+      },
+      [this](const heartbeater::v1::WatchResponse& message) { HandleOwn(message); },
+      [this](const grpc::Status& /*status*/) { HandleOwnLost(); });
+  flock_ = std::make_unique<registry::GroupLink>(
+      node_, [this](const registry::Group& group) { HandleGroup(group); });
+}
+
+ReeveServiceImpl::~ReeveServiceImpl() {
+  flock_.reset();
+  heartbeater_.reset();
+  steward_.reset();
+}
+
+grpc::ServerUnaryReactor* ReeveServiceImpl::Lookup(grpc::CallbackServerContext* context,
+                                                   const v1::LookupRequest* request,
+                                                   v1::LookupResponse* response) {
+  const auto selector = registry::SelectorFrom("selector", request->selector());
+  if (!selector.ok()) return Answer(context, selector.status());
+  const std::int64_t now = WallNanoseconds();
+  const std::lock_guard lock(mutex_);
+  for (registry::Instance& instance :
+       registry::BestFirst(directory_.visible().List(*selector),
+                           {.node = node_.name, .include_draining = request->include_draining()})) {
+    *response->add_instances() = ToProto(std::move(instance), now);
+  }
+  response->set_revision(static_cast<std::int64_t>(directory_.visible().revision()));
+  if (response->instances().empty()) {
+    return Answer(context,
+                  absl::NotFoundError(absl::StrCat("no live instance of ", selector->api,
+                                                   selector->inst, " in horde ", selector->horde)));
+  }
+  return Answer(context, absl::OkStatus());
+}
+
+grpc::ServerWriteReactor<v1::WatchResponse>* ReeveServiceImpl::Watch(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchRequest* request) {
+  auto stream = WatchStream::Create();
+  const auto selector =
+      registry::SelectorFrom("selector", request->selector(), {.may_be_open = true});
+  if (!selector.ok()) {
+    stream->End(confab::ToGrpc(selector.status()));
+  } else if (!request->has_selector()) {
+    stream->End({grpc::StatusCode::INVALID_ARGUMENT, "selector: is required"});
+  } else if (!watchers_.Add(stream)) {
+    stream->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 4,096 watchers already"});
+  } else {
+    auto cursor = std::make_shared<Cursor>(Cursor{*selector, std::nullopt});
+    stream->Begin(
+        [this, cursor](v1::WatchResponse& response) { return NextFor(*cursor, response); },
+        [this, stream] { watchers_.Remove(stream); });
+  }
+  return stream.get();
+}
+
+bool ReeveServiceImpl::NextFor(Cursor& cursor, v1::WatchResponse& response) {
+  const std::lock_guard lock(mutex_);
+  if (cursor.revision == directory_.visible().revision()) return false;
+  registry::Delta delta = directory_.visible().Since(cursor.revision, cursor.selector);
+  cursor.revision = delta.revision;
+  if (delta.changes.empty() && !delta.snapshot) return false;
+  delta.origin = origin_;
+  // The digest is of all instances; who watches only some cannot check it.
+  const bool all =
+      cursor.selector.horde.empty() && cursor.selector.api.empty() && cursor.selector.inst.empty();
+  if (!all) delta.digest = 0;
+  auto& message = *response.mutable_delta();
+  const std::vector<registry::Instance> changes = std::exchange(delta.changes, {});
+  message = registry::ToProto(delta);
+  const std::int64_t now = WallNanoseconds();
+  for (const registry::Instance& change : changes) {
+    *message.add_changes()->mutable_instance() = ToProto(change, now);
+  }
+  return true;
+}
+
+grpc::ServerUnaryReactor* ReeveServiceImpl::ListInstances(
+    grpc::CallbackServerContext* context, const v1::ListInstancesRequest* /*request*/,
+    v1::ListInstancesResponse* response) {
+  const std::int64_t now = WallNanoseconds();
+  const std::lock_guard lock(mutex_);
+  for (registry::Instance& instance : directory_.visible().List()) {
+    *response->add_instances() = ToProto(std::move(instance), now);
+  }
+  response->set_epoch(static_cast<std::int64_t>(directory_.epoch()));
+  return Answer(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ReeveServiceImpl::GetState(grpc::CallbackServerContext* context,
+                                                     const v1::GetStateRequest* /*request*/,
+                                                     v1::GetStateResponse* response) {
+  const std::lock_guard lock(mutex_);
+  response->set_epoch(static_cast<std::int64_t>(directory_.epoch()));
+  response->set_revision(static_cast<std::int64_t>(directory_.steward_revision()));
+  response->set_digest(directory_.visible().digest());
+  response->set_steward_connected(directory_.steward_connected());
+  return Answer(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ReeveServiceImpl::RegisterEntry(
+    grpc::CallbackServerContext* context, const muster::v1::RegisterRequest* request,
+    muster::v1::RegisterResponse* response) {
+  return Carry(context, steward_->channel(),
+               &muster::v1::MusterService::StubInterface::async_interface::Register, request,
+               response);
+}
+
+grpc::ServerUnaryReactor* ReeveServiceImpl::SearchEntries(grpc::CallbackServerContext* context,
+                                                          const muster::v1::SearchRequest* request,
+                                                          muster::v1::SearchResponse* response) {
+  return Carry(context, steward_->channel(),
+               &muster::v1::MusterService::StubInterface::async_interface::Search, request,
+               response);
+}
+
+void ReeveServiceImpl::HandleOwn(const heartbeater::v1::WatchResponse& message) {
+  auto delta = registry::DeltaFrom("delta", message.delta());
+  if (!delta.ok()) {
+    spdlog::error("heartbeater: {}", std::string(delta.status().message()));
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    // A stream begins with a snapshot and is of one heartbeater, so this follows what came before.
+    directory_.HandleOwn(*delta, confab::Now());
+  }
+  Changed();
+  steward_->Wake();
+}
+
+void ReeveServiceImpl::HandleOwnLost() {
+  {
+    const std::lock_guard lock(mutex_);
+    directory_.HandleOwnLost(confab::Now());
+  }
+  timer_.Wake();
+}
+
+void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
+  {
+    const std::lock_guard lock(mutex_);
+    directory_.HandleMembers(group.members);
+    for (const registry::Member& member : group.members) {
+      if (member.address == node_.address) boot_ = member.boot;
+    }
+  }
+  Changed();
+  if (group.leader && group.epoch > 0) {
+    steward_->SetTarget(
+        StewardLink::Target{Endpoint{*group.leader, steward_port_}.ToString(), group.epoch});
+  } else {
+    steward_->SetTarget(std::nullopt);
+  }
+}
+
+absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {
+  auto delta = registry::DeltaFrom("delta", message.delta());
+  if (!delta.ok()) return delta.status();
+  if (message.epoch() <= 0) return absl::InvalidArgumentError("epoch: must be greater than 0");
+  bool same = false;
+  {
+    const std::lock_guard lock(mutex_);
+    same =
+        directory_.HandleGroup(static_cast<std::uint64_t>(message.epoch()), *delta, confab::Now());
+  }
+  Changed();
+  if (same) return absl::OkStatus();
+  return absl::DataLossError("this copy of the group's table differs from the steward's");
+}
+
+steward::v1::Hello ReeveServiceImpl::MakeHello(std::uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  registry::Delta table = directory_.own().Since(std::nullopt);
+  table.origin = origin_;
+  steward::v1::Hello hello;
+  hello.set_epoch(static_cast<std::int64_t>(epoch));
+  hello.set_node(node_.name);
+  hello.set_address(node_.address.ToString());
+  hello.set_boot(boot_);
+  for (const std::string& label : labels_) hello.add_labels(label);
+  *hello.mutable_table() = registry::ToProto(table);
+  return hello;
+}
+
+// Tells the watchers that the directory may have changed.
+void ReeveServiceImpl::Changed() {
+  timer_.Wake();
+  {
+    const std::lock_guard lock(mutex_);
+    if (woken_revision_ == directory_.visible().revision()) return;
+    woken_revision_ = directory_.visible().revision();
+  }
+  watchers_.WakeAll();
+}
+
+Instant ReeveServiceImpl::Tick(Instant now) {
+  Instant next;
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    directory_.HandleTimeout(now);
+    changed = woken_revision_ != directory_.visible().revision();
+    woken_revision_ = directory_.visible().revision();
+    next = directory_.NextTimeout();
+  }
+  if (changed) watchers_.WakeAll();
+  return next;
+}
+
+void ReeveServiceImpl::EndStreams() {
+  watchers_.EndAll({grpc::StatusCode::UNAVAILABLE, "reeve is shutting down; connect again"});
+}
+
+}  // namespace radix::reeve
