@@ -47,8 +47,9 @@ void Binding::Remove(const std::string& inst, const std::string& net_id) {
 
 void Binding::Replace(const std::vector<Candidate>& candidates) {
   for (auto& [key, entry] : entries_) entry.listed = false;
-  EraseUnlisted();  // makes room
-  for (const Candidate& candidate : candidates) Put(candidate);
+  for (const Candidate& candidate : candidates) Put(candidate);  // known ones keep their back-off
+  EraseUnlisted();
+  for (const Candidate& candidate : candidates) Put(candidate);  // now there is room for the rest
 }
 
 void Binding::OnServing(ConnectionId connection, Instant now) {
