@@ -72,7 +72,7 @@ int BootNode(int argc, char** argv) {
 int main(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "launch") return radix::fulcrum::Launch(argc - 1, argv + 1);
-  if (const auto* run = radix::fulcrum::FindBuiltIn(verb)) {
+  if (auto* run = radix::fulcrum::FindBuiltIn(verb)) {
     radix::confab::DieWithParent();
     radix::confab::NameProcess(verb.c_str());
     return run(argc - 1, argv + 1);
