@@ -19,6 +19,8 @@
 
 namespace radix::pastiche {
 
+using confab::Descriptor;
+
 struct Store::Folder {
   std::string path;
   Descriptor fd;
@@ -90,17 +92,6 @@ int SyncParent(const std::string& path) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
-Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
 
 Store::Store(std::shared_ptr<Folder> folder) : folder_(std::move(folder)) {}
 

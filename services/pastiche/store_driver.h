@@ -27,23 +27,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "clients/cpp/checksum.h"
+#include "services/confab/descriptor.h"
 
 namespace radix::pastiche {
-
-// A file descriptor that is closed when its owner goes.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept;
-  Descriptor& operator=(Descriptor&& other) noexcept;
-
-  int get() const { return fd_; }  // -1: none
-
- private:
-  int fd_ = -1;
-};
 
 // What Commit and a write do to the disk, in this order.
 enum class Step : std::uint8_t { kWrite, kSync, kRename, kSyncFolder };
@@ -102,7 +88,7 @@ class Store {
 class Incoming {
  public:
   Incoming(std::shared_ptr<Store::Folder> folder, std::optional<Checksum> expected,
-           std::string name, Descriptor file);
+           std::string name, confab::Descriptor file);
   ~Incoming();
   Incoming(const Incoming&) = delete;
   Incoming& operator=(const Incoming&) = delete;
@@ -124,7 +110,7 @@ class Incoming {
   std::shared_ptr<Store::Folder> folder_;
   std::optional<Checksum> expected_;
   std::string name_;  // empty once it is renamed
-  Descriptor file_;
+  confab::Descriptor file_;
   Sha256 sha256_;
   std::int64_t size_bytes_ = 0;
   absl::Status status_;
@@ -133,8 +119,8 @@ class Incoming {
 // A stored file being read, from its beginning to its end.
 class StoredFile {
  public:
-  StoredFile(std::shared_ptr<Store::Folder> folder, const Checksum& checksum, Descriptor file,
-             std::int64_t size_bytes);
+  StoredFile(std::shared_ptr<Store::Folder> folder, const Checksum& checksum,
+             confab::Descriptor file, std::int64_t size_bytes);
 
   // The next bytes, at most `most` (which must be > 0); empty only for an empty file or at the
   // end. The last bytes are handed out only when all of the file has proved right, so nobody gets
@@ -154,7 +140,7 @@ class StoredFile {
 
   std::shared_ptr<Store::Folder> folder_;
   Checksum checksum_;
-  Descriptor file_;
+  confab::Descriptor file_;
   std::int64_t size_bytes_;
   std::int64_t position_ = 0;
   Sha256 sha256_;
