@@ -1,0 +1,105 @@
+#include "services/picket/picket_service.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "services/confab/clock.h"
+#include "services/confab/grpc_status.h"
+#include "services/picket/picket_codec.h"
+
+namespace radix::picket {
+namespace {
+
+template <typename Response>
+Response EncodeList(const std::vector<Plugin>& plugins) {
+  Response response;
+  const Instant now = confab::Now();
+  const auto wall = confab::WallNow();
+  for (const Plugin& each : plugins) *response.add_plugins() = EncodePlugin(each, now, wall);
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* PicketService::Start(grpc::CallbackServerContext* context,
+                                               const v1::StartRequest* request,
+                                               v1::StartResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto epoch = DecodeEpoch(request->epoch());
+  const auto spec = DecodeSpec(request->spec());
+  if (!epoch.ok() || !spec.ok()) {
+    reactor->Finish(confab::ToGrpc(epoch.ok() ? spec.status() : epoch.status()));
+    return reactor;
+  }
+  plugins_.Start(*epoch, *spec, [reactor, response](const absl::StatusOr<Plugin>& plugin) {
+    if (plugin.ok()) {
+      *response->mutable_plugin() = EncodePlugin(*plugin, confab::Now(), confab::WallNow());
+    }
+    reactor->Finish(confab::ToGrpc(plugin.status()));
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* PicketService::Stop(grpc::CallbackServerContext* context,
+                                              const v1::StopRequest* request, v1::StopResponse*) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto epoch = DecodeEpoch(request->epoch());
+  const auto grace = DecodeGrace(request->grace_seconds());
+  absl::Status status = epoch.ok() ? grace.status() : epoch.status();
+  if (status.ok() && request->id().empty()) status = absl::InvalidArgumentError("id: is missing");
+  if (status.ok()) status = plugins_.Stop(*epoch, request->id(), *grace);
+  reactor->Finish(confab::ToGrpc(status));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* PicketService::ListPlugins(grpc::CallbackServerContext* context,
+                                                     const v1::ListPluginsRequest*,
+                                                     v1::ListPluginsResponse* response) {
+  *response = EncodeList<v1::ListPluginsResponse>(plugins_.List());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WatchPluginsResponse>* PicketService::WatchPlugins(
+    grpc::CallbackServerContext*, const v1::WatchPluginsRequest*) {
+  auto stream = Stream::Create(1);
+  const std::weak_ptr<Stream> weak = stream;
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    number = next_stream_++;
+    if (!ended_) streams_.emplace(number, weak);
+  }
+  const auto watch = plugins_.Watch([weak](const std::vector<Plugin>& plugins) {
+    if (const auto live = weak.lock()) {
+      live->SendLatest(EncodeList<v1::WatchPluginsResponse>(plugins));
+    }
+  });
+  stream->Begin([this, number, watch] {
+    if (watch) plugins_.Unwatch(*watch);
+    const std::lock_guard lock(mutex_);
+    streams_.erase(number);
+  });
+  if (!watch) stream->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 64 watchers already"});
+  const std::lock_guard lock(mutex_);
+  if (ended_) stream->End({grpc::StatusCode::UNAVAILABLE, "picket is draining"});
+  return stream.get();
+}
+
+void PicketService::EndWatches() {
+  std::vector<std::shared_ptr<Stream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    for (const auto& [number, weak] : streams_) {
+      if (auto stream = weak.lock()) streams.push_back(std::move(stream));
+    }
+  }
+  for (const auto& stream : streams) {
+    stream->End({grpc::StatusCode::UNAVAILABLE, "picket is draining"});
+  }
+}
+
+}  // namespace radix::picket

@@ -1,0 +1,62 @@
+#include "services/picket/run.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/confab/parent.h"
+#include "services/picket/picket_service.h"
+#include "services/picket/plugins_driver.h"
+
+namespace radix::picket {
+namespace {
+
+// Serve waits for these; no thread that is started before it may take them.
+void BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+int Fail(const absl::Status& status, int exit_status) {
+  spdlog::error("{}", std::string(status.message()));
+  return exit_status;
+}
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  confab::StartLog("picket");
+  confab::DieWithParent();
+  BlockStopSignals();
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) return Fail(arguments.status(), 2);
+
+  const auto link = confab::SupervisorFd();
+  if (!link) return Fail(absl::FailedPreconditionError("picket runs only under fulcrum"), 1);
+  const auto plugins = Plugins::Resume(*arguments, *link);
+  if (!plugins.ok()) return Fail(plugins.status(), 1);
+
+  PicketService service(**plugins);
+  const auto serving = Serve(Network{arguments->node},
+                             {.horde = "radix",
+                              .api = "picket1",
+                              .inst = "picket1_0",
+                              .labels = arguments->node.labels,
+                              .socket = "picket",
+                              .drain_quiet = 200ms,
+                              .on_drain = [&service] { service.EndWatches(); }},
+                             service);
+  if (!serving.ok()) return Fail(serving.status(), 1);
+  // Without destructors: they would wait for a program that is being pulled.
+  std::_Exit((*serving)->Wait());
+}
+
+}  // namespace radix::picket
