@@ -26,6 +26,15 @@ bool SameName(const Document& a, const Document& b) {
 
 }  // namespace
 
+std::vector<PluginSpec> NodeBuiltIns() {
+  return {{.id = "pastiche",
+           .owner = "dean",
+           .horde = "radix",
+           .api = "pastiche1",
+           .inst = "pastiche1_1",
+           .file = "builtin:pastiche"}};
+}
+
 DeanDriver::DeanDriver(Options options)
     : options_(std::move(options)),
       own_address_(options_.node.address.ToString()),
@@ -272,8 +281,8 @@ void DeanDriver::HandleEnd(std::uint64_t session, const grpc::Status& status) {
 void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
   auto document = ToDocument(response.write());
   v1::DocumentBody body;
-  if (!document.ok() || document->epoch != session_->epoch ||
-      !body.ParseFromString(document->body)) {
+  const bool current = document.ok() && document->epoch == session_->epoch;
+  if (!current || !body.ParseFromString(document->body)) {
     spdlog::error("refused a malformed document");
     Document name;
     name.epoch = response.write().epoch();

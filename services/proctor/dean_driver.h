@@ -31,6 +31,9 @@
 
 namespace radix::proctor {
 
+// What every node runs, whether or not there is a group: pastiche.
+std::vector<PluginSpec> NodeBuiltIns();
+
 // Follows one proctor at a time: that of the leader to which this node's own unexpired grant runs,
 // under that epoch, and only then takes writes and orders. Cut off, it keeps what the node runs,
 // and keeps the node's own built-in list running. Made with Create and held by shared_ptr.

@@ -235,8 +235,8 @@ TEST(Measure, TheBuiltInPartIsCountedByItself) {
 
 constexpr Instant kStart = Instant() + 1h;
 
-TEST(Roster, SettlesWhenAllThatAreAliveAreThereOrAfterTheGrace) {
-  Roster roster(5s);
+TEST(Roster, SettlesWhenAllThatAreAliveAreThereOrAfterAWhile) {
+  Roster roster(5s, 5s);
   roster.Connect("a1", "n1", {}, {}, kStart);
   roster.Expect({"a1", "a2"});
   EXPECT_FALSE(roster.IsSettled(kStart + 1h)) << "it has not begun";
@@ -247,7 +247,7 @@ TEST(Roster, SettlesWhenAllThatAreAliveAreThereOrAfterTheGrace) {
   roster.Disconnect("a2", kStart + 4s);
   EXPECT_TRUE(roster.IsSettled(kStart + 4s)) << "once settled it stays so";
 
-  Roster lonely(5s);
+  Roster lonely(9s, 5s);
   lonely.Begin(kStart);
   EXPECT_EQ(lonely.NextTimeout(), kStart + 5s);
   EXPECT_FALSE(lonely.IsSettled(kStart + 4s));
@@ -255,7 +255,7 @@ TEST(Roster, SettlesWhenAllThatAreAliveAreThereOrAfterTheGrace) {
 }
 
 TEST(Roster, ALostNodeCountsForTheGraceAndThenNoMore) {
-  Roster roster(5s);
+  Roster roster(5s, 5s);
   roster.Connect("a1", "n1", {"KV"}, {Runs("galumph2_3")}, kStart);
   roster.Disconnect("a1", kStart + 1s);
   Nodes nodes = roster.View(kStart + 5s);
@@ -267,7 +267,7 @@ TEST(Roster, ALostNodeCountsForTheGraceAndThenNoMore) {
 }
 
 TEST(Roster, OfTwoNodesWithOneNameOnlyTheFirstCounts) {
-  Roster roster(5s);
+  Roster roster(5s, 5s);
   roster.Connect("a2", "n1", {}, {}, kStart);
   roster.Connect("a1", "n1", {}, {Runs("galumph2_3")}, kStart);
   EXPECT_EQ(roster.NameAt("a2"), "n1");

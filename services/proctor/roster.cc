@@ -43,7 +43,7 @@ bool Roster::IsSettled(Instant now) {
         const auto found = entries_.find(address);
         return found != entries_.end() && !found->second.lost_at;
       });
-  settled_ = (all && !expected_.empty()) || now >= *began_at_ + grace_;
+  settled_ = (all && !expected_.empty()) || now >= *began_at_ + settle_;
   return settled_;
 }
 
@@ -63,7 +63,7 @@ Nodes Roster::View(Instant now) {
 
 std::optional<Instant> Roster::NextTimeout() const {
   std::optional<Instant> next;
-  if (began_at_ && !settled_) next = *began_at_ + grace_;
+  if (began_at_ && !settled_) next = *began_at_ + settle_;
   for (const auto& [address, entry] : entries_) {
     if (entry.lost_at && (!next || *entry.lost_at + grace_ < *next)) next = *entry.lost_at + grace_;
   }

@@ -16,13 +16,14 @@ namespace radix::proctor {
 
 // The nodes by address, under one proctor. A node that is lost keeps its place for `grace`, so that
 // a restarted dean moves nothing. A proctor that has just begun knows few of the nodes: it plans
-// once all that are alive are connected, or `grace` after Begin. Of two nodes with one name only
+// once all that are alive are connected, or `settle` after Begin. Of two nodes with one name only
 // the first counts. Not thread-safe.
 class Roster {
  public:
-  // Requires: grace > 0. Until a node is believed lost for good, its instances are not placed
-  // elsewhere; longer means fewer moves, and later replacement.
-  explicit Roster(Duration grace = 5s) : grace_(grace) {}
+  // Requires: both > 0. Until a node is believed lost for good, its instances are not placed
+  // elsewhere; a longer grace means fewer moves, and later replacement. A shorter time to settle
+  // means that a new leader plans sooner, and may move what a slow node still runs.
+  explicit Roster(Duration grace = 5s, Duration settle = 3s) : grace_(grace), settle_(settle) {}
 
   // Planning may begin once the nodes are there.
   void Begin(Instant now);
@@ -61,6 +62,7 @@ class Roster {
   };
 
   Duration grace_;
+  Duration settle_;
   std::optional<Instant> began_at_;
   bool settled_ = false;
   std::uint64_t next_order_ = 0;

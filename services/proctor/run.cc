@@ -7,6 +7,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
@@ -16,78 +17,64 @@
 namespace radix::proctor {
 namespace {
 
-// Serve waits for these; no thread that is started before it may take them.
-void BlockStopSignals() {
+int Fail(const absl::Status& status, int code) {
+  return spdlog::error("{}", std::string(status.message())), code;
+}
+
+// What both begin with. Serve waits for the stop signals, so no thread may take them before.
+absl::StatusOr<confab::ServiceArguments> Begin(const std::string& name, int argc, char** argv) {
+  confab::StartLog(name);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return confab::ParseServiceArguments(argc, argv);
 }
 
-int Fail(const absl::Status& status, int exit_status) {
-  spdlog::error("{}", std::string(status.message()));
-  return exit_status;
-}
-
-// What every node runs, whether or not there is a group.
-std::vector<PluginSpec> NodeBuiltIns() {
-  return {{.id = "pastiche",
-           .owner = "dean",
-           .horde = "radix",
-           .api = "pastiche1",
-           .inst = "pastiche1_1",
-           .file = "builtin:pastiche"}};
+// What both end with: nothing of theirs is worth a long drain.
+int ServeUntilStopped(const confab::Node& node, const std::string& name,
+                      confab::HostedService service, std::function<void()> on_drain) {
+  const auto serving = Serve(Network{node},
+                             {.horde = "radix",
+                              .api = name + "1",
+                              .inst = name + "1_1",
+                              .labels = node.labels,
+                              .socket = name,
+                              .drain_quiet = 50ms,
+                              .drain_limit = 1s,
+                              .on_drain = std::move(on_drain)},
+                             {std::move(service)});
+  if (!serving.ok()) return Fail(serving.status(), 1);
+  return (*serving)->Wait();
 }
 
 }  // namespace
 
 int RunProctor(int argc, char** argv) {
-  confab::StartLog("proctor");
-  BlockStopSignals();
-  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  const auto arguments = Begin("proctor", argc, argv);
   if (!arguments.ok()) return Fail(arguments.status(), 2);
-  if (arguments->epoch == 0 || arguments->epoch > INT64_MAX) {
-    return Fail(absl::InvalidArgumentError("--epoch must be given, and above 0"), 2);
-  }
-  // The end of the epoch ends the process as SIGTERM does, with a short drain.
-  const auto driver = ProctorDriver::Create({.node = arguments->node,
-                                             .ranges = arguments->charter.ranges,
-                                             .epoch = static_cast<std::int64_t>(arguments->epoch),
-                                             .on_over = [] { kill(getpid(), SIGTERM); }});
+  const auto epoch = static_cast<std::int64_t>(arguments->epoch);
+  if (epoch <= 0) return Fail(absl::InvalidArgumentError("--epoch must be above 0"), 2);
+  // The end of the epoch ends the process as SIGTERM does.
+  const auto driver = ProctorDriver::Create(
+      {.node = arguments->node, .ranges = arguments->charter.ranges, .epoch = epoch, .on_over = [] {
+         kill(getpid(), SIGTERM);
+       }});
   ProctorServiceImpl service(arguments->node, driver);
-  const auto serving = Serve(Network{arguments->node},
-                             {.horde = "radix",
-                              .api = "proctor1",
-                              .inst = "proctor1_1",
-                              .labels = arguments->node.labels,
-                              .socket = "proctor",
-                              .drain_quiet = 50ms,
-                              .drain_limit = 1s,
-                              .on_drain = [driver] { driver->Close(); }},
-                             {{&service, v1::ProctorService::service_full_name()}});
-  if (!serving.ok()) return Fail(serving.status(), 1);
-  return (*serving)->Wait();
+  return ServeUntilStopped(arguments->node, "proctor",
+                           {&service, v1::ProctorService::service_full_name()},
+                           [driver] { driver->Close(); });
 }
 
 int RunDean(int argc, char** argv) {
-  confab::StartLog("dean");
-  BlockStopSignals();
-  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  const auto arguments = Begin("dean", argc, argv);
   if (!arguments.ok()) return Fail(arguments.status(), 2);
   const auto driver = DeanDriver::Create({.node = arguments->node, .builtins = NodeBuiltIns()});
   DeanServiceImpl service(driver);
-  const auto serving = Serve(Network{arguments->node},
-                             {.horde = "radix",
-                              .api = "dean1",
-                              .inst = "dean1_1",
-                              .labels = arguments->node.labels,
-                              .socket = "dean",
-                              .drain_limit = 2s,
-                              .on_drain = [driver] { driver->Close(); }},
-                             {{&service, v1::DeanService::service_full_name()}});
-  if (!serving.ok()) return Fail(serving.status(), 1);
-  return (*serving)->Wait();
+  return ServeUntilStopped(arguments->node, "dean",
+                           {&service, v1::DeanService::service_full_name()},
+                           [driver] { driver->Close(); });
 }
 
 }  // namespace radix::proctor
