@@ -10,6 +10,7 @@ namespace radix::flock {
 
 void EventLogDriver::Add(Happening happening, Level level, const std::string& subject,
                          const std::string& reporter, Instant now) {
+  if (level == Level::kError && IsRepeated(happening, now)) return;
   const auto log_level = level == Level::kDebug  ? spdlog::level::debug
                          : level == Level::kInfo ? spdlog::level::info
                                                  : spdlog::level::err;
@@ -22,6 +23,15 @@ void EventLogDriver::Add(Happening happening, Level level, const std::string& su
   }
   if (kept_.size() == kKept) kept_.pop_front();
   kept_.push_back(std::move(happening));
+}
+
+bool EventLogDriver::IsRepeated(const Happening& alarm, Instant now) {
+  if (alarms_.size() >= kAlarmsMax) alarms_.clear();
+  const auto [said, first] =
+      alarms_.try_emplace(absl::StrCat(alarm.subject, " ", alarm.detail), now);
+  if (!first && now - said->second < kRepeatAfter) return true;
+  said->second = now;
+  return false;
 }
 
 bool EventLogDriver::MayLog(Instant now) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,14 @@ struct Happening {
 };
 
 // The last kKept happenings. Logs each as one line, at most kLinesMax a second: what authentic
-// members do is news, but a broken one among them must not fill the disk. Not thread-safe.
+// members do is news, but a broken one among them must not fill the disk. What is at kError and was
+// said within kRepeatAfter is left out: an alarm that lasts must not push out what led to it. Not
+// thread-safe.
 class EventLogDriver {
  public:
   static constexpr std::size_t kKept = 1000;
   static constexpr std::size_t kLinesMax = 200;
+  static constexpr Duration kRepeatAfter = 1min;
 
   enum class Level { kDebug, kInfo, kError };
 
@@ -39,11 +43,16 @@ class EventLogDriver {
   std::vector<Happening> List() const { return {kept_.begin(), kept_.end()}; }
 
  private:
+  // Whether that was said lately; if not, it is now.
+  bool IsRepeated(const Happening& alarm, Instant now);
   // Whether one more line may be logged at `now`.
   bool MayLog(Instant now);
 
+  static constexpr std::size_t kAlarmsMax = 256;
+
   std::deque<Happening> kept_;
-  Instant second_{};  // when the current second began
+  std::map<std::string, Instant> alarms_;  // when each was said last
+  Instant second_{};                       // when the current second began
   std::size_t lines_ = 0;
 };
 
