@@ -227,20 +227,21 @@ void ReeveServiceImpl::HandleOwnLost() {
 }
 
 void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
+  std::optional<StewardLink::Target> steward;
   {
     const std::lock_guard lock(mutex_);
     directory_.HandleMembers(group.members);
     for (const registry::Member& member : group.members) {
       if (member.address == node_.address) boot_ = member.boot;
     }
+    if (group.leader && group.epoch > 0) {
+      steward = StewardLink::Target{.net_id = Endpoint{*group.leader, steward_port_}.ToString(),
+                                    .epoch = group.epoch,
+                                    .boot = boot_};
+    }
   }
   Changed();
-  if (group.leader && group.epoch > 0) {
-    steward_->SetTarget(
-        StewardLink::Target{Endpoint{*group.leader, steward_port_}.ToString(), group.epoch});
-  } else {
-    steward_->SetTarget(std::nullopt);
-  }
+  steward_->SetTarget(std::move(steward));
 }
 
 absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {

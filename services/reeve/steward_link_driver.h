@@ -20,13 +20,15 @@ namespace radix::reeve {
 
 // Keeps a stream to the steward of the present epoch: a hello, then the node's changes, and a
 // digest every 5 s. Whatever goes wrong, it dials anew, with back-off and jitter: when the stream
-// breaks, when nothing came for 15 s, when there is a new epoch. Thread-safe.
+// breaks, when nothing came for 15 s, when there is a new epoch, or another boot of this node's
+// flock. Thread-safe.
 class StewardLink {
  public:
   // Where the steward of an epoch is.
   struct Target {
     std::string net_id;
     std::uint64_t epoch = 0;
+    std::string boot;  // of this node; another one asks for a hello anew
 
     bool operator==(const Target&) const = default;
   };

@@ -15,6 +15,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
+#include "services/healthminder/healthminder_service.h"
 #include "services/heartbeater/heartbeater_service.h"
 #include "services/muster/muster_service.h"
 #include "services/reeve/reeve_service.h"
@@ -556,6 +557,38 @@ TEST_F(RegistryChainTest, AWatcherThatDoesNotReadCostsNothingAndThenGetsTheLates
   // What fits into the transport's window was sent; the rest was coalesced.
   EXPECT_GT(response.revision(), 2000) << "too few changes got through to show anything";
   EXPECT_LT(idle.changes, response.revision() / 2);
+}
+
+TEST_F(RegistryChainTest, TheHealthminderSeesFlapsOfOtherNodes) {
+  healthminder::HealthminderServiceImpl minder(At(1).node);
+  const auto server = *confab::Server::Start(
+      At(1).node, {.socket = "healthminder"},
+      {{&minder, healthminder::v1::HealthminderService::service_full_name()}});
+  const auto stub =
+      healthminder::v1::HealthminderService::NewStub(confab::DialLocal(At(1).node, "healthminder"));
+  healthminder::v1::ListAvailabilityResponse response;
+  const auto list = [&](const healthminder::v1::ListAvailabilityRequest& request) {
+    response.Clear();
+    using Async = healthminder::v1::HealthminderService::StubInterface::async_interface;
+    return Call(*stub->async(), &Async::ListAvailability, request, response);
+  };
+  const auto status_is = [&](v1::Status status) {
+    return list({}).ok() && response.availabilities_size() == 1 &&
+           response.availabilities(0).instance().status() == status;
+  };
+  StartSteward(2, 1);
+  At(3).Beat("ntp2_3", 4000);
+  ASSERT_TRUE(Eventually([&] { return status_is(v1::STATUS_SERVING); }));
+  At(3).beats.clear();
+  ASSERT_TRUE(Eventually([&] { return status_is(v1::STATUS_DEAD); }));
+  At(3).Beat("ntp2_3", 4000);
+  ASSERT_TRUE(Eventually([&] { return status_is(v1::STATUS_SERVING); }));
+  EXPECT_EQ(response.availabilities(0).flap_count(), 1);
+  EXPECT_GT(response.availabilities(0).since_time().seconds(), 1'600'000'000);
+  healthminder::v1::ListAvailabilityRequest bad;
+  bad.mutable_selector()->set_api("a/b");
+  EXPECT_THAT(list(bad).error_message(), testing::StartsWith("selector.api: "));
+  server->Shutdown(1s);
 }
 
 TEST_F(RegistryChainTest, MusterKeepsThroughTheProctorAndFillsFromIt) {

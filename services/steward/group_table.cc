@@ -78,13 +78,23 @@ void GroupTable::HandleMembers(const std::vector<registry::Member>& members) {
       continue;
     }
     const registry::Member& member = *found->second;
-    const bool same_boot = member.boot == node.boot;
-    if (same_boot) node.boot_confirmed = true;
-    // Another boot than the node's own: the node's is over, or flock has not heard of it yet.
-    const bool other_is_newer = node.boot_confirmed || (!member.alive && !node.stream);
-    SetGone(node, same_boot ? !member.alive : other_is_newer);
+    if (member.boot == node.boot) {
+      node.boot_confirmed = true;
+      SetGone(node, !member.alive);
+    } else {
+      SetGone(node, IsOver(node, member));
+    }
   }
   std::erase_if(nodes_, [](const auto& each) { return each.second.gone && !each.second.stream; });
+}
+
+// Whether the boot that `node` told of has ended, where flock names another one.
+bool GroupTable::IsOver(const Node& node, const registry::Member& member) {
+  // flock has not heard of this boot yet; unless nothing at all speaks for it.
+  if (!node.boot_confirmed) return !member.alive && !node.stream;
+  // Without a stream it is over. With one, flock alone may have started again, in which case the
+  // node's reeve will say hello anew; but what flock has once called dead stays so until then.
+  return !node.stream || !member.alive || node.gone;
 }
 
 void GroupTable::HandleTimeout(Instant now) {

@@ -73,15 +73,15 @@ class GroupTable {
   struct Node {
     std::string name;
     std::string boot;
-    bool boot_confirmed =
-        false;          // flock has named this boot; if it names another, this one is over
-    bool gone = false;  // says flock
+    bool boot_confirmed = false;  // flock has named this boot
+    bool gone = false;            // says flock
     std::optional<StreamId> stream;
     Instant drop_at = Instant::max();
     std::string origin;
     registry::InstanceTable table{0};
   };
 
+  static bool IsOver(const Node& node, const registry::Member& member);
   void Replace(Node& node, const std::vector<registry::Instance>& instances);
   void SetGone(Node& node, bool gone);
   Node* NodeOf(StreamId stream);

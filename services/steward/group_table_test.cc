@@ -122,13 +122,38 @@ TEST_F(GroupTableTest, HidesANodeThatFlockSaysIsDeadAndShowsItShouldFlockChangeI
   EXPECT_THAT(Insts(table_), IsEmpty());
 }
 
-TEST_F(GroupTableTest, ARebootEndsTheEntriesOfTheBootBeforeButNotThoseOfOneThatFlockHasNotSeen) {
+TEST_F(GroupTableTest, ARebootEndsTheEntriesOfTheBootBefore) {
+  Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
+  table_.HandleMembers({Alive(1, "a")});
+  table_.HandleStreamEnd(1, kStart);
+  table_.HandleMembers({Alive(1, "a")});
+  EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_3"));
+  table_.HandleMembers({Alive(1, "b")});
+  EXPECT_THAT(Insts(table_), IsEmpty());
+}
+
+TEST_F(GroupTableTest, AHalfOpenStreamDoesNotBringBackWhatARebootEnded) {
+  Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
+  table_.HandleMembers({Alive(1, "a")});
+  table_.HandleMembers({Alive(1, "a", false)});
+  table_.HandleMembers({Alive(1, "b")});
+  EXPECT_THAT(Insts(table_), IsEmpty());
+  Connect(2, Hello(1, "b", {Make(1, "ntp2_4")}));
+  EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_4"));
+}
+
+TEST_F(GroupTableTest, ARestartOfFlockAloneEndsNothing) {
   Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
   table_.HandleMembers({Alive(1, "a")});
   table_.HandleMembers({Alive(1, "b")});
-  EXPECT_THAT(Insts(table_), IsEmpty());
-  Connect(2, Hello(1, "c", {Make(1, "ntp2_4")}));
-  table_.HandleMembers({Alive(1, "b")});  // flock is behind
+  EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_3"));
+}
+
+TEST_F(GroupTableTest, KeepsTheEntriesOfABootThatFlockHasNotSeenYet) {
+  Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
+  table_.HandleMembers({Alive(1, "a")});
+  Connect(2, Hello(1, "b", {Make(1, "ntp2_4")}));
+  table_.HandleMembers({Alive(1, "a", false)});
   EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_4"));
 }
 

@@ -1,0 +1,34 @@
+#include "services/healthminder/run.h"
+
+#include <spdlog/spdlog.h>
+
+#include "clients/cpp/serve.h"
+#include "services/confab/log.h"
+#include "services/confab/node.h"
+#include "services/healthminder/healthminder_service.h"
+
+namespace radix::healthminder {
+
+int Run(int argc, char** argv) {
+  confab::StartLog("healthminder");
+  BlockStopSignals();
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) {
+    spdlog::error("{}", std::string(arguments.status().message()));
+    return 2;
+  }
+  HealthminderServiceImpl service(arguments->node);
+  auto serving = Serve(Network{arguments->node},
+                       {.horde = "radix",
+                        .api = "healthminder1",
+                        .inst = "healthminder1_0",
+                        .socket = "healthminder"},
+                       {{&service, v1::HealthminderService::service_full_name()}});
+  if (!serving.ok()) {
+    spdlog::error("{}", std::string(serving.status().message()));
+    return 1;
+  }
+  return (*serving)->Wait();
+}
+
+}  // namespace radix::healthminder
