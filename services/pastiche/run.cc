@@ -40,7 +40,7 @@ int Run(int argc, char** argv) {
   const auto serving = Serve(*network,
                              {.horde = "radix",
                               .api = "pastiche1",
-                              .inst = "pastiche1_1",
+                              .inst = "pastiche1_0",
                               .labels = network->node.labels,
                               .socket = "pastiche"},
                              {{&service, v1::PasticheService::service_full_name()}});

@@ -31,7 +31,7 @@ std::vector<PluginSpec> NodeBuiltIns() {
            .owner = "dean",
            .horde = "radix",
            .api = "pastiche1",
-           .inst = "pastiche1_1",
+           .inst = "pastiche1_0",
            .file = "builtin:pastiche"}};
 }
 

@@ -13,7 +13,7 @@ Manifest BuiltIn() {
   return {.name = std::string(kBuiltInName),
           .services = {{.name = "healthminder",
                         .api = "healthminder1",
-                        .inst = "healthminder1_1",
+                        .inst = "healthminder1_0",
                         .file = "builtin:healthminder",
                         .horde = "radix"}},
           .khan = "pick(healthminder, 1, ALL)"};

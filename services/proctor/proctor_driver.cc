@@ -14,6 +14,7 @@ namespace {
 
 constexpr Duration kLeaseCheck = 100ms;      // also bounds how late a time-out is noticed
 constexpr Duration kConfirmationLimit = 5s;  // for flock to say that this node leads
+constexpr Duration kNodeGrace = 5s;          // for a lost node to come back before it is replaced
 constexpr std::size_t kChangesMax = 64;      // waiting at a time
 
 v1::UnmetItem ToWire(const UnmetItem& item) {
@@ -51,7 +52,9 @@ grpc::Status TooSlow() {
 }  // namespace
 
 ProctorDriver::ProctorDriver(Options options)
-    : options_(std::move(options)), own_address_(options_.node.address.ToString()) {}
+    : options_(std::move(options)),
+      own_address_(options_.node.address.ToString()),
+      roster_(kNodeGrace, options_.settle) {}
 
 std::shared_ptr<ProctorDriver> ProctorDriver::Create(Options options) {
   std::shared_ptr<ProctorDriver> driver(new ProctorDriver(std::move(options)));

@@ -38,6 +38,7 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
     AddressRanges ranges;           // whose addresses count as slots
     std::int64_t epoch = 0;         // > 0
     std::function<void()> on_over;  // the epoch is over: end the process; called once
+    Duration settle = 3s;           // how long the first placement waits for all nodes that live
   };
 
   // One dean's stream, as the driver uses it; both may be called from any thread.

@@ -115,11 +115,11 @@ class ProctorTest : public testing::Test {
   void StartProctor() {
     proctor_ = nullptr;
     auto proctor = std::make_unique<RunningProctor>();
-    proctor->driver =
-        ProctorDriver::Create({.node = nodes_[leader_]->node(),
-                               .ranges = *AddressRanges::Parse({"127.77.0.0/24"}),
-                               .epoch = epoch_,
-                               .on_over = [raw = proctor.get()] { raw->over = true; }});
+    proctor->driver = ProctorDriver::Create({.node = nodes_[leader_]->node(),
+                                             .ranges = *AddressRanges::Parse({"127.77.0.0/24"}),
+                                             .epoch = epoch_,
+                                             .on_over = [raw = proctor.get()] { raw->over = true; },
+                                             .settle = settle_});
     proctor->service =
         std::make_unique<ProctorServiceImpl>(nodes_[leader_]->node(), proctor->driver);
     auto server = confab::Server::Start(nodes_[leader_]->node(), {.socket = "proctor", .port = 0},
@@ -127,17 +127,20 @@ class ProctorTest : public testing::Test {
     ASSERT_TRUE(server.ok()) << server.status();
     proctor->server = *std::move(server);
     proctor_ = std::move(proctor);
-    for (auto& node : nodes_) {
-      reeve::v1::WatchResponse table;
-      table.mutable_delta()->set_snapshot(true);
-      auto& instance = *table.mutable_delta()->add_changes()->mutable_instance();
-      instance.set_horde("radix");
-      instance.set_api("proctor1");
-      instance.set_inst("proctor1_1");
-      instance.set_net_id(proctor_->server->net_id());
-      instance.set_status(registry::v1::STATUS_SERVING);
-      node->reeve.proctors.Send(table);
-    }
+    for (std::size_t i = 0; i < announced_; ++i) Announce(*nodes_[i]);
+  }
+
+  // Node `node` learns where the proctor is.
+  void Announce(FakeNode& node) {
+    reeve::v1::WatchResponse table;
+    table.mutable_delta()->set_snapshot(true);
+    auto& instance = *table.mutable_delta()->add_changes()->mutable_instance();
+    instance.set_horde("radix");
+    instance.set_api("proctor1");
+    instance.set_inst("proctor1_0");
+    instance.set_net_id(proctor_->server->net_id());
+    instance.set_status(registry::v1::STATUS_SERVING);
+    node.reeve.proctors.Send(table);
   }
 
   // Node `i` hears of the leader, and grants it its lease.
@@ -224,6 +227,8 @@ class ProctorTest : public testing::Test {
 
   std::filesystem::path folder_;
   std::chrono::seconds lease_ = 600s;
+  Duration settle_ = 3s;
+  std::size_t announced_ = kNodes;  // nodes that learn at once where a new proctor is
   std::size_t leader_ = 0;
   std::int64_t epoch_ = 0;
   std::vector<std::unique_ptr<FakeNode>> nodes_;
@@ -235,8 +240,8 @@ TEST_F(ProctorTest, AManifestIsConformedToAndScaledAndRemoved) {
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); })) << "the built-in services";
-  EXPECT_EQ(CountOf("pastiche1_1"), 3);
-  EXPECT_EQ(CountOf("healthminder1_1"), 1);
+  EXPECT_EQ(CountOf("pastiche1_0"), 3);
+  EXPECT_EQ(CountOf("healthminder1_0"), 1);
 
   const auto applied = ApplySoon(2, Galumph("galumph2_3", "pick(galumph, 3, ALL)"));
   ASSERT_TRUE(applied.ok()) << applied.status();
@@ -255,7 +260,7 @@ TEST_F(ProctorTest, AManifestIsConformedToAndScaledAndRemoved) {
 
   ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 0, ALL)")).ok());
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && CountOf("galumph2_3") == 0; }));
-  EXPECT_EQ(CountOf("pastiche1_1"), 3);
+  EXPECT_EQ(CountOf("pastiche1_0"), 3);
 }
 
 TEST_F(ProctorTest, ANewVersionStartsBesideTheOldWhichGoesOnlyWhenItServes) {
@@ -300,6 +305,23 @@ TEST_F(ProctorTest, WhatWasAcknowledgedSurvivesTheLeader) {
   EXPECT_EQ(second->revision(), applied->revision() + 1);
 }
 
+TEST_F(ProctorTest, WhatWasAcknowledgedSurvivesThatAllNodesRestart) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)")).ok());
+  proctor_ = nullptr;
+  for (auto& dean : deans_) dean = nullptr;
+  for (auto& node : nodes_) {
+    const std::lock_guard lock(node->picket.mutex);
+    node->picket.plugins.clear();
+    node->picket.Tell();
+  }
+  Lead(2, 2);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 2); }));
+  EXPECT_EQ(CountOf("galumph2_3"), 3);
+}
+
 TEST_F(ProctorTest, ARestartedProctorOfTheSameEpochGoesOn) {
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
@@ -314,7 +336,14 @@ TEST_F(ProctorTest, ARestartedProctorOfTheSameEpochGoesOn) {
     return count;
   };
   const std::size_t before = orders();
+  settle_ = 300s;
+  announced_ = 2;
   StartProctor();
+  ASSERT_TRUE(Eventually([&] {
+    const std::string message(StatusOf(0).status().message());
+    return message.find("waits for the nodes: 2 of 3") != std::string::npos;
+  })) << "a quorum told it what was decided, but a node is missing";
+  Announce(*nodes_[2]);
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1) && StatusOf(0)->revision() == 1; }));
   EXPECT_EQ(orders(), before) << "nothing is started or stopped again";
 }
@@ -331,7 +360,7 @@ TEST_F(ProctorTest, WithoutAQuorumNothingIsStartedOrStopped) {
   }
   Lead(0, 1);
   StartDean(0);
-  ASSERT_TRUE(Eventually([&] { return CountOf("pastiche1_1") == 1; })) << "needs no group";
+  ASSERT_TRUE(Eventually([&] { return CountOf("pastiche1_0") == 1; })) << "needs no group";
   ASSERT_TRUE(Eventually([&] {
     const auto status = StatusOf(0);
     return absl::IsFailedPrecondition(status.status()) &&
@@ -340,7 +369,7 @@ TEST_F(ProctorTest, WithoutAQuorumNothingIsStartedOrStopped) {
   }));
   const auto applied = Apply(0, Galumph("galumph2_3", "pick(galumph, 1, ALL)"));
   EXPECT_EQ(applied.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(nodes_[0]->picket.orders, ElementsAre("start pastiche1_1"));
+  EXPECT_THAT(nodes_[0]->picket.orders, ElementsAre("start pastiche1_0"));
 
   StartDean(1);  // now there is a quorum, which knows that nobody asked for the stray
   StartDean(2);
@@ -396,7 +425,7 @@ TEST_F(ProctorTest, ADatabaseThatIsBrokenKeepsItsNodeOutButNotTheOthers) {
   ASSERT_TRUE(applied.ok()) << applied.status();
   ASSERT_TRUE(Eventually([&] { return CountOf("galumph2_3") == 2; }));
   EXPECT_EQ(nodes_[2]->picket.CountOf("galumph2_3"), 0);
-  EXPECT_EQ(nodes_[2]->picket.CountOf("pastiche1_1"), 1) << "its dean lives";
+  EXPECT_EQ(nodes_[2]->picket.CountOf("pastiche1_0"), 1) << "its dean lives";
 }
 
 TEST_F(ProctorTest, ANodeThatIsCutOffKeepsWhatItRuns) {

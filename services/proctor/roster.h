@@ -23,7 +23,7 @@ class Roster {
   // Requires: both > 0. Until a node is believed lost for good, its instances are not placed
   // elsewhere; a longer grace means fewer moves, and later replacement. A shorter time to settle
   // means that a new leader plans sooner, and may move what a slow node still runs.
-  explicit Roster(Duration grace = 5s, Duration settle = 3s) : grace_(grace), settle_(settle) {}
+  Roster(Duration grace, Duration settle) : grace_(grace), settle_(settle) {}
 
   // Planning may begin once the nodes are there.
   void Begin(Instant now);

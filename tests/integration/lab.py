@@ -107,10 +107,10 @@ class Lab:
                 return member["node"], member["epoch"]
         return None
 
-    def serving(self, node=None):
-        """The set of (node, inst) that serve, as `node` sees it."""
+    def serving(self, node=None, key="inst"):
+        """The set of (node, inst) that serve, as `node` sees it; of (node, api) with that as the key."""
         services = self.try_json("services", *(["--node", node] if node else [])) or []
-        return {(each["node"], each["inst"]) for each in services if each["status"] == "serving"}
+        return {(each["node"], each[key]) for each in services if each["status"] == "serving"}
 
     def logs(self, lines=15):
         """The ends of all logs, for a test that failed."""

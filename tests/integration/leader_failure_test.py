@@ -20,9 +20,9 @@ class LeaderFailureTest(unittest.TestCase):
         """Waits until every survivor follows one new leader and sees all that serves; returns it."""
         survivors = [node for node in NODES if node not in dead]
         expected = {
-            (node, inst)
+            (node, api)
             for node in survivors
-            for inst in ("flock1_0", "heartbeater1_0", "reeve1_0", "picket1_0", "dean1_0", "pastiche1_0")
+            for api in ("flock1", "heartbeater1", "reeve1", "picket1", "dean1", "pastiche1")
         }
 
         def settled():
@@ -30,9 +30,9 @@ class LeaderFailureTest(unittest.TestCase):
             if len(leaders) != 1 or None in leaders:
                 return None
             leader = leaders.pop()
-            wanted = expected | {(leader[0], "steward1_0"), (leader[0], "proctor1_0")}
+            wanted = expected | {(leader[0], "steward1"), (leader[0], "proctor1")}
             for node in survivors:
-                serving = self.lab.serving(node)
+                serving = self.lab.serving(node, "api")
                 if not wanted <= serving or any(where in dead for where, _ in serving):
                     return None
             return leader

@@ -118,6 +118,7 @@ ClusterOptions OptionsFor(const ScenarioOptions& options) {
   cluster.network.loss = options.loss;
   cluster.seed = options.seed;
   cluster.tunables = options.tunables;
+  if (options.false_at_most != 0) cluster.at_most = options.false_at_most;
   if (options.name != "swarm") return cluster;
   Random random(options.seed);
   cluster.drift_ppm = 10000;

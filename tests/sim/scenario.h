@@ -21,8 +21,8 @@ struct ScenarioOptions {
   double loss = 0;
   std::uint32_t at_most = 0;  // 0: `nodes`
   std::uint64_t seed = 1;
-  flock::Tunables tunables;  // of the nodes; weakened on purpose by tests
-  std::uint32_t quorum_override = 0;
+  flock::Tunables tunables;         // of the nodes; weakened on purpose by tests
+  std::uint32_t false_at_most = 0;  // a lie in the charter, for tests; 0: none
 };
 
 // Times are virtual; nodes count from 0.
