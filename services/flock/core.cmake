@@ -5,3 +5,8 @@ radix_core(flock
           node_leadership.cc node_receive.cc node_send.cc packet_codec.cc packet_protection.cc
           pair_keys.cc prober.cc session_tokens.cc standing.cc suspicion.cc
   DEPS radix_core_confab PkgConfig::sodium absl::status absl::statusor)
+
+foreach(test handshake key_ring lease member_table membership packet_codec packet_protection
+        pair_keys replay_window suspicion)
+  radix_test(${test}_test.cc DEPS radix_core_flock)
+endforeach()

@@ -64,6 +64,7 @@ void Candidacy::Recount(Instant now) {
     sealed_reported_ = false;
     // Everybody hears of it at once, with the next renewal.
     for (Voter& voter : voters_) {
+      voter.knows = false;
       if (!voter.awaiting) voter.ask_next = now;
     }
   }
@@ -154,6 +155,7 @@ std::optional<LeaseAsk> Candidacy::AskFor(const MemberId& member, std::uint64_t 
   ask.charter_digest = charter_digest;
   if (const auto until = sealed_until(now)) {
     ask.sealed_epoch = sealed_;
+    voter.knows = sealed_ == asking_;
     ask.sealed_for_usec = static_cast<std::uint32_t>((*until - now).count() / 1000);
   }
   return ask;
@@ -180,6 +182,7 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
   if (grant.epoch == asking_) {
     voter.until = std::max(voter.until, until);
     Recount(now);
+    if (sealed_ == asking_ && !voter.knows) voter.ask_next = now;
   } else if (grant.epoch > used_) {
     // An answer under an epoch that we have moved past since: ask again under the new one.
     voter.ask_next = now;
@@ -191,9 +194,14 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
   Voter& voter = VoterOf(from);
   if (!voter.awaiting || refusal.sequence != voter.sequence) return;
   voter.awaiting = false;
+  // A booting member knows when it will grant; another holder may give back any time before. Once
+  // sealed, everybody is asked each second anyway, because the request says so.
   const Duration wait = std::chrono::microseconds(refusal.retry_after_usec);
-  voter.ask_next =
-      now + (wait > 0ms ? std::clamp<Duration>(wait, 1ms, 1s) : tunables_.request_interval);
+  const bool booting = refusal.reason == RefusalReason::kBooting;
+  const Duration most = !booting       ? tunables_.request_interval
+                        : sealed_ != 0 ? tunables_.renew_interval
+                                       : LengthenedLease(tunables_);
+  voter.ask_next = now + (wait > 0ms ? std::clamp<Duration>(wait, 1ms, most) : most);
   if (refusal.reason == RefusalReason::kCharter) voter.ask_next = now + 5s;
   const std::uint64_t promised = refusal.promised_epoch;
   if (refusal.reason != RefusalReason::kEpoch || promised < asking_ ||

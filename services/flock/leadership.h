@@ -68,6 +68,7 @@ class Candidacy {
     MemberId id;
     std::uint32_t sequence = 0;  // of the last request
     bool awaiting = false;       // an answer to it
+    bool knows = false;          // the last request said that we are sealed under this epoch
     std::uint64_t echo = 0;      // the last answer heard
     Instant asked_at{};          // when the last request was first sent
     Instant ask_next{};

@@ -1,6 +1,7 @@
 #include "services/flock/member_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <tuple>
 
@@ -18,8 +19,6 @@ std::uint64_t HashOf(const Member& member) {
              (std::uint64_t{member.slot} << 32 | member.incarnation));
 }
 
-std::uint32_t Spread(std::uint32_t slot) { return slot * 0x9e3779b1U; }
-
 }  // namespace
 
 bool IsLater(const Record& record, const Member& member) {
@@ -28,22 +27,26 @@ bool IsLater(const Record& record, const Member& member) {
 }
 
 MemberTable::MemberTable(std::uint32_t slots)
-    : slots_(slots), index_(16, 0), words_((std::size_t{slots} + 63) / 64) {}
+    : slots_(slots), index_(16), words_((std::size_t{slots} + 63) / 64) {}
 
-std::size_t MemberTable::Place(std::uint32_t slot) const {
+std::size_t MemberTable::Home(std::uint32_t slot) const {
+  return (slot * 0x9e3779b1U) >> (32 - std::countr_zero(index_.size()));
+}
+
+std::size_t MemberTable::Locate(std::uint32_t slot) const {
   const std::size_t mask = index_.size() - 1;
-  std::size_t place = Spread(slot) & mask;
-  while (index_[place] != 0 && members_[index_[place] - 1].slot != slot) place = (place + 1) & mask;
+  std::size_t place = Home(slot);
+  while (index_[place].member != 0 && index_[place].slot != slot) place = (place + 1) & mask;
   return place;
 }
 
 Member* MemberTable::Find(std::uint32_t slot) {
-  const std::uint32_t entry = index_[Place(slot)];
+  const std::uint32_t entry = index_[Locate(slot)].member;
   return entry == 0 ? nullptr : &members_[entry - 1];
 }
 
 const Member* MemberTable::Find(std::uint32_t slot) const {
-  const std::uint32_t entry = index_[Place(slot)];
+  const std::uint32_t entry = index_[Locate(slot)].member;
   return entry == 0 ? nullptr : &members_[entry - 1];
 }
 
@@ -58,9 +61,9 @@ void MemberTable::Grow() {
     members_.reserve(std::max<std::size_t>(16, members_.size() + members_.size() / 4));
   }
   if ((members_.size() + 1) * 4 <= index_.size() * 3) return;
-  index_.assign(index_.size() * 2, 0);
+  index_.assign(index_.size() * 2, {});
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    index_[Place(members_[i].slot)] = static_cast<std::uint32_t>(i) + 1;
+    index_[Locate(members_[i].slot)] = {members_[i].slot, static_cast<std::uint32_t>(i) + 1};
   }
 }
 
@@ -74,7 +77,8 @@ Member& MemberTable::Add(const Record& record) {
   member.incarnation = record.incarnation;
   member.state = record.state;
   member.next_counter = counter_floor_;
-  index_[Place(record.id.slot)] = static_cast<std::uint32_t>(members_.size()) + 1;
+  index_[Locate(record.id.slot)] = {record.id.slot,
+                                    static_cast<std::uint32_t>(members_.size()) + 1};
   members_.push_back(member);
   if (IsLive(record.state)) Toggle(member);
   return members_.back();
@@ -113,24 +117,24 @@ void MemberTable::SetState(Member& member, MemberState state) {
 }
 
 void MemberTable::Remove(std::uint32_t slot) {
-  std::size_t hole = Place(slot);
-  const std::size_t position = index_[hole] - std::size_t{1};
-  assert(position < members_.size() && members_[position].slot == slot);
+  std::size_t hole = Locate(slot);
+  assert(index_[hole].member != 0);
+  const std::size_t position = index_[hole].member - std::size_t{1};
   if (IsLive(members_[position].state)) Toggle(members_[position]);
   counter_floor_ = std::max(counter_floor_, members_[position].next_counter);
   const std::size_t mask = index_.size() - 1;
   // Closes the gap in the probe sequence: moves back what probed past it.
-  index_[hole] = 0;
-  for (std::size_t next = (hole + 1) & mask; index_[next] != 0; next = (next + 1) & mask) {
-    const std::size_t home = Spread(members_[index_[next] - 1].slot) & mask;
+  index_[hole] = {};
+  for (std::size_t next = (hole + 1) & mask; index_[next].member != 0; next = (next + 1) & mask) {
+    const std::size_t home = Home(index_[next].slot);
     if (((next - home) & mask) >= ((next - hole) & mask)) {
       index_[hole] = index_[next];
-      index_[next] = 0;
+      index_[next] = {};
       hole = next;
     }
   }
   if (position + 1 != members_.size()) {
-    index_[Place(members_.back().slot)] = static_cast<std::uint32_t>(position) + 1;
+    index_[Locate(members_.back().slot)].member = static_cast<std::uint32_t>(position) + 1;
     members_[position] = members_.back();
   }
   members_.pop_back();

@@ -31,6 +31,7 @@ struct Member {
   std::uint32_t ring_tag = 0;   // the transient key that it uses, as last heard
   std::uint32_t ring_ack = 0;   // the ring that it acknowledged to us
   ReplayWindow window;          // of its counters
+  std::uint64_t proven_at = 0;  // the counter with which it proved itself
   std::uint64_t next_counter = 1;
   Instant heard_at = kNever;     // its last authenticated datagram; of the dead: when they died
   Instant hears_us_at = kNever;  // when it last reported hearing us
@@ -91,6 +92,10 @@ class MemberTable {
   std::size_t memory_bytes() const;
 
  private:
+  struct Place {
+    std::uint32_t slot = 0;
+    std::uint32_t member = 0;  // its place in members_, plus one; 0: free
+  };
   struct Word {
     std::uint64_t live = 0;
     std::uint64_t hash = 0;
@@ -98,11 +103,12 @@ class MemberTable {
 
   void Toggle(const Member& member);  // enters a live member into the digests, or takes it out
   void Grow();
-  std::size_t Place(std::uint32_t slot) const;
+  std::size_t Locate(std::uint32_t slot) const;
+  std::size_t Home(std::uint32_t slot) const;
 
   std::uint32_t slots_;
   std::vector<Member> members_;
-  std::vector<std::uint32_t> index_;  // open addressing by slot: place in members_ + 1; 0: free
+  std::vector<Place> index_;  // open addressing by slot
   std::vector<Word> words_;
   std::uint32_t live_count_ = 0;
   std::uint64_t view_hash_ = 0;

@@ -143,7 +143,10 @@ void Flock::Node::TickProber(Instant now) {
         suspect ? std::optional<NewsItem>(membership_.ItemFor(step->target.slot)) : std::nullopt);
     if (step->kind == Kind::kIndirect || step->kind == Kind::kDoor) {
       for (std::uint32_t i = 0; i < config_.tunables.indirect_probes; ++i) {
-        const Member* const relay = RandomPeer();
+        const Member* relay = nullptr;
+        for (int draws = 0; draws < 8 && (relay == nullptr || !relay->proven); ++draws) {
+          relay = RandomPeer();
+        }
         if (relay == nullptr || relay->slot == step->target.slot || !relay->proven) continue;
         Writer body = Begin(relay->id(), now);
         Append(PingRequest{step->target, step->sequence}, body);

@@ -87,7 +87,8 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   }
   if (!member->proven) {
     member->proven = true;
-    member->window.StartAt(welcome->counter - 1);
+    member->window.StartAt(welcome->counter);
+    member->proven_at = welcome->counter;
   }
   member->heard_at = member->hears_us_at = now;
   member->ring_tag = welcome->beat.ring_tag;

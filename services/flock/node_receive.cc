@@ -66,6 +66,13 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
     AnswerUnproven(packet, now);
     return;
   }
+  // What was sent before the datagram that proved the sender, but came after it, must itself show
+  // that it is of this time: whether it came before, in an earlier acquaintance, is not known.
+  if (header.counter < membership_.table().Find(header.sender.slot)->proven_at &&
+      !(body->ack && tokens_.IsValid(body->ack->token, header.sender, now))) {
+    ++counters_.dropped_replayed;
+    return;
+  }
   membership_.table().Find(header.sender.slot)->window.Accept(header.counter);
   ++counters_.accepted;
   last_authentic_ = now;
@@ -90,7 +97,8 @@ bool Flock::Node::Prove(Incoming& packet, Instant now) {
   Member* const member = membership_.Prove(*record, now);
   if (member == nullptr) return false;
   member->proven = true;
-  member->window.StartAt(packet.counter - 1);
+  member->window.StartAt(packet.counter);
+  member->proven_at = packet.counter;
   packet.proven = true;
   return true;
 }

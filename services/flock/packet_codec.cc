@@ -237,7 +237,7 @@ std::optional<Header> DecodeHeader(std::span<const std::uint8_t> datagram) {
   header.key_tag = in.U32();
   header.sender = in.Id();
   header.counter = in.U64();
-  if (header.sender.boot == 0) return std::nullopt;
+  if (header.sender.boot == 0 || header.counter == 0) return std::nullopt;
   return header;
 }
 

@@ -53,6 +53,11 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
   for (std::size_t i = 0; i < probes_.size(); ++i) {
     Probe& probe = probes_[i];
     if (probe.due > now) continue;
+    const Member* const target = members.Find(probe.target.slot);
+    if (target == nullptr || target->id() != probe.target || target->heard_at > probe.since) {
+      probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i--));
+      continue;
+    }
     if (probe.tries < kTries) return Advance(probe, now);
     // Relays that report, even of failure, say that it is not this node that is sick.
     if (probe.reports == 0 && members.live_count() > 2) {
@@ -67,7 +72,7 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
   next_probe_ = now + random.Between(interval * 9 / 10, interval * 11 / 10);
   const Member* const target = Choose(members, self, random);
   if (target == nullptr) return std::nullopt;
-  probes_.push_back({target->id(), ++sequence_, 0, 0, now});
+  probes_.push_back({target->id(), ++sequence_, 0, 0, now, now});
   return Advance(probes_.back(), now);
 }
 

@@ -29,10 +29,11 @@ struct ProbeStep {
   std::uint32_t sequence = 0;
 };
 
-// One member is probed per interval, the longest unheard of a few random ones. An unanswered probe
-// is tried three times, the second and third time through others as well. A node whose probes fail
-// while its relays are silent too grows slower in its verdicts (Lifeguard's local health), so that
-// a sick node does not get its neighbours expelled. Not thread-safe.
+// One member is probed per interval, the longest unheard of a few random ones; whatever is heard
+// from it answers the probe. An unanswered probe is tried three times, the second and third time
+// through others as well. A node whose probes fail while its relays are silent too grows slower in
+// its verdicts (Lifeguard's local health), so that a sick node does not get its neighbours
+// expelled. Not thread-safe.
 //
 // Sources: Das, Gupta and Motivala, "SWIM", DSN 2002; Dadgar, Phillips and Currey, "Lifeguard",
 // DSN-W 2018.
@@ -69,6 +70,7 @@ class Prober {
     std::uint32_t sequence = 0;
     std::uint32_t tries = 0;
     std::uint32_t reports = 0;  // of relays that had no answer either
+    Instant since;
     Instant due;
   };
   struct Relay {

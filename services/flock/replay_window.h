@@ -31,15 +31,17 @@ class ReplayWindow {
     }
   }
 
-  // Starts afresh at `counter`, which counts as seen, like all below it.
+  // Starts afresh just below `counter`, of which nothing was seen; see Member::proven_at for what
+  // guards the 63 before it. Requires: counter > 0.
   void StartAt(std::uint64_t counter) {
-    greatest_ = counter;
-    seen_ = ~std::uint64_t{0};
+    greatest_ = counter - 1;
+    seen_ = 0;
+    if (greatest_ < 64) seen_ |= std::uint64_t{1} << greatest_;  // 0 is never used as a counter
   }
 
  private:
   std::uint64_t greatest_ = 0;
-  std::uint64_t seen_ = 1;  // bit i: greatest_ - i was seen; 0 is never used as a counter
+  std::uint64_t seen_ = 1;  // bit i: greatest_ - i was seen
 };
 
 }  // namespace radix::flock

@@ -1,0 +1,143 @@
+#include "services/flock/handshake.h"
+
+#include <gtest/gtest.h>
+#include <sodium.h>
+
+#include <array>
+#include <vector>
+
+#include "services/flock/key_ring.h"
+
+namespace radix::flock {
+namespace {
+
+struct Side {
+  Side(std::uint32_t slot, const std::vector<Key>& keys, const std::string& bloc,
+       std::uint8_t seed = 0)
+      : self{{slot, slot + 100U}, *IpAddress::Parse("10.0.0." + std::to_string(slot))},
+        secrets(Key{static_cast<std::uint8_t>(slot), seed}),
+        protection(bloc),
+        ring(keys),
+        handshake(protection, ring, secrets) {}
+
+  Destination self;
+  KeyStream secrets;
+  PacketProtection protection;
+  SecondaryRing ring;
+  Handshake handshake;
+};
+
+class HandshakeTest : public testing::Test {
+ protected:
+  HandshakeTest() { EXPECT_GE(sodium_init(), 0); }
+
+  std::vector<std::uint8_t> Hello(Side& from, const Side& to) {
+    std::array<std::uint8_t, kDatagramSizeMax> out{};
+    const std::size_t size =
+        from.handshake.WriteHello(from.self.id, {{to.self.id.slot, 0}, to.self.address}, now_, out);
+    return {out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size)};
+  }
+  std::vector<std::uint8_t> Answer(Side& from, const std::vector<std::uint8_t>& hello,
+                                   const Side& to) {
+    const auto opened = from.handshake.OpenHello(*DecodeHeader(hello), from.self, hello);
+    if (!opened) return {};
+    const Ranking ranking(1);
+    KeyRing ring(ranking, {0, 0, from.self.id}, Key{9}, 60s, now_);
+    ring.Prepare(0, from.self.id, Key{8});
+    ring.Advance(now_);
+    ring.Prepare(0, from.self.id, Key{7});
+    std::array<std::uint8_t, KeyRing::kEncodedSizeMax> encoded{};
+    Writer writer(encoded);
+    ring.Encode(writer);
+    Welcome welcome;
+    welcome.sender = {from.self.id, 3, MemberState::kAlive, 4};
+    welcome.counter = 12;
+    welcome.about_you = Record{to.self.id, 1, MemberState::kDead, 2};
+    welcome.secondary_keys = {Key{1}, Key{2}, Key{3}};
+    welcome.ring.assign(writer.written().begin(), writer.written().end());
+    std::array<std::uint8_t, kDatagramSizeMax> out{};
+    const std::size_t size = from.handshake.WriteWelcome(*opened, welcome, to.self, now_, out);
+    return {out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size)};
+  }
+
+  Instant now_{100s};
+  Side ann_{1, {Key{1}}, "blue"};
+  Side bob_{2, {Key{1}}, "blue"};
+};
+
+TEST_F(HandshakeTest, AHelloIsAnsweredByAWelcomeThatIsNeverLonger) {
+  const auto hello = Hello(ann_, bob_);
+  const auto welcome = Answer(bob_, hello, ann_);
+  ASSERT_FALSE(welcome.empty());
+  EXPECT_LE(welcome.size(), hello.size());
+  const auto opened = ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_);
+  ASSERT_TRUE(opened.has_value());
+  EXPECT_EQ(opened->sender.id, bob_.self.id);
+  EXPECT_EQ(opened->counter, 12U);
+  EXPECT_EQ(opened->about_you->state, MemberState::kDead);
+  EXPECT_EQ(opened->secondary_keys.size(), 3U);
+}
+
+TEST_F(HandshakeTest, AWelcomeOpensOnceAndOnlyForWhomItWasMade) {
+  const auto hello = Hello(ann_, bob_);
+  const auto welcome = Answer(bob_, hello, ann_);
+  Side eve(1, {Key{1}}, "blue", 5);  // the same address and key, but not the author
+  Hello(eve, bob_);
+  EXPECT_FALSE(eve.handshake.OpenWelcome(*DecodeHeader(welcome), eve.self, welcome, now_));
+  EXPECT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+  EXPECT_FALSE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+}
+
+TEST_F(HandshakeTest, AReplayedHelloGetsAnAnswerThatNoLongerOpens) {
+  const auto hello = Hello(ann_, bob_);
+  const auto first = Answer(bob_, hello, ann_);
+  ASSERT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(first), ann_.self, first, now_));
+  const auto second = Answer(bob_, hello, ann_);
+  ASSERT_FALSE(second.empty());
+  EXPECT_FALSE(ann_.handshake.OpenWelcome(*DecodeHeader(second), ann_.self, second, now_));
+}
+
+TEST_F(HandshakeTest, OtherBlocsAndOtherKeysDoNotEvenAnswer) {
+  Side other_bloc(2, {Key{1}}, "green");
+  Side other_key(2, {Key{5}}, "blue");
+  const auto hello = Hello(ann_, bob_);
+  EXPECT_TRUE(Answer(other_bloc, hello, ann_).empty());
+  EXPECT_TRUE(Answer(other_key, hello, ann_).empty());
+  // Nor a node at another address, to which somebody carried it.
+  Side elsewhere(3, {Key{1}}, "blue");
+  EXPECT_TRUE(Answer(elsewhere, hello, ann_).empty());
+}
+
+TEST_F(HandshakeTest, ANodeThatMissedOneRotationIsLetInAndBroughtUpToDate) {
+  Side rotated(2, {Key{6}, Key{1}}, "blue");
+  const auto welcome = Answer(rotated, Hello(ann_, rotated), ann_);
+  EXPECT_FALSE(welcome.empty());
+  EXPECT_TRUE(ann_.ring.Adopt({Key{6}, Key{1}}));
+  EXPECT_EQ(ann_.ring.current().key, Key{6});
+  EXPECT_FALSE(ann_.ring.Adopt({Key{9}, Key{8}}));  // knows nothing of ours
+  EXPECT_FALSE(rotated.ring.Adopt({Key{6}}));       // nothing newer
+}
+
+TEST_F(HandshakeTest, NoAlteredHelloOrWelcomeOpens) {
+  const auto hello = Hello(ann_, bob_);
+  const auto welcome = Answer(bob_, hello, ann_);
+  for (std::size_t at = 0; at < hello.size(); at += 3) {
+    auto altered = hello;
+    altered[at] ^= 1;
+    if (DecodeHeader(altered)) {
+      EXPECT_TRUE(Answer(bob_, altered, ann_).empty()) << at;
+    }
+  }
+  for (std::size_t at = 0; at < welcome.size(); at += 3) {
+    auto altered = welcome;
+    altered[at] ^= 1;
+    const auto header = DecodeHeader(altered);
+    if (header) {
+      EXPECT_FALSE(ann_.handshake.OpenWelcome(*header, ann_.self, altered, now_)) << at;
+    }
+  }
+  EXPECT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+}
+
+}  // namespace
+}  // namespace radix::flock

@@ -1,0 +1,139 @@
+#include "services/flock/membership.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "services/confab/random.h"
+
+namespace radix::flock {
+namespace {
+
+constexpr MemberId kSelf{0, 100};
+constexpr MemberId kTeller{1, 101};
+constexpr MemberId kOther{2, 102};
+
+class MembershipTest : public testing::Test {
+ protected:
+  static NewsItem Item(const MemberId& id, std::uint32_t incarnation,
+                       MemberState state = MemberState::kAlive,
+                       std::vector<std::uint32_t> accusers = {}) {
+    NewsItem item;
+    item.record = {id, incarnation, state, 1};
+    for (const std::uint32_t accuser : accusers) {
+      item.accusers[item.accuser_count++] = accuser;
+    }
+    return item;
+  }
+  void Hear(const NewsItem& item) { membership_.MergeHearsay(item, kTeller, false, now_); }
+  MemberState StateOf(const MemberId& id) { return membership_.table().Find(id.slot)->state; }
+
+  Instant now_{100s};
+  std::vector<Event> events_;
+  Membership membership_{Tunables{}, 50, {kSelf, 1, MemberState::kAlive, 1}, events_, now_};
+};
+
+TEST_F(MembershipTest, RefutesWhatIsSaidOfItself) {
+  Hear(Item(kSelf, 1, MemberState::kSuspect, {1}));
+  EXPECT_EQ(membership_.self().incarnation, 2U);
+  Hear(Item(kSelf, 5, MemberState::kDead));
+  EXPECT_EQ(membership_.self().incarnation, 6U);
+  Hear(Item(kSelf, 3, MemberState::kAlive));  // an old truth
+  EXPECT_EQ(membership_.self().incarnation, 6U);
+  Hear(Item({0, 77}, 8));  // an earlier boot of ours, still on the lists
+  EXPECT_EQ(membership_.self().incarnation, 9U);
+  EXPECT_EQ(membership_.table().Find(0)->incarnation, 9U);
+}
+
+TEST_F(MembershipTest, HearsayListsAndSuspectsButNeverRemoves) {
+  Hear(Item(kOther, 1, MemberState::kDead));
+  EXPECT_EQ(membership_.table().Find(2), nullptr);
+  Hear(Item(kOther, 1));
+  EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+  Hear(Item(kOther, 1, MemberState::kDead));
+  EXPECT_EQ(StateOf(kOther), MemberState::kSuspect);
+  Hear(Item(kOther, 2));
+  EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+  EXPECT_EQ(events_.back().kind, EventKind::kRefuted);
+}
+
+TEST_F(MembershipTest, RemovesASuspectThatDoesNotRefuteAndSaysWhoAccused) {
+  Hear(Item(kOther, 1));
+  Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
+  EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});  // it hears of it first
+  now_ += Tunables{}.suspicion_shortest;
+  membership_.HandleTimeout(now_);
+  EXPECT_EQ(StateOf(kOther), MemberState::kDead);
+  EXPECT_EQ(events_.back().kind, EventKind::kDied);
+  EXPECT_EQ(events_.back().value, 3U);
+  Hear(Item(kOther, 1));  // others still list it: it is asked to refute, not believed
+  EXPECT_EQ(StateOf(kOther), MemberState::kDead);
+  EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});
+  Hear(Item(kOther, 2));
+  EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+}
+
+TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
+  Member* member = membership_.Prove({kOther, 1, MemberState::kAlive, 1}, now_);
+  member->proven = true;
+  Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
+  now_ += Tunables{}.suspicion_shortest;
+  member->heard_at = member->hears_us_at = now_ - 100ms;
+  membership_.HandleTimeout(now_);
+  EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+}
+
+TEST_F(MembershipTest, ANewBootReplacesTheOldOneAndNotTheOtherWayRound) {
+  Hear(Item(kOther, 3));
+  const MemberId rebooted{2, 55};
+  EXPECT_EQ(membership_.Prove({rebooted, 1, MemberState::kAlive, 1}, now_), nullptr);
+  EXPECT_NE(membership_.Prove({rebooted, 4, MemberState::kAlive, 1}, now_), nullptr);
+  EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
+  EXPECT_EQ(events_.back().evidence, Evidence::kReplacedByBoot);
+  Hear(Item(kOther, 3));
+  EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
+  EXPECT_EQ(membership_.table().live_count(), 2U);
+}
+
+TEST_F(MembershipTest, AbsurdIncarnationsAreRefused) {
+  Hear(Item(kOther, 1));
+  Hear(Item(kOther, 1 + (1U << 17)));
+  EXPECT_EQ(membership_.table().Find(2)->incarnation, 1U);
+  Hear(Item(kSelf, 0xFFFFFFFF, MemberState::kDead));
+  EXPECT_EQ(membership_.self().incarnation, 1U);
+  Hear(Item({49, 1}, 1));
+  Hear(Item({50, 1}, 1));  // no such slot
+  EXPECT_EQ(membership_.table().live_count(), 3U);
+}
+
+TEST_F(MembershipTest, ForgetsTombstonesInTheEnd) {
+  Hear(Item(kOther, 1));
+  membership_.MarkLeft(*membership_.table().Find(2), now_);
+  EXPECT_EQ(events_.back().kind, EventKind::kLeft);
+  membership_.HandleTimeout(now_ + Tunables{}.tombstone);
+  EXPECT_NE(membership_.table().Find(2), nullptr);
+  membership_.HandleTimeout(now_ + Tunables{}.tombstone + 20s);
+  EXPECT_EQ(membership_.table().Find(2), nullptr);
+}
+
+TEST_F(MembershipTest, ViewsConvergeInWhateverOrderTheSameNewsArrives) {
+  std::vector<NewsItem> items;
+  Random random(3);
+  for (int i = 0; i < 200; ++i) {
+    const auto slot = static_cast<std::uint32_t>(2 + random.Below(20));
+    items.push_back(
+        Item({slot, 1 + random.Below(3)}, static_cast<std::uint32_t>(1 + random.Below(5))));
+  }
+  std::uint64_t hash = 0;
+  for (int order = 0; order < 20; ++order) {
+    std::vector<Event> events;
+    Membership membership(Tunables{}, 50, {kSelf, 1, MemberState::kAlive, 1}, events, now_);
+    for (const NewsItem& item : items) membership.MergeHearsay(item, kTeller, false, now_);
+    if (order == 0) hash = membership.table().view_hash();
+    EXPECT_EQ(membership.table().view_hash(), hash);
+    random.Shuffle(items);
+  }
+}
+
+}  // namespace
+}  // namespace radix::flock

@@ -1,0 +1,142 @@
+#include "services/flock/packet_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "services/confab/random.h"
+
+namespace radix::flock {
+namespace {
+
+std::vector<std::uint8_t> FullBody() {
+  std::array<std::uint8_t, kDatagramSizeMax> buffer{};
+  Writer out(buffer);
+  Encode(Beat{3, Beat::kHearsYou, 77, 99}, out);
+  Append(Ping{11, 12, Ping::kIntroduceYourself}, out);
+  Append(Ack{13, 14}, out);
+  Append(PingRequest{{15, 16}, 17}, out);
+  Append(PingReport{18, true}, out);
+  const std::array<std::uint8_t, 8> hashes{1, 2, 3, 4, 5, 6, 7, 8};
+  Append(Summary{2, hashes}, out);
+  const std::array<std::uint8_t, 24> words{};
+  Append(Words{3, true, words}, out);
+  const Record record{{20, 21}, 22, MemberState::kDead, 23};
+  AppendRecords(std::span(&record, 1), out);
+  NewsItem item;
+  item.record = record;
+  item.accuser_count = 2;
+  item.accusers = {30, 31, 0};
+  AppendNews(std::span(&item, 1), out);
+  Append(KeyTell{true, Key{1, 2, 3}}, out);
+  AppendIntroductionAsk(out);
+  AppendIntroduction(hashes, out);
+  AppendLeave(out);
+  Append(LeaseAsk{40, 41, 42, 43, 44, 45}, out);
+  Append(LeaseGrant{46, 47, 48}, out);
+  Append(LeaseRefusal{49, RefusalReason::kRank, 50, 51}, out);
+  Append(GiveBack{52}, out);
+  AppendRing(hashes, out);
+  AppendRingAck(53, out);
+  EXPECT_TRUE(out.ok());
+  return {out.written().begin(), out.written().end()};
+}
+
+TEST(PacketCodecTest, ReadsWhatItWrote) {
+  const std::vector<std::uint8_t> bytes = FullBody();
+  const auto body = DecodeBody(bytes, true);
+  ASSERT_TRUE(body.has_value());
+  EXPECT_EQ(body->beat.incarnation, 3U);
+  EXPECT_EQ(body->beat.view_hash, 99U);
+  EXPECT_EQ(body->ping->token, 11U);
+  EXPECT_EQ(body->ack->sequence, 14U);
+  EXPECT_EQ(body->ping_request->target, (MemberId{15, 16}));
+  EXPECT_TRUE(body->ping_report->answered);
+  EXPECT_EQ(body->summary->hashes.size(), 8U);
+  EXPECT_TRUE(body->words->reply);
+  Reader records(body->records);
+  EXPECT_EQ(DecodeRecord(records).fingerprint, 23U);
+  Reader news(body->news);
+  EXPECT_EQ(DecodeNewsItem(news).accusers[1], 31U);
+  EXPECT_EQ(body->key_tell->public_key[2], 3);
+  EXPECT_TRUE(body->introduction_ask && body->introduction && body->leave);
+  EXPECT_EQ(body->ask->charter_digest, 43U);
+  EXPECT_EQ(body->grant->answer, 48U);
+  EXPECT_EQ(body->refusal->reason, RefusalReason::kRank);
+  EXPECT_EQ(body->give_back->epoch, 52U);
+  EXPECT_EQ(body->ring_ack, 53U);
+}
+
+TEST(PacketCodecTest, TakesLeasesAndKeysOnlyFromPairs) {
+  EXPECT_FALSE(DecodeBody(FullBody(), false).has_value());
+  std::array<std::uint8_t, 100> buffer{};
+  Writer out(buffer);
+  Encode(Beat{}, out);
+  Append(GiveBack{1}, out);
+  EXPECT_TRUE(DecodeBody(out.written(), true).has_value());
+  EXPECT_FALSE(DecodeBody(out.written(), false).has_value());
+}
+
+TEST(PacketCodecTest, RefusesEveryTruncation) {
+  const std::vector<std::uint8_t> bytes = FullBody();
+  std::size_t valid = 0;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    if (DecodeBody(std::span(bytes).first(size), true)) ++valid;
+  }
+  EXPECT_EQ(valid, 18U);  // only between two messages, of which there are 18
+}
+
+TEST(PacketCodecTest, RefusesAMessageThatComesTwice) {
+  std::array<std::uint8_t, 100> buffer{};
+  Writer out(buffer);
+  Encode(Beat{}, out);
+  Append(Ack{1, 2}, out);
+  EXPECT_TRUE(DecodeBody(out.written(), false).has_value());
+  Append(Ack{1, 2}, out);
+  EXPECT_FALSE(DecodeBody(out.written(), false).has_value());
+}
+
+TEST(PacketCodecTest, SurvivesAnything) {
+  Random random(1);
+  const std::vector<std::uint8_t> full = FullBody();
+  for (int i = 0; i < 20000; ++i) {
+    std::vector<std::uint8_t> bytes = full;
+    for (std::uint64_t flips = 1 + random.Below(8); flips > 0; --flips) {
+      bytes[random.Below(bytes.size())] = static_cast<std::uint8_t>(random.Next());
+    }
+    bytes.resize(random.Below(bytes.size() + 1));
+    DecodeBody(bytes, true);
+    DecodeHeader(bytes);
+  }
+}
+
+TEST(PacketCodecTest, ReadsAHeaderAndRefusesOthers) {
+  std::array<std::uint8_t, 64> buffer{};
+  Writer out(buffer);
+  Encode(Header{PacketType::kPair, 1, {2, 3}, 4}, out);
+  ASSERT_EQ(out.size(), kHeaderSize);
+  const auto header = DecodeHeader(buffer);
+  ASSERT_TRUE(header.has_value());
+  EXPECT_EQ(header->sender, (MemberId{2, 3}));
+  EXPECT_EQ(header->counter, 4U);
+  EXPECT_FALSE(DecodeHeader(std::span(buffer).first(kHeaderSize + kTagSize - 1)).has_value());
+  for (const std::size_t at : {0, 1, 2, 3}) {
+    auto broken = buffer;
+    broken[at] = 200;
+    EXPECT_FALSE(DecodeHeader(broken).has_value()) << at;
+  }
+  EXPECT_FALSE(DecodeHeader(std::vector<std::uint8_t>(kDatagramSizeMax + 1)).has_value());
+}
+
+TEST(WriterTest, WritesNothingPastItsEnd) {
+  std::array<std::uint8_t, 5> buffer{};
+  Writer out(buffer);
+  out.U32(1);
+  out.U16(2);
+  EXPECT_FALSE(out.ok());
+  EXPECT_EQ(out.size(), 4U);
+}
+
+}  // namespace
+}  // namespace radix::flock

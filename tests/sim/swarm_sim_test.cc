@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/sim/scenario.h"
+
+namespace radix::sim {
+namespace {
+
+ScenarioOptions Swarm(std::size_t nodes, std::uint64_t seed) {
+  ScenarioOptions options;
+  options.name = "swarm";
+  options.nodes = nodes;
+  options.seed = seed;
+  return options;
+}
+
+std::string Texts(const ScenarioResult& result) {
+  std::string texts;
+  for (const std::string& violation : result.violations) texts += violation + "\n";
+  return texts;
+}
+
+class SmallSwarmTest : public testing::TestWithParam<std::size_t> {};
+
+// Loss, one-way and lasting partitions, cut links, pauses, reboots with and without disk, clocks 1
+// % off, datagrams doubled, delayed, replayed and corrupted; then none of it.
+TEST_P(SmallSwarmTest, NeverHasTwoSealedLeadersAndAlwaysOneSoonAfterTheFaults) {
+  const std::size_t nodes = GetParam();
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const auto result = RunScenario(Swarm(nodes, seed));
+    ASSERT_TRUE(result.ok());
+    EXPECT_TRUE(result->violations.empty())
+        << "flock_sim --scenario swarm --nodes " << nodes << " --seed " << seed << "\n"
+        << Texts(*result);
+    EXPECT_TRUE(result->converged) << nodes << " nodes, seed " << seed;
+    EXPECT_LE(result->sealed_ms, 5500) << nodes << " nodes, seed " << seed;
+    EXPECT_LE(result->view_ms, 5500) << nodes << " nodes, seed " << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Nodes, SmallSwarmTest, testing::Values(3, 4, 5, 7, 9));
+
+TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
+  const auto first = RunScenario(Swarm(7, 5));
+  const auto second = RunScenario(Swarm(7, 5));
+  const auto other = RunScenario(Swarm(7, 6));
+  ASSERT_TRUE(first.ok() && second.ok() && other.ok());
+  EXPECT_EQ(first->trace_hash, second->trace_hash);
+  EXPECT_EQ(first->bytes_per_node_mean, second->bytes_per_node_mean);
+  EXPECT_NE(first->trace_hash, other->trace_hash);
+}
+
+TEST(SimulationTest, RefusesOptionsThatMakeNoSense) {
+  ScenarioOptions options;
+  options.name = "tea-party";
+  EXPECT_FALSE(RunScenario(options).ok());
+  options = {};
+  options.nodes = 0;
+  EXPECT_FALSE(RunScenario(options).ok());
+  options = {};
+  options.at_most = 3;
+  EXPECT_FALSE(RunScenario(options).ok());
+}
+
+}  // namespace
+}  // namespace radix::sim
