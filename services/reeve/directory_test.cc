@@ -131,6 +131,16 @@ TEST_F(DirectoryTest, EntriesOfNodesThatFlockSaysAreGoneVanishAtOnce) {
   EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
 }
 
+TEST_F(DirectoryTest, WhatIsOnlyRememberedOfANodeEndsForGoodWhenTheNodeIsGone) {
+  directory_.HandleMembers({Alive(2)});
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
+  ASSERT_TRUE(directory_.HandleGroup(6, Snapshot("s6", {}), kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+  directory_.HandleMembers({Alive(2, false)});
+  directory_.HandleMembers({Alive(2)});
+  EXPECT_THAT(Visible(), IsEmpty());
+}
+
 TEST_F(DirectoryTest, AGoneNodesEntriesThatTheStewardStillHasStayHidden) {
   directory_.HandleMembers({Alive(2, false)});
   ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));

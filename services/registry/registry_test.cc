@@ -137,6 +137,16 @@ TEST(BestFirstTest, PrefersTheGreatestInstThenTheOwnNodeAndPutsDrainingLast) {
               ElementsAre("127.0.0.2:1", "127.0.0.1:1", "127.0.0.2:2", "127.0.0.2:3"));
 }
 
+TEST(BestFirstTest, AmongEqualsEveryNodeComesFirstForItself) {
+  std::vector<Instance> all;
+  for (int i = 1; i <= 8; ++i) {
+    all.push_back(Make("ntp2_4", "n" + std::to_string(i), "127.0.0." + std::to_string(i) + ":1"));
+  }
+  for (const Instance& own : all) {
+    EXPECT_EQ(BestFirst(all, {.node = own.node}).front().net_id, own.net_id);
+  }
+}
+
 TEST(BestFirstTest, SpreadsCallersAndKeepsTheirChoiceWhenAnotherInstanceGoes) {
   std::vector<Instance> all;
   for (int i = 0; i < 4; ++i) {
