@@ -197,13 +197,14 @@ void FlockDriver::HandleIntroduced(const Event& event) {
 
 void FlockDriver::Note(const Event& event, EventLogDriver::Level level, std::string detail) {
   const bool seen_here = event.reporter == core_.self() || event.reporter == MemberId{};
+  const bool told = !seen_here && event.reporter != event.subject;
   log_.Add({.at = confab::WallNow(),
             .kind = std::string(KindName(event.kind)),
             .subject = AddressText(event.subject),
             .reporter = seen_here ? "" : AddressText(event.reporter),
             .epoch = event.epoch,
             .detail = std::move(detail)},
-           level, Describe(event.subject), seen_here ? "" : Describe(event.reporter), event.at);
+           level, Describe(event.subject), told ? Describe(event.reporter) : "", event.at);
 }
 
 void FlockDriver::AskForNames(Instant now) {
