@@ -99,7 +99,7 @@ std::optional<LeaseGranter::Released> LeaseGranter::HandlePersisted(const Promis
   if (!waiting_ || promise.epoch < waiting_->promise.epoch) return std::nullopt;
   const Waiting done = *waiting_;
   waiting_.reset();
-  if (done.given_back) return std::nullopt;
+  if (done.given_back || leaving_) return std::nullopt;
   return Released{done.promise.holder, Answer(done.sequence, now)};
 }
 

@@ -236,7 +236,7 @@ void Flock::Node::TickContact(Instant now) {
 void Flock::Node::TickStanding(Instant now) {
   if (now < next_standing_) return;
   next_standing_ = now + kStandingInterval;
-  const bool led = leader_ && leader_->until > now;
+  const bool led = KnownLeader(now).has_value();
   standing_.Update(membership_.table(), led, now);
   counts_quorum_ = standing_.stands() && !candidacy_.StepsBehind(now) &&
                    ContactCount(now) >= config_.charter.quorum;

@@ -11,6 +11,10 @@ constexpr Duration kAskSlice = 20ms;
 }  // namespace
 
 std::optional<Leadership> Flock::Node::KnownLeader(Instant now) const {
+  // Of the own leadership the candidacy knows best: each renewal moves its end.
+  if (const auto until = candidacy_.sealed_until(now)) {
+    return Leadership{self_, candidacy_.sealed_epoch(), *until};
+  }
   if (!leader_ || leader_->until <= now) return std::nullopt;
   return leader_;
 }
@@ -143,8 +147,9 @@ void Flock::Node::HandleLeaseMessages(const Incoming& packet, Instant now) {
     if (body.ask->charter_digest != charter_digest_) {
       Emit(EventKind::kAlarm, Evidence::kCharterDiffers, packet.sender, self_, body.ask->epoch, 0,
            now);
+    } else {
+      HearLeader(packet.sender, *body.ask, now);  // under another charter a seal means nothing
     }
-    HearLeader(packet.sender, *body.ask, now);
     HandleAsk(packet.sender, *body.ask, now);
   }
   if (body.grant) candidacy_.HandleGrant(packet.sender, *body.grant, now);
