@@ -102,6 +102,26 @@ absl::StatusOr<Readiness> PowerUp(const Lab& lab) {
   return AwaitReady(lab, processes);
 }
 
+void PrintWhatToTry(const Lab& lab, const std::string& leader) {
+  namespace fs = std::filesystem;
+  const std::string radix = fs::proximate(ProgramFolder() / "radix").string();
+  const fs::path manifest = ProgramFolder() / "../../deploy/manifests/galumph.yaml";
+  std::string survivor = leader;
+  for (const LabNode& node : lab.nodes) {
+    if (node.name != leader) survivor = node.name;
+  }
+  std::cout << "\nTry next:\n  " << radix << " get reeve1\n  ";
+  if (survivor == leader) {
+    std::cout << radix << " put " << radix << '\n';
+  } else {
+    std::cout << radix << " lab kill " << leader << " && " << radix << " members --node "
+              << survivor << '\n';
+  }
+  std::cout << "  " << radix << " apply "
+            << (fs::exists(manifest) ? fs::proximate(manifest).string() : "MANIFEST") << " --node "
+            << survivor << " && " << radix << " status --wait --node " << survivor << '\n';
+}
+
 int Show(const Invocation& invocation, const Lab& lab, const Readiness& readiness, double seconds) {
   const LabNode& first = lab.nodes.front();
   const auto members = Members(first);
@@ -116,18 +136,14 @@ int Show(const Invocation& invocation, const Lab& lab, const Readiness& readines
     PrintJson(json);
     return kExitOk;
   }
-  const std::string radix = (ProgramFolder() / "radix").string();
   PrintObjects(*members);
   std::cout << '\n';
   PrintObjects(*services);
   std::cout << "\n"
             << lab.nodes.size() << " nodes serve, after "
             << static_cast<double>(static_cast<int>(seconds * 10)) / 10 << " s, led by "
-            << readiness.leader << ". Their state is in " << lab.state.string()
-            << ".\n\nTry next:\n  " << radix << " get reeve1\n  " << radix << " lab kill "
-            << readiness.leader << " && " << radix << " members --node " << lab.nodes.back().name
-            << "\n  " << radix << " apply deploy/manifests/galumph.yaml && " << radix
-            << " status --wait\n";
+            << readiness.leader << ". Their state is in " << lab.state.string() << ".\n";
+  PrintWhatToTry(lab, readiness.leader);
   return kExitOk;
 }
 

@@ -100,6 +100,8 @@ def failed_calls(lab):
     try:
         apply(lab, "galumph2_4", 2)
         apply(lab, "galumph2_3", 0)
+        # Until the old ones are gone, not only draining.
+        wait_for(lambda: all(each["inst"] != "galumph2_3" for each in lab.json("services")), 60, "2_3 gone")
     finally:
         load.send_signal(signal.SIGTERM)
         output, _ = load.communicate(timeout=30)

@@ -26,8 +26,8 @@ services:
     inst: galumph2_3
     file: /bin/true
 khan: |
-  x := 3
-  pick(galumph, x, ALL)
+  here := ALL
+  pick(galumph, 3, here)
 """
 
 
@@ -189,9 +189,9 @@ class RunningLabTest(unittest.TestCase):
         self.assert_refused(MANIFEST.replace("pick(galumph", "pick(gallumph"), "bad.yaml:10", "gallumph")
 
     def test_a_bad_khan_expression(self):
-        self.assert_refused(MANIFEST.replace("x, ALL)", "x, ALL"), "bad.yaml:1")
-        self.assert_refused(MANIFEST.replace("x, ALL)", "x, ALL &)"), "bad.yaml:10")
-        self.assert_refused(MANIFEST.replace("x := 3", "x := 1 / 0"), "bad.yaml:9")
+        self.assert_refused(MANIFEST.replace("3, here)", "3, here"), "bad.yaml:1")
+        self.assert_refused(MANIFEST.replace("3, here)", "3, here &)"), "bad.yaml:10")
+        self.assert_refused(MANIFEST.replace("here := ALL", "here := NOWHERE"), "bad.yaml:9", "NOWHERE")
 
     def test_a_bad_value(self):
         self.assert_refused(MANIFEST.replace("name: bad", "name: BAD!"), "name")

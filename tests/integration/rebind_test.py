@@ -39,6 +39,10 @@ class RebindTest(unittest.TestCase):
 
         wait_for(lambda: len(placed()) == count, 60, lambda: f"{count} of {inst}: {placed()}")
 
+    def await_gone(self, inst):
+        """Until it is no longer there, not even draining."""
+        wait_for(lambda: all(each["inst"] != inst for each in self.lab.json("services")), 60, f"{inst} gone")
+
     def start_load(self, *flags):
         return subprocess.Popen(
             [PROGRAMS / "galumph_client", "--state", self.lab.state / "n1", "--threads", "4", *flags],
@@ -47,7 +51,7 @@ class RebindTest(unittest.TestCase):
 
     def end_load(self, load):
         load.send_signal(signal.SIGTERM)
-        output, errors = load.communicate(timeout=30)
+        output, errors = load.communicate(timeout=60)
         self.assertTrue(output, errors)
         return json.loads(output)
 
@@ -62,7 +66,7 @@ class RebindTest(unittest.TestCase):
             self.await_count("galumph2_4", 2)
             self.assertEqual(self.lab.json("get", "galumph2")["inst"], "galumph2_4")
             self.apply("galumph2_3", 0)
-            self.await_count("galumph2_3", 0)
+            self.await_gone("galumph2_3")
             counts = self.end_load(load)
             lost = self.end_load(control)
         finally:
