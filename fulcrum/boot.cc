@@ -24,9 +24,10 @@ constexpr Duration kStepLimit = 5s;
 constexpr Duration kGuestsLimit = 15s;
 
 void Step(Supervisor& supervisor, int number, const std::string& service) {
+  if (supervisor.told_to_stop()) return;
   spdlog::info("step {} of 5: starting {}, waiting until it serves", number, service);
   supervisor.Keep(service);
-  if (!supervisor.AwaitReady(service, kStepLimit)) {
+  if (!supervisor.AwaitReady(service, kStepLimit) && !supervisor.told_to_stop()) {
     spdlog::warn("step {} of 5: {} does not serve yet; going on without it", number, service);
   }
 }

@@ -39,7 +39,7 @@ struct SupervisorOptions {
 // must be the main one.
 class Supervisor {
  public:
-  // Takes SIGCHLD, SIGTERM and SIGINT over for the process, and its orphaned grandchildren.
+  // Takes SIGCHLD, SIGTERM, SIGINT and SIGHUP over for the process, and its orphaned grandchildren.
   // Internal, with the system's message, if it cannot.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create(SupervisorOptions options);
 
@@ -57,11 +57,14 @@ class Supervisor {
   // Does its work until `service` serves. False after `limit`, or when told to stop.
   bool AwaitReady(const std::string& service, Duration limit);
 
-  // Does its work until SIGTERM or SIGINT arrives.
+  // Does its work until SIGTERM, SIGINT or SIGHUP arrives.
   void AwaitStop();
 
+  // Whether one has arrived.
+  bool told_to_stop() const { return stop_signals_ > 0; }
+
   // Ends all that runs for picket: asks picket to, and after `limit` kills what is left. From now
-  // on nothing is started for it, and a second SIGTERM or SIGINT makes every limit zero.
+  // on nothing is started for it, and a second such signal makes every limit zero.
   void EndGuests(Duration limit);
 
   // Ends `service` and waits until it has.

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -241,8 +243,18 @@ TEST_F(SupervisorTest, WhatAPluginLeavesBehindEndsWithItAndOrphansAreReaped) {
   ASSERT_TRUE(StartPlugin("forker", forker).ok());
   ASSERT_TRUE(Eventually([&] { return Plugin("forker").restart_count() >= 1; }));
   ASSERT_TRUE(StopPlugin("forker", 1).ok());
+  const auto in_group = [&](pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return text == std::string(
+                       "sleep\0"
+                       "1000\0",
+                       11);
+  };
   ASSERT_TRUE(
       Eventually([&] { return Plugin("forker").state() == picket::v1::PLUGIN_STATE_STOPPED; }));
+  const auto left = node_.Processes();
+  EXPECT_EQ(std::count_if(left.begin(), left.end(), in_group), 0);
   EXPECT_EQ(node_.End(SIGTERM), 0);
   EXPECT_THAT(node_.Processes(), IsEmpty());
 }

@@ -1,0 +1,107 @@
+#include "fulcrum/node_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "fulcrum/state_folder.h"
+#include "services/confab/charter_file.h"
+
+namespace radix::fulcrum {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(ChooseAddressTest, TakesTheOnlyOneInTheRangesOrListsTheCandidates) {
+  const auto ranges = *AddressRanges::Parse({"10.0.0.0/24"});
+  const auto outside = *IpAddress::Parse("192.168.0.1");
+  const auto one = *IpAddress::Parse("10.0.0.7");
+  const auto two = *IpAddress::Parse("10.0.0.8");
+  EXPECT_EQ(*ChooseAddress(ranges, {outside, one}), one);
+  EXPECT_THAT(Message(ChooseAddress(ranges, {outside}).status()),
+              testing::AllOf(HasSubstr("192.168.0.1"), HasSubstr("--address")));
+  EXPECT_THAT(Message(ChooseAddress(ranges, {one, two, outside}).status()),
+              testing::AllOf(HasSubstr("10.0.0.7, 10.0.0.8"), HasSubstr("--address")));
+}
+
+TEST(NameFromHostTest, IsTheHostsNameInSmallLetters) {
+  EXPECT_EQ(*NameFromHost("Rack-7.example.org"), "rack-7");
+  EXPECT_THAT(Message(NameFromHost("my_host").status()), HasSubstr("--name"));
+  EXPECT_FALSE(NameFromHost("").ok());
+}
+
+class ResolveNodeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = (std::filesystem::temp_directory_path() / "options-XXXXXX").string();
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    ASSERT_TRUE(confab::MakeKeyFile(folder_ / "key").ok());
+    flags_ = {.charter = folder_ / "charter.yaml",
+              .name = "n1",
+              .address = "127.88.77.1",
+              .state = folder_ / "n1"};
+    WriteCharter("key_file: key");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void WriteCharter(const std::string& more) const {
+    std::ofstream(flags_.charter) << "bloc: b\nranges: [127.88.77.0/24]\nport: 7117\n" << more;
+  }
+  std::string Problem() const { return Message(ResolveNode(flags_).status()); }
+
+  std::filesystem::path folder_;
+  NodeFlags flags_;
+};
+
+TEST_F(ResolveNodeTest, AcceptsWhatIsRight) {
+  const auto node = ResolveNode(flags_);
+  ASSERT_TRUE(node.ok()) << node.status();
+  EXPECT_EQ(node->node.name, "n1");
+  EXPECT_EQ(node->node.address.ToString(), "127.88.77.1");
+  EXPECT_EQ(node->node.state, folder_ / "n1");
+}
+
+TEST_F(ResolveNodeTest, NamesWhatIsWrong) {
+  WriteCharter("key_file: key\ncolour: red");
+  EXPECT_THAT(Problem(), HasSubstr("colour"));
+  WriteCharter("key_file: key\nat_most: 300");
+  EXPECT_THAT(Problem(), HasSubstr("at_most"));
+  WriteCharter("key_file: key\nat_most: 4\nquorum: 2");
+  EXPECT_THAT(Problem(), HasSubstr("quorum"));
+  WriteCharter("key_file: nokey");
+  EXPECT_THAT(Problem(), HasSubstr("nokey"));
+  WriteCharter("key_file: key");
+  std::filesystem::permissions(folder_ / "key", std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  EXPECT_THAT(Problem(), HasSubstr("chmod 600"));
+}
+
+TEST_F(ResolveNodeTest, RefusesAnAddressOutsideAndANameThatIsNone) {
+  flags_.address = "10.0.0.1";
+  EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("--address"), HasSubstr("127.88.77.0-")));
+  flags_.address = "127.88.77.1";
+  flags_.name = "N_1";
+  EXPECT_THAT(Problem(), HasSubstr("--name"));
+}
+
+TEST_F(ResolveNodeTest, AStateFolderIsPrivateShortAndHeldOnce) {
+  const auto held = TakeStateFolder(flags_.state);
+  ASSERT_TRUE(held.ok()) << held.status();
+  EXPECT_TRUE(std::filesystem::is_directory(flags_.state / "log"));
+  EXPECT_TRUE(absl::IsAlreadyExists(TakeStateFolder(flags_.state).status()));
+  EXPECT_THAT(Message(TakeStateFolder(folder_ / std::string(100, 'x')).status()),
+              HasSubstr("--state"));
+  std::filesystem::create_directory(folder_ / "open");
+  std::filesystem::permissions(folder_ / "open", std::filesystem::perms::all);
+  EXPECT_TRUE(absl::IsFailedPrecondition(TakeStateFolder(folder_ / "open").status()));
+}
+
+}  // namespace
+}  // namespace radix::fulcrum
