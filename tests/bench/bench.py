@@ -86,9 +86,7 @@ def apply(lab, inst, count):
     path = lab.folder / f"{inst}.yaml"
     path.write_text(MANIFEST.format(name=inst.replace("_", "-"), inst=inst, count=count))
     lab.ok("apply", path)
-    wait_for(
-        lambda: sum(each == inst for _, each in lab.serving()) == count, 60, f"{count} of {inst}"
-    )
+    wait_for(lambda: len(lab.where(inst)) == count, 60, f"{count} of {inst}")
 
 
 def failed_calls(lab):

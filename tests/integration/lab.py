@@ -112,6 +112,11 @@ class Lab:
         services = self.try_json("services", *(["--node", node] if node else [])) or []
         return {(each["node"], each[key]) for each in services if each["status"] == "serving"}
 
+    def where(self, inst, node=None):
+        """The nodes on which `inst` serves, as `node` sees it: sorted, one for each instance."""
+        services = self.try_json("services", *(["--node", node] if node else [])) or []
+        return sorted(e["node"] for e in services if (e["inst"], e["status"]) == (inst, "serving"))
+
     def logs(self, lines=15):
         """The ends of all logs, for a test that failed."""
         text = ""

@@ -34,10 +34,7 @@ class RebindTest(unittest.TestCase):
         self.lab.ok("apply", path)
 
     def await_count(self, inst, count):
-        def placed():
-            return [where for where, each in self.lab.serving() if each == inst]
-
-        wait_for(lambda: len(placed()) == count, 60, lambda: f"{count} of {inst}: {placed()}")
+        wait_for(lambda: len(self.lab.where(inst)) == count, 60, lambda: f"{count}: {self.lab.where(inst)}")
 
     def await_gone(self, inst):
         """Until it is no longer there, not even draining."""
