@@ -10,7 +10,7 @@ namespace radix::flock {
 
 // The members with news, by slot; what the news is stands in the member table and the suspicions at
 // the time of telling, so that nobody is ever told something outdated. Each is told about
-// 3 * log2(n) times, which reaches everybody with high probability; the rest is anti-entropy's. Not
+// 2 * log2(n) times, which reaches everybody with high probability; the rest is anti-entropy's. Not
 // thread-safe.
 class News {
  public:

@@ -189,16 +189,21 @@ void Flock::Node::TickNews(Instant now) {
   constexpr std::size_t kItems = 24;
   const int packets = membership_.news().size() > kItems ? 3 : 1;
   for (int i = 0; i < packets; ++i) {
-    const Member* const peer = RandomPeer();
+    // Only who was heard already would take it.
+    const Member* peer = nullptr;
+    for (int draws = 0; draws < 8 && (peer == nullptr || !peer->proven); ++draws) {
+      peer = RandomPeer();
+    }
     if (peer == nullptr || membership_.news().empty()) return;
+    if (!peer->proven) {
+      SendPing(peer->id(), prober_.NextSequence(), now);
+      continue;
+    }
     std::array<NewsItem, kItems> items;
     std::size_t count = 0;
     membership_.news().Take(
         kItems, [&](std::uint32_t slot) { items[count++] = membership_.ItemFor(slot); });
     Writer body = Begin(peer->id(), now);
-    Append(Ping{tokens_.For(peer->id(), now), prober_.NextSequence(),
-                peer->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
-           body);
     AppendNews(std::span(items).first(count), body);
     SendGroup(peer->id(), body, now);
   }

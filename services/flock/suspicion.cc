@@ -29,6 +29,7 @@ bool Suspicions::Accuse(const MemberId& id, std::uint32_t incarnation, std::uint
   }
   suspicion.accusers[suspicion.accuser_count++] = accuser;
   suspicion.deadline = suspicion.since + Timeout(suspicion.accuser_count, others);
+  next_ = std::min(next_, suspicion.deadline);
   return true;
 }
 
@@ -46,22 +47,17 @@ const Suspicion* Suspicions::Find(std::uint32_t slot) const {
   return found == suspicions_.end() ? nullptr : &found->second;
 }
 
-std::optional<Suspicion> Suspicions::Expired(Instant now) const {
+std::optional<Suspicion> Suspicions::Expired(Instant now) {
+  if (now < next_) return std::nullopt;
+  next_ = Instant::max();
   for (const auto& [slot, suspicion] : suspicions_) {
-    if (suspicion.deadline <= now) return suspicion;
+    if (suspicion.deadline <= now) {
+      next_ = now;
+      return suspicion;
+    }
+    next_ = std::min(next_, suspicion.deadline);
   }
   return std::nullopt;
-}
-
-void Suspicions::Extend(std::uint32_t slot, Instant deadline) {
-  const auto found = suspicions_.find(slot);
-  if (found != suspicions_.end()) found->second.deadline = deadline;
-}
-
-Instant Suspicions::next() const {
-  Instant next = Instant::max();
-  for (const auto& [slot, suspicion] : suspicions_) next = std::min(next, suspicion.deadline);
-  return next;
 }
 
 }  // namespace radix::flock

@@ -45,11 +45,9 @@ class Suspicions {
 
   const Suspicion* Find(std::uint32_t slot) const;
   // One whose time is up.
-  std::optional<Suspicion> Expired(Instant now) const;
-  // Gives the suspect another `extension`: it was heard after all.
-  void Extend(std::uint32_t slot, Instant deadline);
-
-  Instant next() const;
+  std::optional<Suspicion> Expired(Instant now);
+  // When Expired should be asked again; may be too early, never too late.
+  Instant next() const { return next_; }
   std::size_t size() const { return suspicions_.size(); }
 
  private:
@@ -57,6 +55,7 @@ class Suspicions {
 
   Tunables tunables_;
   std::map<std::uint32_t, Suspicion> suspicions_;  // by slot
+  Instant next_ = Instant::max();                  // not after the first deadline
 };
 
 }  // namespace radix::flock
