@@ -64,7 +64,7 @@ test: deps
 bench: deps
 	@$(MAKE) build
 	$(call step,measuring,\
-	  SEEDS=$(SEEDS) /usr/bin/python3 tests/bench/bench.py $(BIN),\
+	  SEEDS=$(SEEDS) /usr/bin/python3 -B tests/bench/bench.py $(BIN),\
 	  see above which figure could not be taken)
 
 tidy: deps build/dev/build.ninja
