@@ -153,6 +153,8 @@ void FakeNode::Start() {
   const std::string log = state_ / "log" / "fulcrum.log";
   posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  // What whoever boots the node may have left open: it must not reach the services.
+  posix_spawn_file_actions_addopen(&actions, 9, "/dev/null", O_RDONLY, 0);
   const std::string state = state_.string();
   std::array<const char*, 4> argv = {"fulcrum", "node", state.c_str(), nullptr};
   posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, const_cast<char**>(argv.data()), environ);
