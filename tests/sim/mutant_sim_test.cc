@@ -10,7 +10,7 @@
 namespace radix::sim {
 namespace {
 
-// Whether any of the first `seeds` swarms of five nodes has a violation.
+// Whether any of the first `seeds` swarms of four nodes has a violation.
 bool IsCaught(std::uint64_t seeds, const std::function<void(ScenarioOptions&)>& weaken) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     ScenarioOptions options;
@@ -27,6 +27,10 @@ bool IsCaught(std::uint64_t seeds, const std::function<void(ScenarioOptions&)>& 
 TEST(MutantTest, AQuorumOfHalfIsCaught) {
   // A charter that says at most three, for four nodes: two are taken for a quorum.
   EXPECT_TRUE(IsCaught(200, [](ScenarioOptions& options) { options.false_at_most = 3; }));
+}
+
+TEST(MutantTest, ALeaseWithoutAMarginForDriftingClocksIsCaught) {
+  EXPECT_TRUE(IsCaught(300, [](ScenarioOptions& options) { options.tunables.clock_drift_e4 = 0; }));
 }
 
 TEST(MutantTest, NothingIsCaughtWhereNothingIsBroken) {

@@ -51,6 +51,18 @@ TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
   EXPECT_NE(first->trace_hash, other->trace_hash);
 }
 
+TEST(SimulationTest, ANodeHoldsLessThan150BytesForEachOfAThousandMembers) {
+  ScenarioOptions options;
+  options.nodes = 1000;
+  options.seed = 3;
+  const auto result = RunScenario(options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->converged);
+  EXPECT_LE(result->member_bytes_mean, 150);
+  EXPECT_GE(result->member_bytes_mean,
+            80);  // less cannot hold what is needed: then it is not counted
+}
+
 TEST(SimulationTest, RefusesOptionsThatMakeNoSense) {
   ScenarioOptions options;
   options.name = "tea-party";
