@@ -221,7 +221,9 @@ fs::path FindLab(const std::string& flag) {
 
 fs::path DefaultLabPlace() {
   const std::string runtime = Environment("XDG_RUNTIME_DIR");
-  return fs::path(runtime.empty() ? "/tmp" : runtime) / absl::StrCat("radix-lab-", getuid());
+  // After `su` the variable may still name the folder of somebody else.
+  const bool usable = !runtime.empty() && access(runtime.c_str(), W_OK | X_OK) == 0;
+  return fs::path(usable ? runtime : "/tmp") / absl::StrCat("radix-lab-", getuid());
 }
 
 absl::Status RecordLab(const fs::path& state) {
