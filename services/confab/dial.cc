@@ -1,5 +1,7 @@
 #include "services/confab/dial.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
 #include <utility>
 
 #include "absl/status/status.h"
@@ -9,7 +11,8 @@
 namespace radix::confab {
 namespace {
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& target, ClientInterceptors interceptors) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
+                                           ClientInterceptors interceptors) {
   grpc::ChannelArguments arguments;
   // Without its own pool, a fresh channel would share the broken connection of an older one.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -61,6 +64,33 @@ class RefusedCallFactory final : public grpc::experimental::ClientInterceptorFac
   const grpc::Status status_;
 };
 
+std::shared_ptr<grpc::Channel> MakeChannelToNowhere(const grpc::Status& status) {
+  ClientInterceptors interceptors;
+  interceptors.push_back(std::make_unique<RefusedCallFactory>(status));
+  return MakeChannel("ipv4:127.0.0.1:1", std::move(interceptors));  // never connected to
+}
+
+// A channel that was called, and is never destroyed. gRPC 1.51 ends its callback threads when the
+// last channel (or server) that used them goes, and aborts when one of those threads lets it go, as
+// happens after any reaction.
+struct Keeper {
+  std::shared_ptr<grpc::Channel> channel =
+      MakeChannelToNowhere({grpc::StatusCode::UNAVAILABLE, "connects to nothing"});
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub{channel};
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer response;
+
+  Keeper() {
+    stub.UnaryCall(&context, "/radix/Nothing", {}, &request, &response, [](grpc::Status) {});
+  }
+};
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& target, ClientInterceptors interceptors) {
+  [[maybe_unused]] static const Keeper* const keeper = new Keeper;
+  return MakeChannel(target, std::move(interceptors));
+}
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service) {
@@ -81,9 +111,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
 }
 
 std::shared_ptr<grpc::Channel> DialNowhere(const grpc::Status& status) {
-  ClientInterceptors interceptors;
-  interceptors.push_back(std::make_unique<RefusedCallFactory>(status));
-  return Connect("ipv4:127.0.0.1:1", std::move(interceptors));  // never connected to
+  return MakeChannelToNowhere(status);
 }
 
 }  // namespace radix::confab
