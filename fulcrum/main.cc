@@ -10,25 +10,11 @@
 #include "fulcrum/built_in.h"
 #include "fulcrum/launch.h"
 #include "fulcrum/node_options.h"
+#include "fulcrum/usage.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/parent.h"
 
 namespace {
-
-constexpr char kUsage[] =
-    "usage: fulcrum --charter F [--name N] [--address A] [--state DIR] [--label L]...\n"
-    "                                  boot this node; SIGTERM drains it and leaves\n"
-    "       fulcrum check CHARTER      validate a charter and its key file\n"
-    "       fulcrum keygen FILE        make a key file\n"
-    "       fulcrum SERVICE ...        run one service; the node does this by itself\n"
-    "\n"
-    "  --charter F   the bloc's charter, the same on every node\n"
-    "  --name N      1 to 63 characters of a-z 0-9 -   (default: the host's name)\n"
-    "  --address A   (default: this machine's only address in the charter's ranges)\n"
-    "  --state DIR   the node's own folder   (default: /var/lib/radix for root, otherwise\n"
-    "                ~/.local/state/radix/node)\n"
-    "  --label L     `tag` or `key=value`, for LABEL(...) in manifests; may be repeated\n"
-    "  --help, --version\n";
 
 int Complain(const absl::Status& status, int exit_status) {
   std::fprintf(stderr, "fulcrum: %s\n", std::string(status.message()).c_str());
@@ -36,7 +22,7 @@ int Complain(const absl::Status& status, int exit_status) {
 }
 
 int Usage(const std::string& problem) {
-  std::fprintf(stderr, "fulcrum: %s\n%s", problem.c_str(), kUsage);
+  std::fprintf(stderr, "fulcrum: %s\n%s", problem.c_str(), radix::fulcrum::kUsage);
   return 2;
 }
 
@@ -79,7 +65,8 @@ int main(int argc, char** argv) {
   }
   if (verb == "check") return Check(argc - 1, argv + 1);
   if (verb == "keygen") return MakeKey(argc - 1, argv + 1);
-  if (verb == "--help" || verb == "-h" || verb == "help") return std::fputs(kUsage, stdout) < 0;
+  if (verb == "--help" || verb == "-h" || verb == "help")
+    return std::fputs(radix::fulcrum::kUsage, stdout) < 0;
   if (verb == "--version") return std::puts("fulcrum " RADIX_VERSION) < 0;
   if (verb.starts_with("--")) return BootNode(argc, argv);
   return Usage(verb.empty() ? "it has to be told what to do" : "there is no '" + verb + "'");

@@ -2,7 +2,8 @@
 //
 // fulcrum's supervisor gives its built-in services one end of a socket pair as descriptor 3 and
 // says so in RADIX_SUPERVISOR_FD. Messages are JSON objects, one a datagram (SOCK_SEQPACKET), at
-// most kSupervisorMessageBytesMax long; a descriptor may travel with one. fulcrum/supervisor.h has the list.
+// most kSupervisorMessageBytesMax long; a descriptor may travel with one. fulcrum/link_codec.h
+// lists them.
 
 #pragma once
 
