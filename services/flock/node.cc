@@ -86,7 +86,7 @@ Instant Flock::Node::NextTimeout() const {
   if (leaving_) return Instant::max();
   Instant next = std::min({membership_.next(), discovery_.next(), prober_.next(), next_standing_,
                            next_rotation_, next_sync_, introductions_.next()});
-  if (standing_.stands()) next = std::min(next, next_contact_);
+  if (Stands()) next = std::min(next, next_contact_);
   if (candidacy_.asking_epoch() != 0) next = std::min({next, next_asks_, candidacy_.next()});
   if (!membership_.news_waiting().empty()) next = std::min(next, next_news_);
   return next;
@@ -210,7 +210,7 @@ void Flock::Node::TickNews(Instant now) {
 }
 
 void Flock::Node::TickContact(Instant now) {
-  if (!standing_.stands() || now < next_contact_) return;
+  if (!Stands() || now < next_contact_) return;
   next_contact_ = now + kContactSlice;
   const MemberTable& table = membership_.table();
   const Duration interval = config_.tunables.contact_interval;
@@ -243,8 +243,8 @@ void Flock::Node::TickStanding(Instant now) {
   next_standing_ = now + kStandingInterval;
   const bool led = KnownLeader(now).has_value();
   standing_.Update(membership_.table(), led, now);
-  counts_quorum_ = standing_.stands() && !candidacy_.StepsBehind(now) &&
-                   ContactCount(now) >= config_.charter.quorum;
+  counts_quorum_ =
+      Stands() && !candidacy_.StepsBehind(now) && ContactCount(now) >= config_.charter.quorum;
   // The incumbent among provisional leaders is who minted the key that all use.
   const MemberId& minter = ring_.current().id.minter;
   const MemberId first =

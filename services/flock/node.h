@@ -65,6 +65,12 @@ class Flock::Node {
   std::vector<std::uint32_t> PeersToRemember() const;
   std::size_t memory_bytes() const;
 
+  // Whether it keeps in contact with everybody: as one of the first-ranked, and as long as it leads
+  // or asks to, whatever its rank has become since.
+  bool Stands() const {
+    return standing_.stands() || candidacy_.asking_epoch() != 0 || provisional_ == self_;
+  }
+
  private:
   // One packet being answered.
   struct Incoming {

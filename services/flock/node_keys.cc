@@ -113,7 +113,7 @@ void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
   const Member* const member = membership_.table().Find(packet.sender);
   if (FingerprintOf(told->public_key) != member->fingerprint) return;
   const std::size_t limit =
-      standing_.stands() ? std::max(kPairKeysMax, membership_.table().size()) : kPairKeysMax;
+      Stands() ? std::max(kPairKeysMax, membership_.table().size()) : kPairKeysMax;
   pair_keys_.Learn(packet.sender, told->public_key, limit);
   static_cast<void>(now);
 }

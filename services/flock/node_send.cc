@@ -23,13 +23,13 @@ Writer Flock::Node::Begin(const MemberId& to, Instant now) {
   Beat beat;
   beat.incarnation = membership_.self().incarnation;
   const Member* const member = membership_.table().Find(to.slot);
-  beat.flags = static_cast<std::uint8_t>(
-      (counts_quorum_ ? Beat::kCountsQuorum : 0) | (standing_.stands() ? Beat::kStanding : 0) |
-      (leaving_ ? Beat::kLeaving : 0) |
-      (member != nullptr && member->id() == to && member->proven &&
-               now - member->heard_at < config_.tunables.contact_timeout
-           ? Beat::kHearsYou
-           : 0));
+  beat.flags =
+      static_cast<std::uint8_t>((counts_quorum_ ? Beat::kCountsQuorum : 0) |
+                                (Stands() ? Beat::kStanding : 0) | (leaving_ ? Beat::kLeaving : 0) |
+                                (member != nullptr && member->id() == to && member->proven &&
+                                         now - member->heard_at < config_.tunables.contact_timeout
+                                     ? Beat::kHearsYou
+                                     : 0));
   beat.ring_tag = ring_.current().tag;
   beat.view_hash = membership_.table().view_hash();
   Encode(beat, body);

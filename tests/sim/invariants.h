@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,7 +25,7 @@ class Invariants {
   void CheckNoLeadership(std::size_t node, Instant now);
   // `node` crashed: what it was handed before still holds until it ends.
   void Orphan(std::size_t node);
-  // `node` promises this now. `remembers`: it still knows what it promised before.
+  // `node` promises this now; ForgetPromises when it lost its disk.
   void CheckPromise(std::size_t node, Instant now, const flock::Promise& promise);
   void ForgetPromises(std::size_t node) { grants_[node] = {}; }
   // Without disks, epochs may start again; then they are not compared across leaders.
@@ -51,7 +50,6 @@ class Invariants {
   std::vector<Lead> leads_;
   std::vector<std::size_t> leading_;  // those whose leadership may still run
   std::vector<flock::Promise> grants_;
-  std::map<std::uint64_t, std::size_t> epoch_holder_;
   std::uint64_t greatest_epoch_ = 0;
   std::uint64_t sealings_ = 0;
   bool disks_intact_ = false;

@@ -21,13 +21,15 @@ std::string Texts(const ScenarioResult& result) {
   return texts;
 }
 
-class SmallSwarmTest : public testing::TestWithParam<std::size_t> {};
+class SwarmTest : public testing::TestWithParam<std::size_t> {};
 
 // Loss, one-way and lasting partitions, cut links, pauses, reboots with and without disk, clocks 1
 // % off, datagrams doubled, delayed, replayed and corrupted; then none of it.
-TEST_P(SmallSwarmTest, NeverHasTwoSealedLeadersAndAlwaysOneSoonAfterTheFaults) {
+TEST_P(SwarmTest, NeverHasTwoSealedLeadersAndAlwaysOneSoonAfterTheFaults) {
   const std::size_t nodes = GetParam();
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  // In a bloc of fifty only the first-ranked stand.
+  const std::uint64_t seeds = nodes < 20 ? 60 : 12;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const auto result = RunScenario(Swarm(nodes, seed));
     ASSERT_TRUE(result.ok());
     EXPECT_TRUE(result->violations.empty())
@@ -39,7 +41,7 @@ TEST_P(SmallSwarmTest, NeverHasTwoSealedLeadersAndAlwaysOneSoonAfterTheFaults) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Nodes, SmallSwarmTest, testing::Values(3, 4, 5, 7, 9));
+INSTANTIATE_TEST_SUITE_P(Nodes, SwarmTest, testing::Values(3, 4, 5, 7, 9, 50));
 
 TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
   const auto first = RunScenario(Swarm(7, 5));
