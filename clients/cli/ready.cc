@@ -92,6 +92,21 @@ void CheckBuiltIns(const Lab& lab, Findings& findings) {
   findings.Add(absl::StrCat("built-in services: doneness ", status->builtin_doneness(), unmet));
 }
 
+// Names are learnt after addresses, so a member may be known and have none yet.
+void CheckMembers(const Lab& lab, const LabNode& node, Findings& findings) {
+  const auto reply =
+      Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {}, kQuick);
+  if (!reply.ok()) return findings.Add(std::string(reply.status().message()));
+  std::set<std::string> alive;
+  for (const auto& member : reply->members()) {
+    if (member.state() == flock::v1::MEMBER_STATE_ALIVE) alive.insert(member.node());
+  }
+  for (const LabNode& other : lab.nodes) {
+    if (alive.contains(other.name)) continue;
+    findings.Add(absl::StrCat("member ", other.name, ", as ", node.name, " sees it"));
+  }
+}
+
 void CheckReeve(const Lab& lab, const LabNode& node, Findings& findings) {
   const auto state =
       Ask<ReeveService>(node, "reeve", &ReeveService::Stub::async::GetState, {}, kQuick);
@@ -125,6 +140,8 @@ Readiness CheckReady(const Lab& lab, bool all) {
   if (findings.readiness.epoch == 0) return findings.readiness;
   CheckBuiltIns(lab, findings);
   for (const LabNode& node : lab.nodes) {
+    if (findings.enough()) break;
+    CheckMembers(lab, node, findings);
     if (findings.enough()) break;
     CheckReeve(lab, node, findings);
   }

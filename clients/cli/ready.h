@@ -19,8 +19,8 @@ struct Readiness {
 };
 
 // Ready means: a sealed leader; the built-in services' doneness is 1; every node's own reeve shows
-// each (node, api) that must be there as serving, in the leader's epoch. Stops at the first thing
-// that is missing, unless `all` is set.
+// each (node, api) that must be there as serving, in the leader's epoch; and every node's flock
+// knows all the others by name. Stops at the first thing that is missing, unless `all` is set.
 Readiness CheckReady(const Lab& lab, bool all);
 
 // The same for one node by itself: its own reeve shows its own services as serving. Needs no

@@ -15,10 +15,12 @@ class PowerUpTest(unittest.TestCase):
     def setUpClass(cls):
         cls.lab = Lab()
         take_down_after(cls, cls.lab)
-        cls.report = cls.lab.up(5)
+        cls.lab.up(5)
+        # At once: what `lab up` waited for is there when it returns.
+        cls.views = [cls.lab.json("members", "--node", f"n{i}") for i in range(1, 6)]
 
     def test_every_node_sees_the_same_members_and_one_leader(self):
-        views = [self.lab.json("members", "--node", f"n{i}") for i in range(1, 6)]
+        views = self.views
         for view in views:
             self.assertEqual([set(member) for member in view], [{"node", "address", "state", "leader", "epoch"}] * 5)
             self.assertEqual([member["node"] for member in view], ["n1", "n2", "n3", "n4", "n5"])
