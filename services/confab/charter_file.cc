@@ -78,11 +78,15 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
   YAML::Mark first_line = YAML::Mark::null_mark();
   std::map<std::string, YAML::Mark> seen;
   try {
-    const YAML::Node root = YAML::Load(file);
-    if (!root.IsMap()) {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(file);
+    if (documents.empty() || !documents[0].IsMap()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path.string(), ":1: must be a list of `field: value` lines"));
     }
+    if (documents.size() > 1) {  // all but the first would go unread
+      throw YAML::RepresentationException(documents[1].Mark(), "a second document begins");
+    }
+    const YAML::Node& root = documents[0];
     first_line = root.Mark();
     for (const auto& entry : root) {
       const auto field = entry.first.as<std::string>();
@@ -98,6 +102,8 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
     }
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(At(path, error.mark), error.msg));
+  } catch (const std::ios_base::failure&) {  // thrown for a folder, which opens as a file does
+    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is no readable file"));
   }
   auto charter = Charter::Create(fields);
   if (charter.ok()) return charter;

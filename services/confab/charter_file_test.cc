@@ -77,6 +77,17 @@ TEST_F(CharterFileTest, RefusesWhatIsNoCharter) {
   EXPECT_EQ(LoadCharter(folder_ / "none").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(CharterFileTest, RefusesASecondDocumentWhichNobodyWouldRead) {
+  EXPECT_THAT(MessageFor(std::string(kGood) + "---\nquorum: 1\n"),
+              testing::AllOf(StartsWith(path().string() + ":6: "), HasSubstr("second document")));
+}
+
+TEST_F(CharterFileTest, RefusesAFolder) {
+  const auto charter = LoadCharter(folder_);
+  EXPECT_EQ(charter.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(charter.status().message(), folder_.string() + ": is no readable file");
+}
+
 TEST_F(CharterFileTest, ReadsTheKeyThatItMade) {
   ASSERT_TRUE(MakeKeyFile(folder_ / "key").ok());
   const auto keys = LoadKeys(path(), Charter{.key_file = "key"});
