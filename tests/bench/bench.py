@@ -142,6 +142,11 @@ def simulate():
     show(f"simulation: seeds of {SEEDS} that broke a promise ({time.monotonic() - begin:.0f} s)", 0, [len(failed)], "seeds")
 
 
+def cores():
+    """Prints what the cores cost, beside nothing: these have no goal yet."""
+    subprocess.run([PROGRAMS / "cores_bench"], check=True, stderr=subprocess.DEVNULL)
+
+
 def main():
     show("lab up, 5 nodes, until every service is alive", 10, [power_up(5) for _ in range(RUNS)], "s")
     show("lab up, 30 nodes", 30, [power_up(30)], "s")
@@ -153,6 +158,7 @@ def main():
         show("failed calls in an update under load", 0, [failed_calls(lab) for _ in range(RUNS)], "calls")
     finally:
         lab.down()
+    cores()
     simulate()
     if missed:
         print("missed: " + ", ".join(missed))
