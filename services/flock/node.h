@@ -126,6 +126,7 @@ class Flock::Node {
   bool RanksFirst(const MemberId& candidate, Instant now);
   void TickLeadership(Instant now);
   void SendAsks(Instant now);
+  void NoticeTooMany(Instant now);
   void GiveBackLeases(Instant now);
   void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
   void HandleLeaseMessages(const Incoming& packet, Instant now);
@@ -175,6 +176,7 @@ class Flock::Node {
   std::optional<Leadership> leader_;       // by its own word
   std::vector<std::uint32_t> contenders_;  // slots that said that they count a quorum
   bool counts_quorum_ = false;
+  bool too_many_ = false;  // leases, for the charter: an alarm was raised
   bool leaving_ = false;
 
   Instant now_;

@@ -52,11 +52,6 @@ void Flock::Node::TickLeadership(Instant now) {
         leader_ = Leadership{self_, candidacy_.sealed_epoch(), until.value_or(now)};
         Emit(EventKind::kSealed, Evidence::kQuorum, self_, self_, candidacy_.sealed_epoch(),
              candidacy_.lease_count(now), now);
-        const std::uint32_t count = candidacy_.lease_count(now);
-        if (count > config_.charter.at_most) {
-          Emit(EventKind::kAlarm, Evidence::kTooManyMembers, self_, self_,
-               candidacy_.sealed_epoch(), count, now);
-        }
         next_asks_ = now;
         break;
       }
@@ -89,6 +84,7 @@ void Flock::Node::GiveBackLeases(Instant now) {
 void Flock::Node::SendAsks(Instant now) {
   if (candidacy_.asking_epoch() == 0 || now < next_asks_) return;
   next_asks_ = now + kAskSlice;
+  NoticeTooMany(now);
   MemberTable& table = membership_.table();
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Member& member = table.at(i);
@@ -111,6 +107,18 @@ void Flock::Node::SendAsks(Instant now) {
     Append(*ask, body);
     SendPair(to, body);
   }
+}
+
+// More slots grant than the bloc may have: its charter is no longer true, and with it the promise of
+// one leader.
+void Flock::Node::NoticeTooMany(Instant now) {
+  const std::uint32_t count = candidacy_.lease_count(now);
+  const bool too_many = candidacy_.sealed_until(now) && count > config_.charter.at_most;
+  if (too_many && !too_many_) {
+    Emit(EventKind::kAlarm, Evidence::kTooManyMembers, self_, self_, candidacy_.sealed_epoch(),
+         count, now);
+  }
+  too_many_ = too_many;
 }
 
 void Flock::Node::HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now) {

@@ -52,6 +52,25 @@ TEST(FailoverTest, ALeaderThatLeavesInGoodOrderIsReplacedAtOnce) {
   EXPECT_LE(cluster.now() - left, Duration(1500ms));
 }
 
+TEST(FailoverTest, AMemberMoreThanTheCharterAllowsRaisesAnAlarm) {
+  ClusterOptions options;
+  options.nodes = 4;
+  options.at_most = 3;
+  Cluster cluster(options);
+  std::vector<std::uint64_t> alarms;
+  cluster.on_event = [&](std::size_t, const flock::Event& event) {
+    if (event.evidence == flock::Evidence::kTooManyMembers) alarms.push_back(event.value);
+  };
+  for (std::size_t i = 0; i < 3; ++i) cluster.Boot(i);
+  ASSERT_TRUE(cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, kLimit));
+  cluster.RunFor(5s);
+  EXPECT_TRUE(alarms.empty());
+  cluster.Boot(3);
+  EXPECT_TRUE(cluster.RunUntilTrue([&] { return !alarms.empty(); }, kLimit));
+  cluster.RunFor(5s);
+  EXPECT_EQ(alarms, std::vector<std::uint64_t>{4});  // once
+}
+
 TEST(FailoverTest, TheMinorityHasNoLeaderAndTheMajorityHas) {
   Cluster cluster = Settled(5, 4);
   const std::size_t leader = *cluster.Leader();
