@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/clock.h"
+#include "services/confab/lock_file.h"
 
 extern char** environ;
 
@@ -26,6 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kPollMs = 20;
+constexpr Duration kStartLimit = 5s;  // of another `radix lab start`, up to NODE/pid
 constexpr std::size_t kTailLines = 5;
 
 std::string ReadAll(const fs::path& path) {
@@ -170,6 +172,18 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
   }
   std::error_code error;
   fs::create_directories(node.state / "log", error);
+  // Of two that start it at one time, the later one's NODE/pid would name a process that only finds
+  // the node running, and ends.
+  absl::StatusOr<confab::LockFile> lock = confab::LockFile::Take(node.state / "start.lock");
+  Await(kStartLimit, [&] {
+    if (absl::IsAlreadyExists(lock.status())) {
+      lock = confab::LockFile::Take(node.state / "start.lock");
+    }
+    return !absl::IsAlreadyExists(lock.status());
+  });
+  if (!lock.ok()) return lock.status();
+  if (const auto running = RunningNode(node)) return *running;
+
   std::vector<std::string> line = {program.string(), "--charter", lab.charter().string(),
                                    "--name",         node.name,   "--address",
                                    node.address,     "--state",   node.state.string()};
@@ -205,16 +219,20 @@ std::string LogTail(const LabNode& node) {
 
 absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit) {
   for (const LabNode& node : nodes) {
-    if (const auto process = RunningNode(node)) kill(process->pid, signal);
+    const auto process = RunningNode(node);
+    if (!process) continue;
+    kill(process->pid, signal);
+    kill(process->pid, SIGCONT);  // a stopped one would never see it
   }
   const auto all_gone = [&nodes] { return ProcessesOf(nodes).empty(); };
-  if (Await(limit, all_gone)) return absl::OkStatus();
   const auto killed = [&nodes] {
     const auto left = ProcessesOf(nodes);
     for (const ProcessId& process : left) kill(process.pid, SIGKILL);
     return left.empty();
   };
-  if (Await(5s, killed)) return absl::OkStatus();
+  // What a plugin started outlives a fulcrum that is killed; what was asked for is a power failure.
+  const bool gone = signal == SIGKILL ? Await(limit, killed) : Await(limit, all_gone);
+  if (gone || Await(5s, killed)) return absl::OkStatus();
   std::string names;
   for (const ProcessId& process : ProcessesOf(nodes)) absl::StrAppend(&names, " ", process.pid);
   return absl::DeadlineExceededError(absl::StrCat("these processes do not end:", names));

@@ -31,15 +31,17 @@ std::optional<ProcessId> RunningNode(const LabNode& node);
 // The folder of the running program, where `fulcrum` lies too.
 std::filesystem::path ProgramFolder();
 
-// Starts the node's fulcrum, detached from this terminal, and writes NODE/pid. Its output goes to
-// NODE/log/fulcrum.log. NotFound when there is no fulcrum beside this program.
+// Starts the node's fulcrum, detached from this terminal, and writes NODE/pid; when it runs
+// already, returns that one. Its output goes to NODE/log/fulcrum.log. NotFound when there is no
+// fulcrum beside this program.
 absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);
 
 // The last lines of NODE/log/fulcrum.log, for people.
 std::string LogTail(const LabNode& node);
 
-// Sends `signal` to the fulcrum of every node, then waits until none of the nodes' processes is
-// left, plugins included; what is left after `limit` is killed. DeadlineExceeded when even that did
+// Sends `signal` to the fulcrum of every node, stopped or not, then waits until none of the nodes'
+// processes is left, plugins included; what is left after `limit`, or at once when `signal` is
+// SIGKILL, is killed. DeadlineExceeded when even that did
 // not end them.
 absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit);
 
