@@ -109,8 +109,8 @@ void Flock::Node::SendAsks(Instant now) {
   }
 }
 
-// More slots grant than the bloc may have: its charter is no longer true, and with it the promise of
-// one leader.
+// More slots grant than the bloc may have: its charter is no longer true, and with it the promise
+// of one leader.
 void Flock::Node::NoticeTooMany(Instant now) {
   const std::uint32_t count = candidacy_.lease_count(now);
   const bool too_many = candidacy_.sealed_until(now) && count > config_.charter.at_most;
