@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -377,6 +378,21 @@ void ProctorDriver::Plan(Instant now) {
   }
 }
 
+// The nodes that live, but without a dean that follows: fewer than there seem to be keep the
+// group's decisions, and nothing is placed on them.
+std::vector<UnmetItem> ProctorDriver::Absent() const {
+  std::set<std::string> missing = group_->alive;
+  for (const auto& [id, session] : sessions_) missing.erase(session.address);
+  std::vector<UnmetItem> items;
+  for (const std::string& address : missing) {
+    if (items.size() >= kUnmetMax) break;
+    const std::string name = roster_.NameAt(address);
+    items.push_back({"radix", "dean", name.empty() ? address : name,
+                     "the node lives, but its dean takes no part; its log says why"});
+  }
+  return items;
+}
+
 absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
   const std::lock_guard lock(mutex_);
   const Instant now = confab::Now();
@@ -390,6 +406,8 @@ absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
   const Nodes nodes = roster_.View(now);
   Doneness doneness = Measure(placed_, nodes);
   doneness.total += static_cast<std::int64_t>(placement_.set_aside().size());
+  const std::vector<UnmetItem> absent = Absent();
+  doneness.total += static_cast<std::int64_t>(absent.size());
   v1::GetStatusResponse response;
   response.set_epoch(options_.epoch);
   response.set_revision(loaded_revision_);
@@ -399,6 +417,7 @@ absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
   for (const auto& [name, why] : placement_.set_aside()) {
     *response.add_unmet() = ToWire(UnmetItem{name, "", "", why});
   }
+  for (const UnmetItem& item : absent) *response.add_unmet() = ToWire(item);
   for (const ServiceStatus& service : doneness.services) {
     *response.add_services() = ToWire(service);
   }

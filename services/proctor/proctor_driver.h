@@ -20,6 +20,7 @@
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 #include "services/proctor/decisions.h"
+#include "services/proctor/doneness.h"
 #include "services/proctor/group_codec.h"
 #include "services/proctor/placement_driver.h"
 #include "services/proctor/proctor_codec.h"
@@ -98,6 +99,7 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   void FinishChanges(Instant now, Calls& calls);
   void ProposeNext(Instant now, Calls& calls);
   void Plan(Instant now);
+  std::vector<UnmetItem> Absent() const;
   void Over(const std::string& why, Calls& calls);
 
   const Options options_;

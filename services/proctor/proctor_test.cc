@@ -67,6 +67,24 @@ TEST_F(ProctorTest, ANewVersionStartsBesideTheOldWhichGoesOnlyWhenItServes) {
   EXPECT_EQ(CountOf("galumph2_4"), 2);
 }
 
+TEST_F(ProctorTest, ALivingNodeThatTakesNoPartIsSaidSo) {
+  settle_ = 10ms;
+  const std::filesystem::path decisions = nodes_[2]->node().state / "desired.db";
+  std::ofstream(decisions) << std::string(8192, 'x');
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = StatusOf(0);
+    if (!status.ok() || status->nodes_size() != 2 || status->unmet_size() != 1) return false;
+    EXPECT_EQ(status->unmet(0).node(), nodes_[2]->address());
+    EXPECT_THAT(status->unmet(0).reason(), HasSubstr("takes no part"));
+    EXPECT_LT(status->doneness(), 1.0);
+    return true;
+  }));
+  std::filesystem::remove(decisions);
+  EXPECT_TRUE(Eventually([&] { return IsDone(0, 1); })) << "it is asked for again by itself";
+}
+
 TEST_F(ProctorTest, WhatWasAcknowledgedSurvivesTheLeader) {
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
