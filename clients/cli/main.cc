@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "clients/cli/output.h"
 #include "clients/cli/verbs.h"
 
@@ -38,9 +40,15 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {
     return app.exit(done);  // --help
+  } catch (const CLI::RequiredError& error) {
+    // A word that is no command is found out only as a command that is missing.
+    const auto unknown = app.remaining(/*recurse=*/true);
+    return FailUsage(absl::InvalidArgumentError(absl::StrCat(
+        unknown.empty() ? error.what() : absl::StrCat("there is no command '", unknown[0], "'"),
+        "; see `radix --help`")));
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
-    return kExitUsage;
+    return FailUsage(
+        absl::InvalidArgumentError(absl::StrCat(error.what(), "; see `radix --help`")));
   }
   return invocation.run();
 }

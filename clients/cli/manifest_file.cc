@@ -192,8 +192,8 @@ absl::StatusOr<Manifest> LoadManifest(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (file) text << file.rdbuf();
-  if (!file || !text) {
-    std::error_code error;
+  std::error_code error;
+  if (!file || fs::is_directory(path, error)) {  // an empty file fails too, but only the copying
     return absl::NotFoundError(
         absl::StrCat(path.string(), ": ",
                      fs::exists(path, error) ? "is no readable file" : "there is no such file"));

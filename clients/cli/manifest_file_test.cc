@@ -117,6 +117,9 @@ TEST(ManifestFile, RefusesWhatIsNoManifestAtAll) {
   EXPECT_THAT(Refusal(std::string("\0\x01\xff", 3)), StartsWith("m.yaml:"));
   EXPECT_TRUE(absl::IsNotFound(LoadManifest("/nowhere/m.yaml").status()));
   EXPECT_TRUE(absl::IsNotFound(LoadManifest("/").status()));
+  const auto empty = LoadManifest("/dev/null");
+  EXPECT_TRUE(absl::IsInvalidArgument(empty.status())) << empty.status();
+  EXPECT_THAT(std::string(empty.status().message()), StartsWith("/dev/null:1: "));
 }
 
 class ResolveFilesTest : public testing::Test {

@@ -123,6 +123,9 @@ class LabUpTest(unittest.TestCase):
         self.assert_refused(2, "--label", "--nodes", 1, "--label", "n9:x")
         done = self.lab.run("lab", "up", "--range", "pigs")
         self.assertEqual((done.returncode, "--range" in done.stderr), (2, True))
+        for words in (["levitate"], ["lab", "levitate"], ["members", "--levitate"]):
+            done = self.lab.run(*words)
+            self.assertEqual((done.returncode, "levitate" in done.stderr), (2, True), done.stderr)
 
     def test_a_place_too_deep_for_a_socket(self):
         self.assert_refused(1, "107", "--state", self.lab.folder / ("d" * 80))
