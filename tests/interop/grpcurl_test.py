@@ -39,14 +39,19 @@ class GrpcurlTest(unittest.TestCase):
             set(done.stdout.split()),
         )
 
-    def test_every_service_of_a_node_lists_itself_and_is_healthy(self):
-        for service in ("flock", "heartbeater", "reeve", "picket", "dean", "pastiche"):
-            done = self.grpcurl("list", service=service)
+    def test_every_service_lists_itself_and_is_healthy(self):
+        leader = self.lab.leader()[0]
+        nodes = {service: "n1" for service in ("flock", "heartbeater", "reeve", "picket", "dean", "pastiche")}
+        nodes |= {"steward": leader, "proctor": leader}
+        nodes["healthminder"] = next(node for node, api in self.lab.serving(key="api") if api == "healthminder1")
+        for service, node in nodes.items():
+            done = self.grpcurl("list", node=node, service=service)
             self.assertEqual(done.returncode, 0, f"{service}: {done.stderr}")
             self.assertIn("radix.", done.stdout)
             names = ["", *(name for name in done.stdout.split() if name.startswith("radix."))]
             for name in names:
-                health = self.grpcurl("-d", json.dumps({"service": name}), "grpc.health.v1.Health/Check", service=service)
+                question = json.dumps({"service": name})
+                health = self.grpcurl("-d", question, "grpc.health.v1.Health/Check", node=node, service=service)
                 self.assertEqual(health.returncode, 0, f"{service} {name}: {health.stderr}")
                 self.assertEqual(json.loads(health.stdout), {"status": "SERVING"}, f"{service} {name}")
 
