@@ -244,11 +244,7 @@ void Plugins::Launch(const PluginSpec& spec) {
 }
 
 absl::Status Plugins::Tell(const nlohmann::json& message, int fd) {
-  try {
-    return confab::SendMessage(link_, message, fd);
-  } catch (const nlohmann::json::exception& error) {  // a text that is no UTF-8
-    return absl::InvalidArgumentError(error.what());
-  }
+  return confab::SendMessage(link_, message, fd);
 }
 
 std::vector<std::string> Plugins::ArgvOf(const PluginSpec& spec) const {
