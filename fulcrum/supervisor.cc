@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -79,6 +80,17 @@ std::vector<pid_t> ChildrenOfThis() {
     if (parent == getpid()) children.push_back(std::atoi(name.c_str()));
   }
   return children;
+}
+
+constexpr char kPluginVariable[] = "RADIX_PLUGIN=";
+
+// The plugin that a process came from, as it has inherited it; empty for none.
+std::string PluginOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/environ"), std::ios::binary);
+  for (std::string variable; std::getline(file, variable, '\0');) {
+    if (variable.starts_with(kPluginVariable)) return variable.substr(sizeof kPluginVariable - 1);
+  }
+  return "";
 }
 
 }  // namespace
@@ -213,14 +225,32 @@ void Supervisor::TakeSignals() {
 }
 
 void Supervisor::Reap() {
-  for (;;) {
+  for (bool any = false;; any = true) {
     siginfo_t info{};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+      if (any) EndOrphans();
+      return;
+    }
     // Not reaped yet, so the number is still its own: what it left behind in its group goes too.
     if (getpgid(info.si_pid) == info.si_pid) kill(-info.si_pid, SIGKILL);
     int wait_status = 0;
     waitpid(info.si_pid, &wait_status, 0);
     HandleExit(info.si_pid, wait_status);
+  }
+}
+
+// Kills what plugins that have ended left behind outside of their groups. Whose parent that was in
+// its turn is found when it is reaped.
+void Supervisor::EndOrphans() {
+  std::set<pid_t> own;
+  for (const auto& [id, guest] : guests_.all()) own.insert(guest.pid);
+  for (const pid_t pid : ChildrenOfThis()) {
+    if (own.count(pid) != 0 || !keeper_.NameOf(pid).empty()) continue;
+    const std::string id = PluginOf(pid);
+    const auto plugin = guests_.all().find(id);
+    if (id.empty() || (plugin != guests_.all().end() && !plugin->second.wait_status)) continue;
+    spdlog::info("{}: left process {} behind; killing it", id, pid);
+    kill(pid, SIGKILL);
   }
 }
 
@@ -354,6 +384,7 @@ void Supervisor::StartGuest(const Spawn& spawn, const Descriptor& file) {
     if (file) argv.insert(argv.begin(), {"fulcrum", "launch"});
     std::vector<std::string> env = spawn.env;
     env.push_back(ParentVariable());
+    env.push_back(kPluginVariable + spawn.id);
     return SpawnProcess({.program = options_.program,
                          .argv = std::move(argv),
                          .env = std::move(env),

@@ -80,6 +80,7 @@ class Supervisor {
   void Turn(Instant until);
   void TakeSignals();
   void Reap();
+  void EndOrphans();
   void HandleExit(pid_t pid, int wait_status);
   void CarryOut();
   void Start(const Action& action);

@@ -261,6 +261,26 @@ TEST_F(SupervisorTest, WhatAPluginLeavesBehindEndsWithItAndOrphansAreReaped) {
   EXPECT_THAT(node_.Processes(), IsEmpty());
 }
 
+TEST_F(SupervisorTest, WhatAPluginMovedOutOfItsGroupEndsWithItToo) {
+  const std::string daemons = Script(
+      "daemons", "setsid sleep 1002 & (setsid sh -c 'sleep 1002 & wait' &); exec sleep 1000");
+  node_.Start();
+  const auto left = [&] {
+    const auto processes = node_.Processes();
+    return std::count_if(processes.begin(), processes.end(), [](pid_t pid) {
+      std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+      const std::string text{std::istreambuf_iterator<char>(file), {}};
+      return text.find("1002") != std::string::npos;
+    });
+  };
+  ASSERT_TRUE(StartPlugin("daemons", daemons).ok());
+  ASSERT_TRUE(StartPlugin("others", daemons).ok());
+  ASSERT_TRUE(Eventually([&] { return left() == 6; }));
+  ASSERT_TRUE(StopPlugin("daemons", 1).ok());
+  EXPECT_TRUE(Eventually([&] { return left() == 3; })) << left();
+  EXPECT_EQ(Plugin("others").state(), picket::v1::PLUGIN_STATE_RUNNING);
+}
+
 TEST_F(SupervisorTest, AFullDiskHurtsNobody) {
   std::filesystem::create_directory(node_.state() / "log");
   for (const char* name : {"flock.log", "picket.log", "talker.log"}) {
