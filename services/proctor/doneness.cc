@@ -35,6 +35,8 @@ std::string Obstacle(const Plugin& plugin) {
   return "";
 }
 
+constexpr std::int64_t kMissingMax = 1'000'000'000;  // of one service
+
 class Measurement {
  public:
   explicit Measurement(const Nodes& nodes) : nodes_(nodes) {}
@@ -55,8 +57,8 @@ class Measurement {
         if (!obstacle.empty()) Miss({service.manifest, service.spec.name, node, obstacle});
       }
     }
-    for (std::int64_t missing = placed; missing < service.want; ++missing)
-      Count(service.manifest, 0);
+    // Bounded, since a manifest may ask for any number, and the sum of all must stay one.
+    Count(service.manifest, 0, std::clamp<std::int64_t>(service.want - placed, 0, kMissingMax));
     if (!service.problem.empty()) {
       if (service.want <= placed) Count(service.manifest, 0);
       Miss({service.manifest, service.spec.name, "",
@@ -109,11 +111,11 @@ class Measurement {
                                              : " still runs and is to be stopped")});
   }
 
-  void Count(const std::string& manifest, std::int64_t done) {
-    ++result_.total;
+  void Count(const std::string& manifest, std::int64_t done, std::int64_t total = 1) {
+    result_.total += total;
     result_.done += done;
     if (manifest != kBuiltInName) return;
-    ++result_.builtin_total;
+    result_.builtin_total += total;
     result_.builtin_done += done;
   }
 

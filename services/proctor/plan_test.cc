@@ -280,5 +280,15 @@ TEST(Roster, OfTwoNodesWithOneNameOnlyTheFirstCounts) {
   EXPECT_EQ(roster.NameAt("a1"), "n1");
 }
 
+TEST(Doneness, AnAbsurdNumberIsMeasuredAsFastAsAnyOther) {
+  PlacedService service = Placed("galumph2_3", {});
+  service.want = std::int64_t{1'000'000'000} * 1'000'000'000;
+  service.problem = "more than 1000000 instances are asked for";
+  const Doneness doneness = Measure(std::vector<PlacedService>(20, service), {});
+  EXPECT_EQ(doneness.value(), 0.0);
+  EXPECT_GT(doneness.total, 0);
+  EXPECT_EQ(doneness.unmet.size(), 20U);
+}
+
 }  // namespace
 }  // namespace radix::proctor
