@@ -76,6 +76,10 @@ class SupervisorTest : public testing::Test {
   }
 
   confab::Node Here() const { return {.name = "n1", .state = node_.state()}; }
+  std::string CommandLineOf(pid_t pid) const {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
   bool Gone(pid_t pid) const { return StateOf(pid) == '\0' || StateOf(pid) == 'Z'; }
 
   FakeNode node_;
@@ -110,7 +114,10 @@ TEST_F(SupervisorTest, NothingOutlivesAKilledSupervisorNotEvenWhatIsStopped) {
   ASSERT_TRUE(StartPlugin("runner", "/bin/sleep", {"1000"}).ok());
   ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
   kill(node_.Find("reeve"), SIGSTOP);
-  kill(Plugin("sleeper").pid(), SIGSTOP);
+  // Stopped while it is still `fulcrum launch`, it could not tie itself to its parent yet.
+  const pid_t sleeping = Plugin("sleeper").pid();
+  ASSERT_TRUE(Eventually([&] { return CommandLineOf(sleeping).starts_with("sleep"); }));
+  kill(sleeping, SIGSTOP);
   ASSERT_GE(node_.Processes().size(), 7U);
   node_.End(SIGKILL);
   EXPECT_TRUE(Eventually([&] { return node_.Processes().empty(); }));
@@ -148,8 +155,10 @@ TEST_F(SupervisorTest, LeadershipStartsAndEndsStewardAndProctor) {
   ASSERT_TRUE(Eventually([&] { return node_.Find("steward") != 0 && node_.Find("proctor") != 0; }));
   const pid_t first = node_.Find("steward");
   node_.Say(R"({"lead":8})");
-  EXPECT_TRUE(
-      Eventually([&] { return node_.Find("steward") != 0 && node_.Find("steward") != first; }));
+  EXPECT_TRUE(Eventually([&] {
+    const pid_t now = node_.Find("steward");
+    return now != 0 && now != first;
+  }));
   EXPECT_TRUE(Gone(first));
   EXPECT_TRUE(Eventually([&] {
     const auto args = Plugin("proctor").spec().args();
