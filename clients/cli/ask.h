@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -23,12 +24,15 @@ inline absl::Status Explain(const LabNode& node, const std::string& service,
     return absl::Status(status.code(),
                         absl::StrCat(service, " of ", node.name, " does not answer at ",
                                      (node.state / (service + ".sock")).string(),
-                                     "; `radix lab status` shows which nodes run"));
+                                     "; `radix lab status` shows which nodes run",
+                                     said.empty() ? "" : " (", said, said.empty() ? "" : ")"));
   }
   return absl::Status(status.code(), absl::StrCat(service, " of ", node.name, ": ", said));
 }
 
-// Calls `method`, as in Ask<ReeveService>(node, "reeve", &ReeveService::Stub::async::Lookup, r).
+// Calls `method`; when nobody answers at once, because the service is just being started again or
+// the machine is too busy to accept in time, once more within a second. As in
+// Ask<ReeveService>(node, "reeve", &ReeveService::Stub::async::Lookup, r).
 template <typename Service, typename Async, typename Request, typename Response>
 absl::StatusOr<Response> Ask(const LabNode& node, const std::string& service,
                              void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
@@ -39,7 +43,11 @@ absl::StatusOr<Response> Ask(const LabNode& node, const std::string& service,
   local.state = node.state;
   const auto stub = Service::NewStub(confab::DialLocal(local, service));
   Response response;
-  const grpc::Status status = Call(*stub->async(), method, request, response, options);
+  grpc::Status status = Call(*stub->async(), method, request, response, options);
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !options.wait_for_ready) {
+    status = Call(*stub->async(), method, request, response,
+                  {.timeout = std::min<Duration>(options.timeout, 1s), .wait_for_ready = true});
+  }
   if (!status.ok()) return Explain(node, service, confab::FromGrpc(status));
   return response;
 }
