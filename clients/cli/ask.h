@@ -44,9 +44,13 @@ absl::StatusOr<Response> Ask(const LabNode& node, const std::string& service,
   const auto stub = Service::NewStub(confab::DialLocal(local, service));
   Response response;
   grpc::Status status = Call(*stub->async(), method, request, response, options);
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !options.wait_for_ready) {
-    status = Call(*stub->async(), method, request, response,
-                  {.timeout = std::min<Duration>(options.timeout, 1s), .wait_for_ready = true});
+  const bool unreached = status.error_message().find("connect") != std::string::npos;
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && unreached) {
+    const grpc::Status again =
+        Call(*stub->async(), method, request, response,
+             {.timeout = std::min<Duration>(options.timeout, 1s), .wait_for_ready = true});
+    // Still nobody: what the first try said is the reason.
+    if (again.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) status = again;
   }
   if (!status.ok()) return Explain(node, service, confab::FromGrpc(status));
   return response;
