@@ -1,0 +1,158 @@
+#include "services/flock/flock_service.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "clients/cpp/call.h"
+#include "clients/cpp/client_stream.h"
+#include "services/confab/dial.h"
+#include "services/confab/serve.h"
+#include "services/flock/loopback_bloc_test.h"
+
+namespace radix::flock {
+namespace {
+
+// The gRPC face in front of a driver.
+class FlockServiceTest : public LoopbackBlocTest {
+ protected:
+  void Serve(TestNode& node) {
+    node.driver = *FlockDriver::Create(node.config, node.node);
+    std::filesystem::permissions(node.node.state, std::filesystem::perms::owner_all);
+    service_ = std::make_unique<FlockServiceImpl>(*node.driver);
+    auto server = confab::Server::Start(node.node, {.socket = "flock", .port = std::nullopt},
+                                        {confab::Hosted(*service_)});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    node.driver->Begin({.on_change = [this] { service_->Wake(); }, .on_leadership = nullptr});
+    stub_ = v1::FlockService::NewStub(confab::DialLocal(node.node, "flock"));
+  }
+  void TearDown() override {
+    service_->EndStreams();
+    EXPECT_TRUE(server_->Shutdown(1s));
+    for (auto& node : nodes_) node->driver->Leave();
+    service_.reset();
+    LoopbackBlocTest::TearDown();
+  }
+
+  std::unique_ptr<FlockServiceImpl> service_;
+  std::unique_ptr<confab::Server> server_;
+  std::unique_ptr<v1::FlockService::Stub> stub_;
+};
+
+// What a watcher saw, and how its stream ended.
+struct Watcher {
+  std::mutex mutex;
+  std::vector<v1::WatchGroupResponse> seen;
+  std::optional<grpc::Status> end;
+};
+
+std::shared_ptr<Watcher> Watch(v1::FlockService::Stub& stub) {
+  auto watcher = std::make_shared<Watcher>();
+  auto stream = ClientStream<v1::WatchGroupResponse>::Create();
+  const v1::WatchGroupRequest request;
+  stub.async()->WatchGroup(&stream->context(), &request, stream.get());
+  stream->Begin({.on_message =
+                     [watcher](const v1::WatchGroupResponse& response) {
+                       const std::lock_guard lock(watcher->mutex);
+                       watcher->seen.push_back(response);
+                     },
+                 .on_end =
+                     [watcher](const grpc::Status& status) {
+                       const std::lock_guard lock(watcher->mutex);
+                       watcher->end = status;
+                     }});
+  return watcher;
+}
+
+TEST_F(FlockServiceTest, WatchersHearOfMembersTheLeaderAndEachRenewal) {
+  TestNode& first = Add(1);
+  Serve(first);
+  const auto watcher = Watch(*stub_);
+  TestNode& second = Start(Add(2));
+  // More messages of one leadership than it has events: the lease is renewed.
+  ASSERT_TRUE(Eventually([&] {
+    const std::lock_guard lock(watcher->mutex);
+    const auto sealed = std::count_if(
+        watcher->seen.begin(), watcher->seen.end(),
+        [](const auto& each) { return each.epoch() != 0 && !each.leader_node().empty(); });
+    return sealed >= 6;
+  }));
+  const std::lock_guard lock(watcher->mutex);
+  EXPECT_GT(watcher->seen.front().revision(), 0);
+  EXPECT_EQ(watcher->seen.front().node(), "n1");
+  for (std::size_t i = 1; i < watcher->seen.size(); ++i) {
+    EXPECT_GT(watcher->seen[i].revision(), watcher->seen[i - 1].revision());
+  }
+  const v1::WatchGroupResponse& last = watcher->seen.back();
+  ASSERT_EQ(last.members_size(), 2);
+  EXPECT_EQ(last.members(0).address(), Address(1).ToString());
+  EXPECT_EQ(last.members(0).boot(),
+            std::string(absl::StrCat(absl::Hex(first.config.boot, absl::kZeroPad16))));
+  EXPECT_EQ(last.members(1).node(), "n2");
+  EXPECT_EQ(last.members(1).state(), v1::MEMBER_STATE_ALIVE);
+  EXPECT_EQ(last.contact_count(), 2);
+  EXPECT_EQ(last.quorum(), 2);
+  EXPECT_EQ(last.at_most(), 3);
+  const bool leads = last.leader_node() == "n1";
+  EXPECT_EQ(last.members(0).leader(), leads);
+  EXPECT_EQ(last.members(1).leader(), !leads);
+  EXPECT_EQ(last.has_lease_remaining_duration(), leads);
+  EXPECT_EQ(last.leader_address(), (leads ? first : second).node.address.ToString());
+  // Both are needed for a quorum, so this node has granted, too.
+  EXPECT_EQ(last.granted_epoch(), last.epoch());
+  EXPECT_EQ(last.granted_address(), last.leader_address());
+}
+
+TEST_F(FlockServiceTest, ListsMembersAndEvents) {
+  Serve(Add(1));
+  Start(Add(2));
+  v1::ListMembersResponse members;
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = Call(*stub_->async(), &v1::FlockService::Stub::async::ListMembers,
+                             v1::ListMembersRequest(), members);
+    return status.ok() && members.members_size() == 2 && members.members(1).node() == "n2";
+  }));
+  EXPECT_EQ(members.members(0).node(), "n1");
+  v1::ListEventsResponse events;
+  ASSERT_TRUE(Call(*stub_->async(), &v1::FlockService::Stub::async::ListEvents,
+                   v1::ListEventsRequest(), events)
+                  .ok());
+  const auto joined =
+      std::find_if(events.events().begin(), events.events().end(), [&](const v1::Event& event) {
+        return event.kind() == "joined" && event.subject() == Address(2).ToString();
+      });
+  ASSERT_NE(joined, events.events().end());
+  EXPECT_FALSE(joined->detail().empty());
+  EXPECT_GT(joined->event_time().seconds(), 1'600'000'000);
+}
+
+TEST_F(FlockServiceTest, RefusesMoreWatchersThanItCanServeAndEndsAllAtTheEnd) {
+  Serve(Add(1));
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  for (std::size_t i = 0; i < FlockServiceImpl::kWatchersMax; ++i)
+    watchers.push_back(Watch(*stub_));
+  for (const auto& watcher : watchers) {
+    ASSERT_TRUE(Eventually([&] {
+      const std::lock_guard lock(watcher->mutex);
+      return !watcher->seen.empty();
+    }));
+  }
+  const auto refused = Watch(*stub_);
+  const auto ended = [](const std::shared_ptr<Watcher>& watcher) {
+    return Eventually([&] {
+      const std::lock_guard lock(watcher->mutex);
+      return watcher->end.has_value();
+    });
+  };
+  ASSERT_TRUE(ended(refused));
+  EXPECT_EQ(refused->end->error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  service_->EndStreams();
+  for (const auto& watcher : watchers) {
+    ASSERT_TRUE(ended(watcher));
+    EXPECT_EQ(watcher->end->error_code(), grpc::StatusCode::UNAVAILABLE);
+  }
+}
+
+}  // namespace
+}  // namespace radix::flock
