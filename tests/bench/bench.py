@@ -21,6 +21,8 @@ RUNS = int(os.environ.get("RUNS", "3"))
 SEEDS = int(os.environ.get("SEEDS", "200"))
 BASIC = ("flock1", "heartbeater1", "reeve1", "picket1", "dean1", "pastiche1")
 
+LEASE_SECONDS = 3  # services/flock/config.h, Tunables::lease
+
 SCENARIOS = ("cold-start", "partition", "restarts")
 
 MANIFEST = """\
@@ -46,6 +48,25 @@ def show(what, goal, values, unit):
         f"{'kept' if kept else 'MISSED'}  ({runs})",
         flush=True,
     )
+
+
+def beside(what, value, unit):
+    """Prints what a peer, a control or the machine itself does in the same run: the figure above is to be read by it."""
+    print(f"{'  beside it: ' + what:<75}{'':>9}{value:>7.1f} {unit}", flush=True)
+
+
+def bare_servers(count):
+    """(seconds until all serve, megabytes of all) of `count` empty gRPC servers, started at once."""
+    begin = time.monotonic()
+    servers = [subprocess.Popen([PROGRAMS / "bare_server"], stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        if not all(server.stdout.readline() for server in servers):
+            raise AssertionError("a bare server did not serve")
+        return time.monotonic() - begin, proportional_megabytes([server.pid for server in servers])
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
 
 
 def power_up(nodes):
@@ -92,34 +113,49 @@ def apply(lab, inst, count):
     wait_for(lambda: len(lab.where(inst)) == count, 60, f"{count} of {inst}")
 
 
+def start_load(lab, *flags):
+    command = [PROGRAMS / "galumph_client", "--state", lab.state / "n1", *flags]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def end_load(load):
+    load.send_signal(signal.SIGTERM)
+    return json.loads(load.communicate(timeout=30)[0])
+
+
 def failed_calls(lab):
-    """Calls that failed while 2_4 appeared beside 2_3 and 2_3 was stopped."""
+    """What two clients counted while 2_4 appeared beside 2_3 and 2_3 was stopped: one that may move, and one that stays."""
     apply(lab, "galumph2_3", 2)
-    load = subprocess.Popen(
-        [PROGRAMS / "galumph_client", "--state", lab.state / "n1"], stdout=subprocess.PIPE, text=True
-    )
+    moving = start_load(lab)
+    staying = start_load(lab, "--inst", "galumph2_3")
     try:
         apply(lab, "galumph2_4", 2)
         apply(lab, "galumph2_3", 0)
         # Until the old ones are gone, not only draining.
         wait_for(lambda: all(each["inst"] != "galumph2_3" for each in lab.json("services")), 60, "2_3 gone")
+        counts, control = end_load(moving), end_load(staying)
     finally:
-        load.send_signal(signal.SIGTERM)
-        output, _ = load.communicate(timeout=30)
-    counts = json.loads(output)
+        for load in (moving, staying):
+            load.kill()
+            load.wait()
     if set(counts["insts"]) != {"galumph2_3", "galumph2_4"}:
         raise AssertionError(f"the client did not move: {counts}")
     apply(lab, "galumph2_4", 0)
-    return counts["failed"]
+    return counts, control
+
+
+def proportional_megabytes(pids):
+    """The proportional set size of some processes, together."""
+    kilobytes = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+            kilobytes += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    return kilobytes / 1024
 
 
 def megabytes_per_node(lab):
-    """Proportional set size of all processes of the lab, by node."""
-    kilobytes = 0
-    for pid in lab.processes():
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-            kilobytes += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
-    return kilobytes / 1024 / len(lab.json("lab", "status")["nodes"])
+    """The mean, with the leader's steward, proctor and healthminder."""
+    return proportional_megabytes(lab.processes()) / len(lab.json("lab", "status")["nodes"])
 
 
 def run_seed(scenario, seed):
@@ -149,13 +185,20 @@ def cores():
 
 def main():
     show("lab up, 5 nodes, until every service is alive", 10, [power_up(5) for _ in range(RUNS)], "s")
-    show("lab up, 30 nodes", 30, [power_up(30)], "s")
+    beside("as many empty gRPC servers, from start until all serve", bare_servers(5 * len(BASIC))[0], "s")
+    show("lab up, 30 nodes", 30, [power_up(30) for _ in range(RUNS)], "s")
+    beside("as many empty gRPC servers, from start until all serve", bare_servers(30 * len(BASIC))[0], "s")
     lab = Lab()
     try:
         lab.up(5)
         show("memory per idle node, proportional set size", 60, [megabytes_per_node(lab)], "MB")
+        beside("as many empty gRPC servers as a node has services", bare_servers(5 * len(BASIC))[1] / 5, "MB")
         show("leader killed, until its successor's steward knows all", 8, [fail_over(lab) for _ in range(RUNS)], "s")
-        show("failed calls in an update under load", 0, [failed_calls(lab) for _ in range(RUNS)], "calls")
+        beside("the lease of the dead leader, before which nobody may follow", LEASE_SECONDS, "s")
+        runs = [failed_calls(lab) for _ in range(RUNS)]
+        show("failed calls in an update under load", 0, [counts["failed"] for counts, _ in runs], "calls")
+        beside("of so many calls", sum(counts["calls"] for counts, _ in runs), "calls")
+        beside("failed calls of a client that stays with the old version", statistics.median(c["failed"] for _, c in runs), "calls")
     finally:
         lab.down()
     cores()
