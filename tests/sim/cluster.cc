@@ -48,7 +48,8 @@ Cluster::Cluster(const ClusterOptions& options)
       random_(options.seed * 0x9e3779b97f4a7c15 + 1),
       charter_(MakeCharter(options)),
       network_(options.nodes, options.network, random_.Next()),
-      invariants_(options.nodes),
+      invariants_(options.nodes, charter_.ranges.size()),
+      traffic_(options.nodes),
       nodes_(options.nodes),
       node_of_slot_(charter_.ranges.size(), -1),
       secondary_{DrawKey(random_)},
@@ -103,7 +104,7 @@ void Cluster::Boot(std::size_t i) {
   config.recorded = node.disk;
   config.introduction = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8)};
   config.tunables = options_.tunables;
-  ever_.insert({node.slot, config.boot});
+  invariants_.Booted(i, {node.slot, config.boot});
   auto created = flock::Flock::Create(std::move(config), ToLocal(node, now_));
   if (!created.ok()) {
     invariants_.Report(now_, std::string(created.status().message()));
@@ -200,14 +201,6 @@ void Cluster::Perform(const Step& step) {
   }
 }
 
-void Cluster::CountDatagram(Node& node) {
-  if (now_ - node.window_start >= 200ms) {
-    node.window_start = now_;
-    node.window_count = 0;
-  }
-  datagrams_max_ = std::max(datagrams_max_, ++node.window_count);
-}
-
 void Cluster::Deliver(const Step& step) {
   Node& node = nodes_[step.node];
   if (!node.flock || (node.paused && node.waiting.size() >= kWaitingMax)) {
@@ -218,7 +211,7 @@ void Cluster::Deliver(const Step& step) {
     node.waiting.push_back(step);
     return;
   }
-  CountDatagram(node);
+  traffic_.Arrived(step.node, now_);
   const Endpoint from{charter_.ranges.At(nodes_[step.from].slot), charter_.port};
   const std::uint64_t before = node.flock->counters().accepted;
   std::vector<std::uint8_t>& bytes = pool_.At(step.payload);
@@ -234,6 +227,7 @@ void Cluster::Deliver(const Step& step) {
 }
 
 void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {
+  invariants_.CheckSent(from, now_, transmit.slot, transmit.bytes);
   const std::int32_t to = node_of_slot_[transmit.slot];
   if (to < 0) return;
   const std::uint64_t id = ++datagram_id_;
@@ -283,6 +277,7 @@ void Cluster::Drain(std::size_t i) {
   }
   while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
   while (const auto event = node.flock->PollEvent()) {
+    invariants_.CheckEvent(i, now_, *event);
     if (on_event) on_event(i, *event);
   }
   Check(i);
@@ -301,8 +296,9 @@ void Cluster::Drain(std::size_t i) {
 void Cluster::Check(std::size_t i) {
   const Node& node = nodes_[i];
   const Instant local = ToLocal(node, now_);
+  traffic_.Viewed(i, node.flock->view_hash());
   if (const auto lead = node.flock->own_leadership(local)) {
-    invariants_.CheckLeadership(i, now_, lead->epoch, ToTrue(node, lead->until));
+    invariants_.CheckLeadership(i, now_, *lead, ToTrue(node, lead->until));
   } else {
     invariants_.CheckNoLeadership(i, now_);
   }
@@ -348,14 +344,6 @@ bool Cluster::OneLeader() {
     if (!known || known->leader != own->leader || known->epoch != own->epoch) return false;
   }
   return true;
-}
-
-void Cluster::CheckMembers() {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].flock) {
-      invariants_.CheckMembers(nodes_[i].flock->Members(LocalNow(i)), ever_, now_);
-    }
-  }
 }
 
 }  // namespace radix::sim

@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "services/confab/charter.h"
@@ -17,6 +16,7 @@
 #include "tests/sim/event_queue.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/network.h"
+#include "tests/sim/traffic.h"
 
 namespace radix::sim {
 
@@ -74,11 +74,8 @@ class Cluster {
   Random& random() { return random_; }
   const Charter& charter() const { return charter_; }
   std::uint64_t trace_hash() const { return trace_hash_; }
-  // The most datagrams that one node got within 200 ms.
-  std::uint32_t datagrams_max() const { return datagrams_max_; }
+  const Traffic& traffic() const { return traffic_; }
   std::uint64_t datagrams() const { return datagram_id_; }
-  // Lists of all that are up are checked against all that ever were.
-  void CheckMembers();
   // Called for every event of every node.
   std::function<void(std::size_t, const flock::Event&)> on_event;
 
@@ -97,15 +94,12 @@ class Cluster {
     std::int64_t ppm = 0;          // what its clock gains
     Duration offset{};             // its clock when the simulation began
     Instant wake = Instant::max();
-    Instant window_start{};
-    std::uint32_t window_count = 0;
   };
 
   Instant ToLocal(const Node& node, Instant true_time) const;
   Instant ToTrue(const Node& node, Instant local) const;
   void Perform(const Step& step);
   void Deliver(const Step& step);
-  void CountDatagram(Node& node);
   void Drain(std::size_t i);
   void Check(std::size_t i);
   void Send(std::size_t from, const flock::Transmit& transmit);
@@ -116,17 +110,16 @@ class Cluster {
   Charter charter_;
   Network network_;
   Invariants invariants_;
+  Traffic traffic_;
   EventQueue queue_;
   DatagramPool pool_;
   std::vector<Node> nodes_;
   std::vector<std::int32_t> node_of_slot_;
   std::vector<flock::Key> secondary_;
-  std::set<flock::MemberId> ever_;
   std::vector<Step> recorded_;  // datagrams to replay; each has a place in the pool
   Instant now_;
   std::uint64_t datagram_id_ = 0;
   std::uint64_t trace_hash_ = 0;
-  std::uint32_t datagrams_max_ = 0;
 };
 
 }  // namespace radix::sim

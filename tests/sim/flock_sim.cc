@@ -29,11 +29,14 @@ nlohmann::ordered_json ToJson(const ScenarioResult& result) {
           {"bytes_per_node_max", result.bytes_per_node_max},
           {"blind_probes_mean", result.blind_probes_mean},
           {"datagrams_max_200ms", result.datagrams_max_200ms},
+          {"datagrams_max_200ms_leader", result.datagrams_max_200ms_leader},
+          {"views_max", result.views_max},
           {"member_bytes_mean", result.member_bytes_mean},
           {"violations", result.violations.size()},
           {"violation_texts", result.violations},
           {"trace_hash", Hex(result.trace_hash)},
-          {"wall_s", result.wall_s}};
+          {"wall_s", result.wall_s},
+          {"cpu_s", result.cpu_s}};
 }
 
 void PrintText(const ScenarioResult& result) {

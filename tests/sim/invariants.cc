@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/flock/packet_codec.h"
+
 namespace radix::sim {
 namespace {
 
@@ -15,20 +17,69 @@ void Invariants::Report(Instant now, const std::string& what) {
                         " ms: " + what);
 }
 
-void Invariants::CheckLeadership(std::size_t node, Instant now, std::uint64_t epoch,
+Invariants::Invariants(std::size_t nodes, std::size_t slots)
+    : leads_(nodes), led_(nodes), grants_(nodes), boots_(slots) {
+  if (nodes <= kCountersWatchedMax) counters_.resize(nodes);
+}
+
+void Invariants::Booted(std::size_t node, const flock::MemberId& id) {
+  boots_[id.slot].push_back(id.boot);
+  if (!counters_.empty()) counters_[node].clear();
+}
+
+bool Invariants::EverBooted(const flock::MemberId& id) const {
+  return id.slot < boots_.size() && std::ranges::count(boots_[id.slot], id.boot) > 0;
+}
+
+void Invariants::CheckEvent(std::size_t node, Instant now, const flock::Event& event) {
+  if (event.kind == flock::EventKind::kJoined && !EverBooted(event.subject)) {
+    Report(now, "node " + std::to_string(node) + " lists a member that never was: slot " +
+                    std::to_string(event.subject.slot));
+  }
+  if (event.kind == flock::EventKind::kSealedLeader &&
+      !sealed_.contains({event.subject, event.epoch})) {
+    Report(now, "node " + std::to_string(node) + " takes slot " +
+                    std::to_string(event.subject.slot) + " for sealed under epoch " +
+                    std::to_string(event.epoch) + ", which it never was");
+  }
+}
+
+void Invariants::CheckSent(std::size_t node, Instant now, std::uint32_t to_slot,
+                           std::span<const std::uint8_t> datagram) {
+  const auto header = flock::DecodeHeader(datagram);
+  if (!header) {
+    Report(now, "node " + std::to_string(node) + " sends " + std::to_string(datagram.size()) +
+                    " bytes that are no datagram");
+    return;
+  }
+  // The others have random nonces.
+  if (counters_.empty() || header->type < flock::PacketType::kGroup) return;
+  std::uint64_t& last = counters_[node][to_slot];
+  if (header->counter <= last) {
+    Report(now, "node " + std::to_string(node) + " uses counter " +
+                    std::to_string(header->counter) + " again towards slot " +
+                    std::to_string(to_slot));
+  }
+  last = header->counter;
+}
+
+void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Leadership& leads,
                                  Instant until) {
+  const std::uint64_t epoch = leads.epoch;
   std::erase_if(leading_, [&](std::size_t n) { return n != node && leads_[n].until <= now; });
   if (std::ranges::count(leading_, node) == 0) leading_.push_back(node);
   Lead& lead = leads_[node];
-  if (lead.epoch != epoch) {
+  if (lead.epoch != epoch || lead.leader != leads.leader) {
     ++sealings_;
+    led_[node] = true;
+    sealed_.insert({leads.leader, epoch});
     if (disks_intact_ && epoch <= greatest_epoch_) {
       Report(now, "node " + std::to_string(node) + " is sealed under epoch " +
                       std::to_string(epoch) + ", not above " + std::to_string(greatest_epoch_));
     }
     greatest_epoch_ = std::max(greatest_epoch_, epoch);
   }
-  lead = {epoch, until};
+  lead = {leads.leader, epoch, until};
   for (const std::size_t other : leading_) {
     if (other == node) continue;
     Report(now, "two sealed leaders: node " + std::to_string(node) + " under epoch " +
@@ -67,15 +118,6 @@ void Invariants::CheckPromise(std::size_t node, Instant now, const flock::Promis
 void Invariants::CheckAccepted(std::uint64_t id, std::uint64_t boot, Instant now) {
   if (!accepted_.insert({id, boot}).second) {
     Report(now, "datagram " + std::to_string(id) + " was accepted twice");
-  }
-}
-
-void Invariants::CheckMembers(const std::vector<flock::MemberView>& members,
-                              const std::set<flock::MemberId>& ever, Instant now) {
-  for (const flock::MemberView& member : members) {
-    if (!ever.contains(member.id)) {
-      Report(now, "a member is listed that never was: slot " + std::to_string(member.id.slot));
-    }
   }
 }
 

@@ -4,9 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,13 +16,20 @@
 
 namespace radix::sim {
 
-// Collects violations; each is a sentence with the true time. Not thread-safe.
+// Collects violations; each is a sentence with the true time. Everything here is asked after every
+// step of every node, so it costs nothing that grows with the bloc. Not thread-safe.
 class Invariants {
  public:
-  explicit Invariants(std::size_t nodes) : leads_(nodes), grants_(nodes) {}
+  Invariants(std::size_t nodes, std::size_t slots);
+
+  // `id` is `node` from now on. Only who booted may ever be listed anywhere.
+  void Booted(std::size_t node, const flock::MemberId& id);
+  // `node` reported `event`: it may list, and call sealed, only what there was.
+  void CheckEvent(std::size_t node, Instant now, const flock::Event& event);
 
   // `node` stands at true time `now` like this; `until` is in true time.
-  void CheckLeadership(std::size_t node, Instant now, std::uint64_t epoch, Instant until);
+  void CheckLeadership(std::size_t node, Instant now, const flock::Leadership& leads,
+                       Instant until);
   void CheckNoLeadership(std::size_t node, Instant now);
   // `node` crashed: what it was handed before still holds until it ends.
   void Orphan(std::size_t node);
@@ -31,25 +39,36 @@ class Invariants {
   // Without disks, epochs may start again; then they are not compared across leaders.
   void set_disks_intact(bool intact) { disks_intact_ = intact; }
 
+  // `node` sends this: no counter may be used twice under one subkey. Only watched in blocs of at
+  // most kCountersWatchedMax nodes.
+  static constexpr std::size_t kCountersWatchedMax = 1000;
+  void CheckSent(std::size_t node, Instant now, std::uint32_t to_slot,
+                 std::span<const std::uint8_t> datagram);
   // The datagram `id` was accepted by that boot of a node; copies and replays have the same id.
   void CheckAccepted(std::uint64_t id, std::uint64_t boot, Instant now);
-  // Every member that is listed anywhere must have existed.
-  void CheckMembers(const std::vector<flock::MemberView>& members,
-                    const std::set<flock::MemberId>& ever, Instant now);
   void Report(Instant now, const std::string& what);
 
   const std::vector<std::string>& violations() const { return violations_; }
   std::uint64_t sealings() const { return sealings_; }
+  // Whether `node` was ever sealed.
+  bool led(std::size_t node) const { return led_[node]; }
 
  private:
   struct Lead {
+    flock::MemberId leader;
     std::uint64_t epoch = 0;
     Instant until{};
   };
 
+  bool EverBooted(const flock::MemberId& id) const;
+
   std::vector<Lead> leads_;
+  std::vector<bool> led_;
   std::vector<std::size_t> leading_;  // those whose leadership may still run
   std::vector<flock::Promise> grants_;
+  std::vector<std::vector<std::uint64_t>> boots_;               // by slot
+  std::set<std::pair<flock::MemberId, std::uint64_t>> sealed_;  // who was, under which epoch
+  std::vector<std::unordered_map<std::uint32_t, std::uint64_t>> counters_;  // of nodes, by slot
   std::uint64_t greatest_epoch_ = 0;
   std::uint64_t sealings_ = 0;
   bool disks_intact_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <utility>
 
@@ -146,14 +147,17 @@ void Measure(Cluster& cluster, ScenarioResult& result) {
     bytes += sent;
     result.bytes_per_node_max = std::max(result.bytes_per_node_max, sent);
     held += static_cast<double>(cluster.flock(i).member_memory_bytes());
-    known += static_cast<double>(cluster.flock(i).Members(cluster.LocalNow(i)).size());
+    known += cluster.flock(i).live_count();
+    std::uint32_t& most = cluster.invariants().led(i) ? result.datagrams_max_200ms_leader
+                                                      : result.datagrams_max_200ms;
+    most = std::max(most, cluster.traffic().most(i));
+    result.views_max = std::max(result.views_max, cluster.traffic().views(i));
   }
   if (up > 0) {
     result.bytes_per_node_mean = bytes / static_cast<double>(up);
     result.blind_probes_mean = probes / static_cast<double>(up);
     result.member_bytes_mean = held / known;
   }
-  result.datagrams_max_200ms = cluster.datagrams_max();
   result.trace_hash = cluster.trace_hash();
 }
 
@@ -183,14 +187,15 @@ absl::StatusOr<ScenarioResult> RunScenario(const ScenarioOptions& options) {
     return absl::InvalidArgumentError("at_most: must be at least the number of nodes");
   }
   const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t cpu_begin = std::clock();
   ScenarioResult result;
   result.seed = options.seed;
   Cluster cluster(OptionsFor(options));
   scenario->run(cluster, result);
-  cluster.CheckMembers();
   Measure(cluster, result);
   result.violations = cluster.invariants().violations();
   result.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.cpu_s = static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
   return result;
 }
 

@@ -35,10 +35,13 @@ struct ScenarioResult {
   double bytes_per_node_mean = 0;  // sent until it converged
   double bytes_per_node_max = 0;
   double blind_probes_mean = 0;
-  std::uint32_t datagrams_max_200ms = 0;
-  double member_bytes_mean = 0;  // held by a node for each member that it knows
-  std::uint64_t trace_hash = 0;
+  std::uint32_t datagrams_max_200ms = 0;         // into any node that never led
+  std::uint32_t datagrams_max_200ms_leader = 0;  // into those that did
+  std::uint32_t views_max = 0;   // different views that one node had, one after another
+  double member_bytes_mean = 0;  // held by a node for each live member that it knows
+  std::uint64_t trace_hash = 0;  // the same in any two runs of one program with the same options
   double wall_s = 0;
+  double cpu_s = 0;
   std::vector<std::string> violations;
 };
 
