@@ -19,6 +19,8 @@ std::uint64_t HashOf(const Member& member) {
              (std::uint64_t{member.slot} << 32 | member.incarnation));
 }
 
+std::uint32_t SlotHash(std::uint32_t slot) { return slot * 0x9e3779b1U; }
+
 }  // namespace
 
 bool IsLater(const Record& record, const Member& member) {
@@ -26,28 +28,40 @@ bool IsLater(const Record& record, const Member& member) {
          std::tuple(member.incarnation, member.boot, member.state);
 }
 
-MemberTable::MemberTable(std::uint32_t slots)
-    : slots_(slots), index_(16), words_((std::size_t{slots} + 63) / 64) {}
+MemberTable::MemberTable(std::uint32_t slots, std::uint32_t expected)
+    : slots_(slots), index_(16), words_((std::size_t{slots} + 63) / 64) {
+  // More than this would be much memory for nothing, if they do not come.
+  constexpr std::uint32_t kReserveMax = 1U << 14;
+  members_.reserve(std::min({slots, expected, kReserveMax}));
+}
 
-std::size_t MemberTable::Home(std::uint32_t slot) const {
-  return (slot * 0x9e3779b1U) >> (32 - std::countr_zero(index_.size()));
+std::size_t MemberTable::HomeOf(std::uint32_t hash) const {
+  return hash >> (32 - std::countr_zero(index_.size()));
 }
 
 std::size_t MemberTable::Locate(std::uint32_t slot) const {
   const std::size_t mask = index_.size() - 1;
-  std::size_t place = Home(slot);
-  while (index_[place].member != 0 && index_[place].slot != slot) place = (place + 1) & mask;
+  const std::uint32_t hash = SlotHash(slot);
+  std::size_t place = HomeOf(hash);
+  while (index_[place] != 0) {
+    const std::uint32_t entry = index_[place];
+    if ((entry ^ hash << kPlaceBits) >> kPlaceBits == 0 &&
+        members_[(entry & kPlaceMask) - 1].slot == slot) {
+      break;
+    }
+    place = (place + 1) & mask;
+  }
   return place;
 }
 
 Member* MemberTable::Find(std::uint32_t slot) {
-  const std::uint32_t entry = index_[Locate(slot)].member;
-  return entry == 0 ? nullptr : &members_[entry - 1];
+  const std::uint32_t entry = index_[Locate(slot)];
+  return entry == 0 ? nullptr : &members_[(entry & kPlaceMask) - 1];
 }
 
 const Member* MemberTable::Find(std::uint32_t slot) const {
-  const std::uint32_t entry = index_[Locate(slot)].member;
-  return entry == 0 ? nullptr : &members_[entry - 1];
+  const std::uint32_t entry = index_[Locate(slot)];
+  return entry == 0 ? nullptr : &members_[(entry & kPlaceMask) - 1];
 }
 
 Member* MemberTable::Find(const MemberId& id) {
@@ -55,33 +69,60 @@ Member* MemberTable::Find(const MemberId& id) {
   return member != nullptr && member->boot == id.boot ? member : nullptr;
 }
 
+bool MemberTable::IsProven(const MemberId& id) const {
+  const Member* const member = Find(id.slot);
+  return member != nullptr && member->boot == id.boot && ContactOf(*member).proven;
+}
+
 void MemberTable::Grow() {
+  assert(members_.size() < kPlaceMask);
   // By a quarter, not double: memory counts more than the copying.
   if (members_.size() == members_.capacity()) {
     members_.reserve(std::max<std::size_t>(16, members_.size() + members_.size() / 4));
   }
   if ((members_.size() + 1) * 4 <= index_.size() * 3) return;
-  index_.assign(index_.size() * 2, {});
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    index_[Locate(members_[i].slot)] = {members_[i].slot, static_cast<std::uint32_t>(i) + 1};
-  }
+  index_.assign(index_.size() * 2, 0);
+  for (std::size_t i = 0; i < members_.size(); ++i) Enter(members_[i].slot, i);
+}
+
+void MemberTable::Enter(std::uint32_t slot, std::size_t position) {
+  index_[Locate(slot)] = SlotHash(slot) << kPlaceBits | (static_cast<std::uint32_t>(position) + 1);
 }
 
 Member& MemberTable::Add(const Record& record) {
   assert(record.id.slot < slots_ && Find(record.id.slot) == nullptr);
   Grow();
-  Member member;
-  member.boot = record.id.boot;
-  member.fingerprint = record.fingerprint;
-  member.slot = record.id.slot;
-  member.incarnation = record.incarnation;
-  member.state = record.state;
-  member.next_counter = counter_floor_;
-  index_[Locate(record.id.slot)] = {record.id.slot,
-                                    static_cast<std::uint32_t>(members_.size()) + 1};
-  members_.push_back(member);
-  if (IsLive(record.state)) Toggle(member);
+  Enter(record.id.slot, members_.size());
+  members_.push_back(
+      {record.id.boot, record.fingerprint, record.id.slot, record.incarnation, 0, record.state});
+  if (IsLive(record.state)) Toggle(members_.back());
   return members_.back();
+}
+
+Contact& MemberTable::Open(Member& member) {
+  if (member.contact == 0) {
+    if (contacts_.size() == contacts_.capacity()) {
+      contacts_.reserve(std::max<std::size_t>(16, contacts_.size() + contacts_.size() / 4));
+    }
+    contacts_.emplace_back();
+    contacts_.back().slot = member.slot;
+    // Above all that was used towards it before.
+    contacts_.back().next_counter = counter_floor_;
+    member.contact = static_cast<std::uint32_t>(contacts_.size());
+  }
+  return contacts_[member.contact - 1];
+}
+
+void MemberTable::Close(Member& member) {
+  if (member.contact == 0) return;
+  Contact& contact = contacts_[member.contact - 1];
+  counter_floor_ = std::max(counter_floor_, contact.next_counter);
+  if (contact.slot != contacts_.back().slot) {
+    contact = contacts_.back();
+    Find(contact.slot)->contact = member.contact;
+  }
+  contacts_.pop_back();
+  member.contact = 0;
 }
 
 void MemberTable::Toggle(const Member& member) {
@@ -96,13 +137,7 @@ void MemberTable::Toggle(const Member& member) {
 void MemberTable::Apply(Member& member, const Record& record) {
   assert(member.slot == record.id.slot);
   if (IsLive(member.state)) Toggle(member);
-  if (member.boot != record.id.boot) {
-    // The counters towards this slot go on: they are never used twice under one key.
-    const std::uint64_t next_counter = member.next_counter;
-    member = Member{};
-    member.slot = record.id.slot;
-    member.next_counter = next_counter;
-  }
+  if (member.boot != record.id.boot) Close(member);
   member.boot = record.id.boot;
   member.fingerprint = record.fingerprint;
   member.incarnation = record.incarnation;
@@ -118,41 +153,44 @@ void MemberTable::SetState(Member& member, MemberState state) {
 
 void MemberTable::Remove(std::uint32_t slot) {
   std::size_t hole = Locate(slot);
-  assert(index_[hole].member != 0);
-  const std::size_t position = index_[hole].member - std::size_t{1};
+  assert(index_[hole] != 0);
+  const std::size_t position = (index_[hole] & kPlaceMask) - std::size_t{1};
   if (IsLive(members_[position].state)) Toggle(members_[position]);
-  counter_floor_ = std::max(counter_floor_, members_[position].next_counter);
+  Close(members_[position]);
   const std::size_t mask = index_.size() - 1;
   // Closes the gap in the probe sequence: moves back what probed past it.
-  index_[hole] = {};
-  for (std::size_t next = (hole + 1) & mask; index_[next].member != 0; next = (next + 1) & mask) {
-    const std::size_t home = Home(index_[next].slot);
+  index_[hole] = 0;
+  for (std::size_t next = (hole + 1) & mask; index_[next] != 0; next = (next + 1) & mask) {
+    const std::size_t home = HomeOf(SlotHash(members_[(index_[next] & kPlaceMask) - 1].slot));
     if (((next - home) & mask) >= ((next - hole) & mask)) {
       index_[hole] = index_[next];
-      index_[next] = {};
+      index_[next] = 0;
       hole = next;
     }
   }
   if (position + 1 != members_.size()) {
-    index_[Locate(members_.back().slot)].member = static_cast<std::uint32_t>(position) + 1;
+    const std::size_t last = Locate(members_.back().slot);
     members_[position] = members_.back();
+    index_[last] = (index_[last] & ~kPlaceMask) | (static_cast<std::uint32_t>(position) + 1);
   }
   members_.pop_back();
 }
 
 std::uint64_t MemberTable::TakeCounter(std::uint32_t slot) {
-  Member* const member = Find(slot);
-  return member == nullptr ? counter_floor_++ : member->next_counter++;
+  const Member* const member = Find(slot);
+  if (member == nullptr || member->contact == 0) return counter_floor_++;
+  return contacts_[member->contact - 1].next_counter++;
 }
 
 std::uint64_t MemberTable::PeekCounter(std::uint32_t slot) const {
   const Member* const member = Find(slot);
-  return member == nullptr ? counter_floor_ : member->next_counter;
+  if (member == nullptr || member->contact == 0) return counter_floor_;
+  return contacts_[member->contact - 1].next_counter;
 }
 
 std::size_t MemberTable::memory_bytes() const {
-  return members_.capacity() * sizeof(Member) + index_.capacity() * sizeof(index_[0]) +
-         words_.capacity() * sizeof(Word);
+  return members_.capacity() * sizeof(Member) + contacts_.capacity() * sizeof(Contact) +
+         index_.capacity() * sizeof(index_[0]) + words_.capacity() * sizeof(Word);
 }
 
 }  // namespace radix::flock

@@ -1,40 +1,26 @@
-// Everybody known, compactly: about 100 bytes a member, replay window included.
+// Everybody known, compactly: about 50 bytes a member, and 64 more for each that was heard itself.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
-#include "services/confab/time.h"
+#include "services/flock/contact.h"
 #include "services/flock/member.h"
 #include "services/flock/packet_codec.h"
-#include "services/flock/replay_window.h"
 
 namespace radix::flock {
 
-// Before anything that happens; far enough from the limits that differences do not overflow.
-inline constexpr Instant kNever{Duration(std::numeric_limits<Duration::rep>::min() / 4)};
-
-// What is known of one member. The first seven fields change only through MemberTable.
+// What is known of one member by whatever way. All fields change only through MemberTable.
 struct Member {
   std::uint64_t boot = 0;
   std::uint64_t fingerprint = 0;
   std::uint32_t slot = 0;
   std::uint32_t incarnation = 0;
+  std::uint32_t contact =
+      0;  // its place among the contacts, plus one; 0: it was never heard itself
   MemberState state = MemberState::kAlive;
-
-  // It echoed a nonce of ours, so that its window is right: it is heard, not only heard of.
-  bool proven = false;
-  std::uint8_t beat_flags = 0;  // as last heard
-  std::uint32_t ring_tag = 0;   // the transient key that it uses, as last heard
-  std::uint32_t ring_ack = 0;   // the ring that it acknowledged to us
-  ReplayWindow window;          // of its counters
-  std::uint64_t proven_at = 0;  // the counter with which it proved itself
-  std::uint64_t next_counter = 1;
-  Instant heard_at = kNever;     // its last authenticated datagram; of the dead: when they died
-  Instant hears_us_at = kNever;  // when it last reported hearing us
 
   MemberId id() const { return {slot, boot}; }
   Record record() const { return {id(), incarnation, state, fingerprint}; }
@@ -49,11 +35,13 @@ bool IsLater(const Record& record, const Member& member);
 // cover the live members only (suspects count as live), so that tombstones may be forgotten at
 // different times.
 //
-// References stay valid until the next Add or Remove.
+// References to members stay valid until the next Add or Remove, those to contacts until the next
+// Open, Remove, or Apply of another boot.
 class MemberTable {
  public:
-  // For slots [0, slots).
-  explicit MemberTable(std::uint32_t slots);
+  // For slots [0, slots). There is room for `expected` members from the beginning; it is used only
+  // when they come.
+  explicit MemberTable(std::uint32_t slots, std::uint32_t expected = 0);
 
   Member* Find(std::uint32_t slot);
   const Member* Find(std::uint32_t slot) const;
@@ -62,10 +50,23 @@ class MemberTable {
 
   // Requires: the slot is not known, and in range.
   Member& Add(const Record& record);
-  // Takes over identity, incarnation and state. Another boot starts with no window and no contact.
+  // Takes over identity, incarnation and state. Another boot starts without contact.
   void Apply(Member& member, const Record& record);
   void SetState(Member& member, MemberState state);
   void Remove(std::uint32_t slot);
+
+  // What direct contact with `member` taught; if there was none, a contact that was never heard.
+  const Contact& ContactOf(const Member& member) const {
+    return member.contact == 0 ? kNoContact : contacts_[member.contact - 1];
+  }
+  // The same, to be changed; begins the contact if there was none.
+  Contact& Open(Member& member);
+  // Whether this very boot proved itself.
+  bool IsProven(const MemberId& id) const;
+
+  // All that were heard themselves, in no order that means anything; the same in each run.
+  std::size_t contact_count() const { return contacts_.size(); }
+  const Contact& contact_at(std::size_t index) const { return contacts_[index]; }
 
   // The counter for the next datagram to `slot`, known or not. Never the same twice for one slot,
   // also when its member was forgotten in between.
@@ -92,10 +93,12 @@ class MemberTable {
   std::size_t memory_bytes() const;
 
  private:
-  struct Place {
-    std::uint32_t slot = 0;
-    std::uint32_t member = 0;  // its place in members_, plus one; 0: free
-  };
+  // An entry of the index: the place in members_, plus one, and some bits of the slot's hash, so
+  // that a look at another member is seldom needed. 0: free.
+  static constexpr std::uint32_t kPlaceBits = 20;
+  static constexpr std::uint32_t kPlaceMask = (1U << kPlaceBits) - 1;
+  static constexpr Contact kNoContact{};
+
   struct Word {
     std::uint64_t live = 0;
     std::uint64_t hash = 0;
@@ -103,16 +106,19 @@ class MemberTable {
 
   void Toggle(const Member& member);  // enters a live member into the digests, or takes it out
   void Grow();
+  void Enter(std::uint32_t slot, std::size_t position);  // into the index
+  void Close(Member& member);                            // ends its contact, if there is one
   std::size_t Locate(std::uint32_t slot) const;
-  std::size_t Home(std::uint32_t slot) const;
+  std::size_t HomeOf(std::uint32_t hash) const;
 
   std::uint32_t slots_;
   std::vector<Member> members_;
-  std::vector<Place> index_;  // open addressing by slot
+  std::vector<Contact> contacts_;
+  std::vector<std::uint32_t> index_;  // open addressing by slot
   std::vector<Word> words_;
   std::uint32_t live_count_ = 0;
   std::uint64_t view_hash_ = 0;
-  std::uint64_t counter_floor_ = 1;  // above every counter used for a slot that is not known now
+  std::uint64_t counter_floor_ = 1;  // above every counter used for a slot without contact
 };
 
 }  // namespace radix::flock

@@ -65,13 +65,13 @@ TEST(MemberTableTest, EqualViewsHaveEqualDigestsWhateverTheWayThere) {
 TEST(MemberTableTest, AnotherBootStartsWithoutWindowButGoesOnCounting) {
   MemberTable table(10);
   Member& member = table.Add(RecordOf(4, 7));
-  member.proven = true;
-  member.window.Accept(50);
+  table.Open(member).proven = true;
+  table.Open(member).window.Accept(50);
   EXPECT_EQ(table.TakeCounter(4), 1U);
   EXPECT_EQ(table.TakeCounter(4), 2U);
   table.Apply(member, RecordOf(4, 8, 2));
-  EXPECT_FALSE(member.proven);
-  EXPECT_TRUE(member.window.IsFresh(50));
+  EXPECT_FALSE(table.ContactOf(member).proven);
+  EXPECT_TRUE(table.ContactOf(member).window.IsFresh(50));
   EXPECT_EQ(table.TakeCounter(4), 3U);
 }
 
@@ -104,11 +104,41 @@ TEST(MemberTableTest, LaterIsATotalOrder) {
   }
 }
 
-TEST(MemberTableTest, HoldsAMemberInLessThan150Bytes) {
+TEST(MemberTableTest, ContactsStayWithTheirMembersThroughAnyMixOfAddingAndRemoving) {
+  constexpr std::uint32_t kSlots = 300;
+  MemberTable table(kSlots);
+  std::map<std::uint32_t, std::uint32_t> model;  // ring acknowledged, by slot; 0: no contact
+  Random random(2);
+  for (int step = 0; step < 20000; ++step) {
+    const auto slot = static_cast<std::uint32_t>(random.Below(kSlots));
+    Member* const member = table.Find(slot);
+    if (member == nullptr) {
+      table.Add(RecordOf(slot));
+      model[slot] = 0;
+    } else if (random.Chance(0.3)) {
+      table.Remove(slot);
+      model.erase(slot);
+    } else if (random.Chance(0.3)) {
+      table.Apply(*member, RecordOf(slot, random.Next() | 1, 2));
+      model[slot] = 0;
+    } else {
+      table.Open(*member).ring_ack = model[slot] = static_cast<std::uint32_t>(step + 1);
+    }
+    const auto probe = static_cast<std::uint32_t>(random.Below(kSlots));
+    if (const Member* const found = table.Find(probe)) {
+      ASSERT_EQ(table.ContactOf(*found).ring_ack, model[probe]);
+      ASSERT_EQ(found->contact != 0, model[probe] != 0);
+    }
+  }
+}
+
+TEST(MemberTableTest, HoldsAMemberInLessThan60BytesAndAContactInLessThan80More) {
   for (const std::uint32_t count : {1000U, 1025U, 3000U, 10000U}) {
     MemberTable table(count * 2);
     for (std::uint32_t i = 0; i < count; ++i) table.Add(RecordOf(i * 2));
-    EXPECT_LE(table.memory_bytes() / count, 150U) << count;
+    EXPECT_LE(table.memory_bytes() / count, 60U) << count;
+    for (std::uint32_t i = 0; i < count; ++i) table.Open(*table.Find(i * 2));
+    EXPECT_LE(table.memory_bytes() / count, 140U) << count;
   }
 }
 

@@ -15,17 +15,16 @@ constexpr std::size_t kTellsMax = 16;
 
 }  // namespace
 
-Membership::Membership(const Tunables& tunables, std::uint32_t slots, const Record& self,
-                       std::vector<Event>& events, Instant now)
+Membership::Membership(const Tunables& tunables, std::uint32_t slots, std::uint32_t expected,
+                       const Record& self, std::vector<Event>& events, Instant now)
     : tunables_(tunables),
       self_(self),
-      table_(slots),
+      table_(slots, expected),
       suspicions_(tunables),
       events_(events),
       changed_at_(now),
       next_purge_(now + kPurgeInterval) {
-  Member& member = table_.Add(self);
-  member.proven = true;
+  table_.Add(self);
 }
 
 void Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
@@ -35,9 +34,10 @@ void Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject
 }
 
 bool Membership::IsInContact(const Member& member, Instant now) const {
-  return member.proven && IsLive(member.state) &&
-         now - member.heard_at < tunables_.contact_timeout &&
-         now - member.hears_us_at < tunables_.contact_timeout;
+  const Contact& contact = table_.ContactOf(member);
+  return contact.proven && IsLive(member.state) &&
+         now - contact.heard_at < tunables_.contact_timeout &&
+         now - contact.hears_us_at < tunables_.contact_timeout;
 }
 
 void Membership::Tell(std::uint32_t slot) {
@@ -179,7 +179,7 @@ void Membership::Die(Member& member, Evidence evidence, std::uint64_t value, Ins
   const MemberState end = evidence == Evidence::kOwnWord ? MemberState::kLeft : MemberState::kDead;
   suspicions_.Clear(member.slot);
   table_.SetState(member, end);
-  member.heard_at = now;
+  tombstones_.push_back({member.id(), now});
   if (end == MemberState::kDead) {
     news_.Remove(member.slot);
   } else {
@@ -209,13 +209,15 @@ void Membership::HandleTimeout(Instant now) {
   }
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
-  for (std::size_t i = table_.size(); i > 0; --i) {
-    const Member& member = table_.at(i - 1);
-    if (!IsLive(member.state) && now - member.heard_at > tunables_.tombstone) {
-      news_.Remove(member.slot);
-      table_.Remove(member.slot);
-    }
+  const auto old = std::ranges::find_if(
+      tombstones_, [&](const Tombstone& t) { return now - t.since <= tunables_.tombstone; });
+  for (const Tombstone& tombstone : std::ranges::subrange(tombstones_.begin(), old)) {
+    const Member* const member = table_.Find(tombstone.id);
+    if (member == nullptr || IsLive(member->state)) continue;
+    news_.Remove(member->slot);
+    table_.Remove(member->slot);
   }
+  tombstones_.erase(tombstones_.begin(), old);
 }
 
 void Membership::RestartVerdicts(Instant now) { suspicions_.Restart(now); }

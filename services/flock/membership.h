@@ -21,9 +21,9 @@ namespace radix::flock {
 // not refuted in time. (The seam for signed accusations: Accuse.) Not thread-safe.
 class Membership {
  public:
-  // This node as `self`; `events` takes what changes.
-  Membership(const Tunables& tunables, std::uint32_t slots, const Record& self,
-             std::vector<Event>& events, Instant now);
+  // This node as `self`, of a bloc of `expected` members; `events` takes what changes.
+  Membership(const Tunables& tunables, std::uint32_t slots, std::uint32_t expected,
+             const Record& self, std::vector<Event>& events, Instant now);
 
   MemberTable& table() { return table_; }
   const MemberTable& table() const { return table_; }
@@ -77,6 +77,13 @@ class Membership {
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
             std::uint64_t value, Instant now);
 
+  // When somebody died. Came it back and died again, there are two of it, and the first one ends
+  // the memory of it.
+  struct Tombstone {
+    MemberId id;
+    Instant since;
+  };
+
   Tunables tunables_;
   Record self_;
   MemberTable table_;
@@ -84,6 +91,7 @@ class Membership {
   News news_;
   std::vector<Event>& events_;
   std::vector<std::uint32_t> tells_;
+  std::vector<Tombstone> tombstones_;  // oldest first
   Instant changed_at_;
   Instant next_purge_;
 };

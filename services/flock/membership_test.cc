@@ -30,7 +30,7 @@ class MembershipTest : public testing::Test {
 
   Instant now_{100s};
   std::vector<Event> events_;
-  Membership membership_{Tunables{}, 50, {kSelf, 1, MemberState::kAlive, 1}, events_, now_};
+  Membership membership_{Tunables{}, 50, 50, {kSelf, 1, MemberState::kAlive, 1}, events_, now_};
 };
 
 TEST_F(MembershipTest, RefutesWhatIsSaidOfItself) {
@@ -75,12 +75,29 @@ TEST_F(MembershipTest, RemovesASuspectThatDoesNotRefuteAndSaysWhoAccused) {
 
 TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
   Member* member = membership_.Prove({kOther, 1, MemberState::kAlive, 1}, now_);
-  member->proven = true;
+  Contact& contact = membership_.table().Open(*member);
+  contact.proven = true;
   Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
   now_ += Tunables{}.suspicion_shortest;
-  member->heard_at = member->hears_us_at = now_ - 100ms;
+  contact.heard_at = contact.hears_us_at = now_ - 100ms;
   membership_.HandleTimeout(now_);
   EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+}
+
+TEST_F(MembershipTest, ForgetsTheDeadAfterAWhileButNotWhoCameBack) {
+  for (const std::uint32_t slot : {2U, 3U}) {
+    Hear(Item({slot, 100 + slot}, 1));
+    Hear(Item({slot, 100 + slot}, 1, MemberState::kSuspect, {7, 8, 9}));
+  }
+  now_ += Tunables{}.suspicion_longest;
+  membership_.HandleTimeout(now_);
+  EXPECT_EQ(membership_.table().live_count(), 1U);
+  EXPECT_EQ(membership_.table().size(), 3U);
+  Hear(Item({3, 103}, 2));
+  now_ += Tunables{}.tombstone + 11s;
+  membership_.HandleTimeout(now_);
+  EXPECT_EQ(membership_.table().Find(2), nullptr);
+  EXPECT_EQ(StateOf({3, 103}), MemberState::kAlive);
 }
 
 TEST_F(MembershipTest, ANewBootReplacesTheOldOneAndNotTheOtherWayRound) {
@@ -127,7 +144,7 @@ TEST_F(MembershipTest, ViewsConvergeInWhateverOrderTheSameNewsArrives) {
   std::uint64_t hash = 0;
   for (int order = 0; order < 20; ++order) {
     std::vector<Event> events;
-    Membership membership(Tunables{}, 50, {kSelf, 1, MemberState::kAlive, 1}, events, now_);
+    Membership membership(Tunables{}, 50, 50, {kSelf, 1, MemberState::kAlive, 1}, events, now_);
     for (const NewsItem& item : items) membership.MergeHearsay(item, kTeller, false, now_);
     if (order == 0) hash = membership.table().view_hash();
     EXPECT_EQ(membership.table().view_hash(), hash);

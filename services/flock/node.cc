@@ -44,7 +44,7 @@ Flock::Node::Node(Config config, Instant now)
       pair_keys_(self_, config_.identity_seed, TextHash(config_.charter.bloc)),
       handshake_(protection_, secondary_, secrets_),
       tokens_(secrets_),
-      membership_(config_.tunables, config_.charter.ranges.size(),
+      membership_(config_.tunables, config_.charter.ranges.size(), config_.charter.at_most,
                   Record{self_, 1, MemberState::kAlive, FingerprintOf(pair_keys_.public_key())},
                   events_, now),
       discovery_(config_.tunables, self_.slot, config_.remembered, now, random_),
@@ -116,6 +116,16 @@ Member* Flock::Node::RandomPeer() {
   return nullptr;
 }
 
+Member* Flock::Node::RandomContact() {
+  MemberTable& table = membership_.table();
+  for (int draws = 0; draws < 16 && table.contact_count() > 0; ++draws) {
+    const Contact& contact = table.contact_at(random_.Below(table.contact_count()));
+    Member* const member = table.Find(contact.slot);
+    if (contact.proven && IsLive(member->state)) return member;
+  }
+  return nullptr;
+}
+
 void Flock::Node::TickDiscovery(Instant now) {
   if (const auto slot = discovery_.Poll(membership_.table(), now, random_)) {
     ++counters_.blind_probes;
@@ -143,11 +153,8 @@ void Flock::Node::TickProber(Instant now) {
         suspect ? std::optional<NewsItem>(membership_.ItemFor(step->target.slot)) : std::nullopt);
     if (step->kind == Kind::kIndirect || step->kind == Kind::kDoor) {
       for (std::uint32_t i = 0; i < config_.tunables.indirect_probes; ++i) {
-        const Member* relay = nullptr;
-        for (int draws = 0; draws < 8 && (relay == nullptr || !relay->proven); ++draws) {
-          relay = RandomPeer();
-        }
-        if (relay == nullptr || relay->slot == step->target.slot || !relay->proven) continue;
+        const Member* const relay = RandomContact();
+        if (relay == nullptr || relay->slot == step->target.slot) continue;
         Writer body = Begin(relay->id(), now);
         Append(PingRequest{step->target, step->sequence}, body);
         SendGroup(relay->id(), body, now);
@@ -176,7 +183,7 @@ void Flock::Node::TickSync(Instant now) {
     EncodeSummary(membership_.table(), first, out);
     Writer body = Begin(peer->id(), now);
     Append(Ping{tokens_.For(peer->id(), now), prober_.NextSequence(),
-                peer->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+                IsProven(*peer) ? std::uint8_t{0} : Ping::kIntroduceYourself},
            body);
     Append(Summary{first, out.written()}, body);
     SendGroup(peer->id(), body, now);
@@ -190,15 +197,8 @@ void Flock::Node::TickNews(Instant now) {
   const int packets = membership_.news().size() > kItems ? 3 : 1;
   for (int i = 0; i < packets; ++i) {
     // Only who was heard already would take it.
-    const Member* peer = nullptr;
-    for (int draws = 0; draws < 8 && (peer == nullptr || !peer->proven); ++draws) {
-      peer = RandomPeer();
-    }
+    const Member* const peer = RandomContact();
     if (peer == nullptr || membership_.news().empty()) return;
-    if (!peer->proven) {
-      SendPing(peer->id(), prober_.NextSequence(), now);
-      continue;
-    }
     std::array<NewsItem, kItems> items;
     std::size_t count = 0;
     membership_.news().Take(
@@ -227,7 +227,7 @@ void Flock::Node::TickContact(Instant now) {
     const MemberId to = member.id();
     Writer body = Begin(to, now);
     Append(Ping{tokens_.For(to, now), prober_.NextSequence(),
-                member.proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+                IsProven(member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
            body);
     const bool keyless = pair_keys_.Find(to) == nullptr;
     if (keyless || random_.Below(8) == 0) {
@@ -259,9 +259,13 @@ void Flock::Node::TickStanding(Instant now) {
 std::uint32_t Flock::Node::ContactCount(Instant now) const {
   const MemberTable& table = membership_.table();
   std::uint32_t count = 1;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const Member& member = table.at(i);
-    if (member.slot != self_.slot && membership_.IsInContact(member, now)) ++count;
+  for (std::size_t i = 0; i < table.contact_count(); ++i) {
+    const Contact& contact = table.contact_at(i);
+    // Those that were heard lately are few enough to be looked up.
+    if (now - contact.heard_at < config_.tunables.contact_timeout &&
+        membership_.IsInContact(*table.Find(contact.slot), now)) {
+      ++count;
+    }
   }
   return count;
 }
@@ -272,7 +276,7 @@ void Flock::Node::TickIntroductions(Instant now) {
     if (member == nullptr || !IsLive(member->state)) continue;
     Writer body = Begin(id, now);
     Append(Ping{tokens_.For(id, now), prober_.NextSequence(),
-                member->proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
+                IsProven(*member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
            body);
     AppendIntroductionAsk(body);
     SendGroup(id, body, now);

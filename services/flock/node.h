@@ -91,7 +91,11 @@ class Flock::Node {
   void TickStanding(Instant now);
   void TickIntroductions(Instant now);
   void SendTells(Instant now);
+  // A live member other than this node, at random; nullptr if there is none.
   Member* RandomPeer();
+  // One that was heard itself, so that it takes what it is told.
+  Member* RandomContact();
+  bool IsProven(const Member& member) const { return membership_.table().ContactOf(member).proven; }
 
   // node_receive.cc
   void HandleDoor(const Header& header, std::span<const std::uint8_t> bytes, Instant now);

@@ -85,13 +85,14 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
     return;
   }
-  if (!member->proven) {
-    member->proven = true;
-    member->window.StartAt(welcome->counter);
-    member->proven_at = welcome->counter;
+  Contact& contact = membership_.table().Open(*member);
+  if (!contact.proven) {
+    contact.proven = true;
+    contact.window.StartAt(welcome->counter);
+    contact.proven_at = welcome->counter;
   }
-  member->heard_at = member->hears_us_at = now;
-  member->ring_tag = welcome->beat.ring_tag;
+  contact.heard_at = contact.hears_us_at = now;
+  contact.ring_tag = welcome->beat.ring_tag;
   if (welcome->beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
   if (member->state != MemberState::kAlive) {
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
@@ -132,7 +133,8 @@ void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
     SendPair(packet.sender, body);
   }
   if (packet.body.ring_ack) {
-    membership_.table().Find(packet.sender)->ring_ack = *packet.body.ring_ack;
+    MemberTable& table = membership_.table();
+    table.Open(*table.Find(packet.sender)).ring_ack = *packet.body.ring_ack;
   }
 }
 
@@ -164,12 +166,13 @@ void Flock::Node::TickRotation(Instant now) {
   Writer ring(encoded);
   ring_.Encode(ring);
   MemberTable& table = membership_.table();
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const Member& member = table.at(i);
-    if (member.slot == self_.slot || !member.proven || !IsLive(member.state)) continue;
-    const bool behind = ring_.next()
-                            ? member.ring_ack != version
-                            : member.ring_tag != ring_.current().tag && member.ring_ack != version;
+  for (std::size_t i = 0; i < table.contact_count(); ++i) {
+    const Contact& contact = table.contact_at(i);
+    const Member& member = *table.Find(contact.slot);
+    if (!contact.proven || !IsLive(member.state)) continue;
+    const bool behind =
+        ring_.next() ? contact.ring_ack != version
+                     : contact.ring_tag != ring_.current().tag && contact.ring_ack != version;
     if (!behind) continue;
     if (membership_.IsInContact(member, now)) acknowledged = false;
     const MemberId to = member.id();

@@ -27,7 +27,9 @@ bool Flock::Node::RanksFirst(const MemberId& candidate, Instant now) {
   if (counts_quorum_) first = self_;
   std::erase_if(contenders_, [&](std::uint32_t slot) {
     const Member* const member = table.Find(slot);
-    if (member == nullptr || (member->beat_flags & Beat::kCountsQuorum) == 0) return true;
+    if (member == nullptr || (table.ContactOf(*member).beat_flags & Beat::kCountsQuorum) == 0) {
+      return true;
+    }
     if (membership_.IsInContact(*member, now) &&
         (!first || ranking_.Before(member->id(), *first))) {
       first = member->id();
@@ -96,8 +98,9 @@ void Flock::Node::SendAsks(Instant now) {
       continue;
     }
     // Only those that can answer: heard lately, and with a key in common.
-    if (!member.proven || !IsLive(member.state) ||
-        now - member.heard_at > config_.tunables.contact_timeout ||
+    const Contact& contact = table.ContactOf(member);
+    if (!contact.proven || !IsLive(member.state) ||
+        now - contact.heard_at > config_.tunables.contact_timeout ||
         pair_keys_.Find(to) == nullptr) {
       continue;
     }

@@ -38,9 +38,10 @@ void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint
 void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_t> bytes,
                                Instant now) {
   const bool pair = header.type == PacketType::kPair;
-  const Member* const known = membership_.table().Find(header.sender.slot);
-  const bool proven = known != nullptr && known->id() == header.sender && known->proven;
-  if (proven && !known->window.IsFresh(header.counter)) {
+  MemberTable& table = membership_.table();
+  const Member* const known = table.Find(header.sender);
+  const bool proven = known != nullptr && IsProven(*known);
+  if (proven && !table.ContactOf(*known).window.IsFresh(header.counter)) {
     ++counters_.dropped_replayed;
     return;
   }
@@ -68,12 +69,13 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
   }
   // What was sent before the datagram that proved the sender, but came after it, must itself show
   // that it is of this time: whether it came before, in an earlier acquaintance, is not known.
-  if (header.counter < membership_.table().Find(header.sender.slot)->proven_at &&
+  Contact& contact = table.Open(*table.Find(header.sender));
+  if (header.counter < contact.proven_at &&
       !(body->ack && tokens_.IsValid(body->ack->token, header.sender, now))) {
     ++counters_.dropped_replayed;
     return;
   }
-  membership_.table().Find(header.sender.slot)->window.Accept(header.counter);
+  contact.window.Accept(header.counter);
   ++counters_.accepted;
   last_authentic_ = now;
   away_since_ = kNever;
@@ -96,9 +98,10 @@ bool Flock::Node::Prove(Incoming& packet, Instant now) {
   record->incarnation = body.beat.incarnation;
   Member* const member = membership_.Prove(*record, now);
   if (member == nullptr) return false;
-  member->proven = true;
-  member->window.StartAt(packet.counter);
-  member->proven_at = packet.counter;
+  Contact& contact = membership_.table().Open(*member);
+  contact.proven = true;
+  contact.window.StartAt(packet.counter);
+  contact.proven_at = packet.counter;
   packet.proven = true;
   return true;
 }
@@ -138,10 +141,11 @@ void Flock::Node::AnswerUnproven(const Incoming& packet, Instant now) {
 }
 
 void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
-  member.heard_at = now;
-  member.ring_tag = beat.ring_tag;
-  member.beat_flags = beat.flags;
-  if ((beat.flags & Beat::kHearsYou) != 0) member.hears_us_at = now;
+  Contact& contact = membership_.table().Open(member);
+  contact.heard_at = now;
+  contact.ring_tag = beat.ring_tag;
+  contact.beat_flags = beat.flags;
+  if ((beat.flags & Beat::kHearsYou) != 0) contact.hears_us_at = now;
   if ((beat.flags & Beat::kCountsQuorum) != 0 && contenders_.size() < kContendersMax &&
       std::ranges::count(contenders_, member.slot) == 0) {
     contenders_.push_back(member.slot);
@@ -157,7 +161,7 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   Member* member = membership_.table().Find(packet.sender);
   HandleBeat(*member, body.beat, now);
   if (body.ack && tokens_.IsValid(body.ack->token, packet.sender, now)) {
-    member->hears_us_at = now;
+    membership_.table().Open(*member).hears_us_at = now;
     if (const auto report = prober_.HandleAck(packet.sender, body.ack->sequence)) {
       Writer out = Begin(report->target, now);
       Append(PingReport{report->sequence, true}, out);

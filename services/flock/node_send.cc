@@ -22,14 +22,13 @@ Writer Flock::Node::Begin(const MemberId& to, Instant now) {
   Writer body(std::span<std::uint8_t>(draft_).subspan(kHeaderSize, kBodyMax));
   Beat beat;
   beat.incarnation = membership_.self().incarnation;
-  const Member* const member = membership_.table().Find(to.slot);
-  beat.flags =
-      static_cast<std::uint8_t>((counts_quorum_ ? Beat::kCountsQuorum : 0) |
-                                (Stands() ? Beat::kStanding : 0) | (leaving_ ? Beat::kLeaving : 0) |
-                                (member != nullptr && member->id() == to && member->proven &&
-                                         now - member->heard_at < config_.tunables.contact_timeout
-                                     ? Beat::kHearsYou
-                                     : 0));
+  const Member* const member = membership_.table().Find(to);
+  const Instant heard_at =
+      member != nullptr ? membership_.table().ContactOf(*member).heard_at : kNever;
+  const bool hears_it = now - heard_at < config_.tunables.contact_timeout;
+  beat.flags = static_cast<std::uint8_t>(
+      (counts_quorum_ ? Beat::kCountsQuorum : 0) | (Stands() ? Beat::kStanding : 0) |
+      (leaving_ ? Beat::kLeaving : 0) | (hears_it ? Beat::kHearsYou : 0));
   beat.ring_tag = ring_.current().tag;
   beat.view_hash = membership_.table().view_hash();
   Encode(beat, body);
@@ -64,8 +63,8 @@ void Flock::Node::SendSealed(PacketType type, const MemberId& to, const Key& key
 
 void Flock::Node::SendGroup(const MemberId& to, Writer& body, Instant now, std::uint32_t key_tag) {
   // A member that is known to use another key that we hold can open that for sure.
-  const Member* const member = membership_.table().Find(to.slot);
-  if (key_tag == 0 && member != nullptr && member->boot == to.boot) key_tag = member->ring_tag;
+  const Member* const member = membership_.table().Find(to);
+  if (key_tag == 0 && member != nullptr) key_tag = membership_.table().ContactOf(*member).ring_tag;
   const Key* key = key_tag == 0 ? nullptr : ring_.Find(key_tag, now);
   if (key == nullptr) {
     key = &ring_.current().key;
@@ -87,8 +86,7 @@ void Flock::Node::SendHello(std::uint32_t slot, Instant now) {
 
 void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                            std::optional<NewsItem> news) {
-  const Member* const member = membership_.table().Find(to.slot);
-  const bool proven = member != nullptr && member->id() == to && member->proven;
+  const bool proven = membership_.table().IsProven(to);
   Writer body = Begin(to, now);
   Append(Ping{tokens_.For(to, now), sequence, proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
          body);

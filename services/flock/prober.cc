@@ -16,13 +16,17 @@ Prober::Prober(const Tunables& tunables, Instant now, Random& random)
 
 const Member* Prober::Choose(const MemberTable& members, std::uint32_t self, Random& random) const {
   const Member* chosen = nullptr;
+  Instant chosen_heard_at;
   for (int i = 0, draws = 0; i < kCandidates && draws < 4 * kCandidates; ++draws) {
     const Member& member = members.at(random.Below(members.size()));
     if (member.slot == self || !IsLive(member.state)) continue;
     ++i;
     const bool under_way =
         std::ranges::any_of(probes_, [&](const Probe& p) { return p.target == member.id(); });
-    if (!under_way && (chosen == nullptr || member.heard_at < chosen->heard_at)) chosen = &member;
+    const Instant heard_at = members.ContactOf(member).heard_at;
+    if (under_way || (chosen != nullptr && heard_at >= chosen_heard_at)) continue;
+    chosen = &member;
+    chosen_heard_at = heard_at;
   }
   return chosen;
 }
@@ -54,7 +58,8 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
     Probe& probe = probes_[i];
     if (probe.due > now) continue;
     const Member* const target = members.Find(probe.target.slot);
-    if (target == nullptr || target->id() != probe.target || target->heard_at > probe.since) {
+    if (target == nullptr || target->id() != probe.target ||
+        members.ContactOf(*target).heard_at > probe.since) {
       probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i--));
       continue;
     }

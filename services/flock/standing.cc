@@ -49,9 +49,12 @@ void Standing::Update(const MemberTable& members, bool leader_known, Instant now
       break;
     }
     const Member* const member = members.Find(entry.id.slot);
-    const bool fit = member != nullptr && member->id() == entry.id &&
-                     now - member->heard_at < tunables_.contact_timeout &&
-                     (member->beat_flags & Beat::kCountsQuorum) != 0;
+    bool fit = false;
+    if (member != nullptr && member->id() == entry.id) {
+      const Contact& contact = members.ContactOf(*member);
+      fit = now - contact.heard_at < tunables_.contact_timeout &&
+            (contact.beat_flags & Beat::kCountsQuorum) != 0;
+    }
     if (fit || leader_known) entry.unfit_since = now;
     if (now - entry.unfit_since < kPassedOverAfter) ++ahead;
   }

@@ -23,12 +23,14 @@ Invariants::Invariants(std::size_t nodes, std::size_t slots)
 }
 
 void Invariants::Booted(std::size_t node, const flock::MemberId& id) {
-  boots_[id.slot].push_back(id.boot);
+  std::uint64_t& boot = boots_[id.slot];
+  if (boot != 0) earlier_boots_.insert({id.slot, boot});
+  boot = id.boot;
   if (!counters_.empty()) counters_[node].clear();
 }
 
 bool Invariants::EverBooted(const flock::MemberId& id) const {
-  return id.slot < boots_.size() && std::ranges::count(boots_[id.slot], id.boot) > 0;
+  return id.slot < boots_.size() && (boots_[id.slot] == id.boot || earlier_boots_.contains(id));
 }
 
 void Invariants::CheckEvent(std::size_t node, Instant now, const flock::Event& event) {

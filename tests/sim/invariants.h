@@ -66,7 +66,8 @@ class Invariants {
   std::vector<bool> led_;
   std::vector<std::size_t> leading_;  // those whose leadership may still run
   std::vector<flock::Promise> grants_;
-  std::vector<std::vector<std::uint64_t>> boots_;               // by slot
+  std::vector<std::uint64_t> boots_;  // the latest of each slot
+  std::set<flock::MemberId> earlier_boots_;
   std::set<std::pair<flock::MemberId, std::uint64_t>> sealed_;  // who was, under which epoch
   std::vector<std::unordered_map<std::uint32_t, std::uint64_t>> counters_;  // of nodes, by slot
   std::uint64_t greatest_epoch_ = 0;

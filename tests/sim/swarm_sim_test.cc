@@ -53,16 +53,16 @@ TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
   EXPECT_NE(first->trace_hash, other->trace_hash);
 }
 
-TEST(SimulationTest, ANodeHoldsLessThan150BytesForEachOfAThousandMembers) {
+TEST(SimulationTest, ANodeHoldsLessThan80BytesForEachOfAThousandMembers) {
   ScenarioOptions options;
   options.nodes = 1000;
   options.seed = 3;
   const auto result = RunScenario(options);
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result->converged);
-  EXPECT_LE(result->member_bytes_mean, 150);
-  EXPECT_GE(result->member_bytes_mean,
-            80);  // less cannot hold what is needed: then it is not counted
+  EXPECT_LE(result->member_bytes_mean, 80);
+  // Less cannot hold what is needed: then it is not counted.
+  EXPECT_GE(result->member_bytes_mean, 36);
 }
 
 TEST(SimulationTest, RefusesOptionsThatMakeNoSense) {
