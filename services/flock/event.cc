@@ -28,6 +28,8 @@ std::string_view KindName(EventKind kind) {
       return "key-changed";
     case EventKind::kIntroduced:
       return "introduced";
+    case EventKind::kAdmitted:
+      return "admitted";
     case EventKind::kAlarm:
       return "alarm";
   }
@@ -66,7 +68,12 @@ std::string Explain(const Event& event) {
     case Evidence::kCharterDiffers:
       return "its charter differs from ours: neither grants the other a lease; make them equal";
     case Evidence::kTooManyMembers:
-      return value + " members grant leases, more than the charter's at_most: raise it everywhere";
+      return "is one more than the charter's at_most: of " + value +
+             " nodes the newest have no vote; raise at_most everywhere, or stop nodes";
+    case Evidence::kTurnedAway:
+      return "turned away: " + value +
+             " other nodes, the charter's at_most, have a vote; raise at_most everywhere, or stop "
+             "one of them";
     case Evidence::kTwoSealed:
       return "two sealed leaders renew beside each other: the charter's at_most or quorum is wrong";
     case Evidence::kSameSlotTwice:

@@ -25,6 +25,7 @@ enum class EventKind : std::uint8_t {
   kUnsealed,           // this node is no longer the sealed leader under `epoch`
   kKeyChanged,         // the transient key in use changed; `value` is its short id
   kIntroduced,         // `introduction` is what `subject` says about itself
+  kAdmitted,           // this node, which was turned away, has a vote now
   kAlarm,              // something that only a person can settle; `evidence` says what
 };
 
@@ -44,7 +45,8 @@ enum class Evidence : std::uint8_t {
   kLeaseExpired,      // no renewal in time
   kGaveBack,          // stepped down in good order
   kCharterDiffers,    // `subject` has another charter: it grants nothing, nor do we
-  kTooManyMembers,    // more slots granted than `at_most`; `value` of them
+  kTooManyMembers,    // `value` nodes, more than `at_most`: `subject`, the newest, has no vote
+  kTurnedAway,        // `value` others, `at_most` of them, have a vote, and this node has none
   kTwoSealed,         // two sealed leaders renew beside each other: the charter must be false
   kSameSlotTwice,     // another living machine uses our address
 };

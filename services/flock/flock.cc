@@ -118,6 +118,7 @@ std::optional<Leadership> Flock::own_grant(Instant now) const {
 }
 
 Promise Flock::promise() const { return node_->granter().promise(); }
+bool Flock::has_vote() const { return node_->electorate().HasVote(self().slot); }
 std::uint32_t Flock::contact_count(Instant now) const { return node_->ContactCount(now); }
 std::uint32_t Flock::quorum() const { return node_->config().charter.quorum; }
 std::uint32_t Flock::transient_key_id() const { return node_->ring().current().tag; }

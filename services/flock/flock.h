@@ -141,7 +141,9 @@ class Flock {
   // The last promise given, in force or not.
   Promise promise() const;
 
-  // Members in contact, this node included; what a candidate needs `quorum` of.
+  // Whether this node's lease counts. Not when `at_most` others have a vote already.
+  bool has_vote() const;
+  // Members in contact who have a vote, this node included; what a candidate needs `quorum` of.
   std::uint32_t contact_count(Instant now) const;
   std::uint32_t quorum() const;
 

@@ -14,8 +14,15 @@ constexpr Duration kBehindMost = 4s;
 
 }  // namespace
 
-Candidacy::Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self)
-    : tunables_(tunables), quorum_(quorum), self_(self) {}
+Candidacy::Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self,
+                     const Electorate& electorate)
+    : tunables_(tunables), quorum_(quorum), self_(self), electorate_(electorate) {}
+
+const Candidacy::Voter* Candidacy::Find(std::uint32_t slot) const {
+  const auto at =
+      std::ranges::lower_bound(voters_, slot, {}, [](const Voter& v) { return v.id.slot; });
+  return at == voters_.end() || at->id.slot != slot ? nullptr : &*at;
+}
 
 Candidacy::Voter& Candidacy::VoterOf(const MemberId& member) {
   auto at = std::lower_bound(voters_.begin(), voters_.end(), member.slot,
@@ -42,6 +49,48 @@ std::optional<Instant> Candidacy::sealed_until(Instant now) const {
 std::uint32_t Candidacy::lease_count(Instant now) const {
   return static_cast<std::uint32_t>(
       std::ranges::count_if(voters_, [now](const Voter& v) { return v.until > now; }));
+}
+
+void Candidacy::HandleElectorate(Instant now) {
+  for (Voter& voter : voters_) {
+    if (!electorate_.HasVote(voter.id.slot)) voter.until = Instant{};
+    voter.granted_knowing = voter.wants_vote = false;
+    voter.ask_next = now;
+  }
+  if (asking_ == 0) return;
+  if (sealed_ != asking_) sealed_until_ = now;  // counted by a list that holds no more
+  Recount(now);
+}
+
+std::vector<std::uint32_t> Candidacy::Granting(Instant now) const {
+  std::vector<std::uint32_t> slots;
+  for (const Voter& voter : voters_) {
+    if (voter.until > now) slots.push_back(voter.id.slot);
+  }
+  return slots;
+}
+
+bool Candidacy::IsGranting(std::uint32_t slot, Instant now) const {
+  const Voter* const voter = Find(slot);
+  return voter != nullptr && voter->until > now;
+}
+
+std::vector<MemberId> Candidacy::Waiting() const {
+  std::vector<MemberId> waiting;
+  for (const Voter& voter : voters_) {
+    if (voter.wants_vote) waiting.push_back(voter.id);
+  }
+  return waiting;
+}
+
+bool Candidacy::IsElectorateKnown() const {
+  return std::ranges::count(voters_, true, &Voter::granted_knowing) >=
+         static_cast<std::ptrdiff_t>(quorum_);
+}
+
+ElectorateVersion Candidacy::ElectorateKnownTo(const MemberId& member) const {
+  const Voter* const voter = Find(member.slot);
+  return voter != nullptr && voter->id == member ? voter->electorate : ElectorateVersion{};
 }
 
 Instant Candidacy::QuorumEnd() const {
@@ -153,6 +202,7 @@ std::optional<LeaseAsk> Candidacy::AskFor(const MemberId& member, std::uint64_t 
   ask.sequence = voter.sequence;
   ask.echo = voter.echo;
   ask.charter_digest = charter_digest;
+  ask.electorate = electorate_.version();
   if (const auto until = sealed_until(now)) {
     ask.sealed_epoch = sealed_;
     voter.knows = sealed_ == asking_;
@@ -170,6 +220,8 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
   Voter& voter = VoterOf(from);
   const bool unheard = voter.echo != grant.answer;
   voter.echo = grant.answer;
+  voter.electorate = grant.electorate;
+  voter.wants_vote = !electorate_.HasVote(from.slot);
   if (!voter.awaiting) return;
   if (grant.sequence != voter.sequence) {
     // A repeated older answer: now that it can be echoed, the request will be granted.
@@ -179,8 +231,10 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
   voter.awaiting = false;
   voter.ask_next = std::max(now, voter.asked_at + tunables_.renew_interval);
   const Instant until = voter.asked_at + ShortenedLease(tunables_);
+  if (voter.wants_vote) return;  // turned away: it grants, and does not count
   if (grant.epoch == asking_) {
     voter.until = std::max(voter.until, until);
+    voter.granted_knowing = grant.electorate == electorate_.version();
     Recount(now);
     if (sealed_ == asking_ && !voter.knows) voter.ask_next = now;
   } else if (grant.epoch > used_) {
@@ -194,6 +248,8 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
   Voter& voter = VoterOf(from);
   if (!voter.awaiting || refusal.sequence != voter.sequence) return;
   voter.awaiting = false;
+  voter.electorate = refusal.electorate;
+  voter.wants_vote = refusal.reason == RefusalReason::kNoVote && !electorate_.HasVote(from.slot);
   // A booting member knows when it will grant; another holder may give back any time before. Once
   // sealed, everybody is asked each second anyway, because the request says so.
   const Duration wait = std::chrono::microseconds(refusal.retry_after_usec);
@@ -203,6 +259,7 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
                                        : LengthenedLease(tunables_);
   voter.ask_next = now + (wait > 0ms ? std::clamp<Duration>(wait, 1ms, most) : most);
   if (refusal.reason == RefusalReason::kCharter) voter.ask_next = now + 5s;
+  if (refusal.reason == RefusalReason::kNoVote) voter.ask_next = now + tunables_.renew_interval;
   const std::uint64_t promised = refusal.promised_epoch;
   if (refusal.reason != RefusalReason::kEpoch || promised < asking_ ||
       promised - asking_ > kEpochJumpMax) {

@@ -10,6 +10,7 @@
 #include "services/confab/random.h"
 #include "services/confab/time.h"
 #include "services/flock/config.h"
+#include "services/flock/electorate.h"
 #include "services/flock/lease.h"
 #include "services/flock/member.h"
 #include "services/flock/packet_codec.h"
@@ -29,7 +30,9 @@ enum class CandidacyChange : std::uint8_t {
 // voter. The own vote is asked for like any other. Not thread-safe.
 class Candidacy {
  public:
-  Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self);
+  // Counts the leases of those only who have a vote by `electorate`, which must outlive it.
+  Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self,
+            const Electorate& electorate);
 
   // Looks at where it stands. `may_ask`: this node's view ranks it first, and it counts a quorum.
   // `promised` is the greatest epoch that this node granted itself. Call until it returns kNone.
@@ -61,6 +64,19 @@ class Candidacy {
 
   // Running leases under the epoch that is asked for.
   std::uint32_t lease_count(Instant now) const;
+
+  // There is another electorate. Everybody hears of it at once, with the next request.
+  void HandleElectorate(Instant now);
+  // The slots of the running leases.
+  std::vector<std::uint32_t> Granting(Instant now) const;
+  bool IsGranting(std::uint32_t slot, Instant now) const;
+  // Who would grant, or would if it had a vote, and has none.
+  std::vector<MemberId> Waiting() const;
+  // Whether a quorum granted knowing the present electorate.
+  bool IsElectorateKnown() const;
+  // What `member` knew of the electorate when it answered last.
+  ElectorateVersion ElectorateKnownTo(const MemberId& member) const;
+
   std::size_t memory_bytes() const { return voters_.capacity() * sizeof(Voter); }
 
  private:
@@ -72,10 +88,14 @@ class Candidacy {
     std::uint64_t echo = 0;      // the last answer heard
     Instant asked_at{};          // when the last request was first sent
     Instant ask_next{};
-    Instant until{};  // the lease under `asking_`
+    Instant until{};               // the lease under `asking_`
+    ElectorateVersion electorate;  // as its last answer named it
+    bool granted_knowing = false;  // it granted, and named the present one
+    bool wants_vote = false;
   };
 
   Voter& VoterOf(const MemberId& member);
+  const Voter* Find(std::uint32_t slot) const;
   void Begin(std::uint64_t epoch, Instant now);
   void RaiseTo(std::uint64_t epoch, Instant now);
   CandidacyChange GiveUp();
@@ -85,6 +105,7 @@ class Candidacy {
   Tunables tunables_;
   std::uint32_t quorum_;
   MemberId self_;
+  const Electorate& electorate_;
   std::vector<Voter> voters_;  // by slot
   std::uint64_t asking_ = 0;
   std::uint64_t sealed_ = 0;

@@ -31,6 +31,14 @@ struct MemberView {
   bool in_contact = false;  // heard directly within the contact time-out, and reports hearing us
 };
 
+// Names a list of those who have a vote (electorate.h). Of two lists, the greater holds.
+struct ElectorateVersion {
+  std::uint64_t epoch = 0;   // of the sealed leader who made it; 0: there is none
+  std::uint32_t serial = 0;  // the how-many-th of that leader's
+
+  auto operator<=>(const ElectorateVersion&) const = default;
+};
+
 // The promise that a grant makes: no other holder at this epoch, and no lower epoch for anybody.
 struct Promise {
   std::uint64_t epoch = 0;  // 0: nothing was ever granted

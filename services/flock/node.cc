@@ -50,8 +50,9 @@ Flock::Node::Node(Config config, Instant now)
       discovery_(config_.tunables, self_.slot, config_.remembered, now, random_),
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, self_),
+      electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
-      candidacy_(config_.tunables, config_.charter.quorum, self_),
+      candidacy_(config_.tunables, config_.charter.quorum, self_, electorate_),
       provisional_(self_),
       now_(now),
       last_authentic_(now),
@@ -243,8 +244,9 @@ void Flock::Node::TickStanding(Instant now) {
   next_standing_ = now + kStandingInterval;
   const bool led = KnownLeader(now).has_value();
   standing_.Update(membership_.table(), led, now);
-  counts_quorum_ =
-      Stands() && !candidacy_.StepsBehind(now) && ContactCount(now) >= config_.charter.quorum;
+  // Who has no vote never asks, so it must not rank before those who could.
+  counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
+                   ContactCount(now) >= config_.charter.quorum;
   // The incumbent among provisional leaders is who minted the key that all use.
   const MemberId& minter = ring_.current().id.minter;
   const MemberId first =
@@ -258,11 +260,12 @@ void Flock::Node::TickStanding(Instant now) {
 
 std::uint32_t Flock::Node::ContactCount(Instant now) const {
   const MemberTable& table = membership_.table();
-  std::uint32_t count = 1;
+  std::uint32_t count = electorate_.HasVote(self_.slot) ? 1 : 0;
   for (std::size_t i = 0; i < table.contact_count(); ++i) {
     const Contact& contact = table.contact_at(i);
     // Those that were heard lately are few enough to be looked up.
     if (now - contact.heard_at < config_.tunables.contact_timeout &&
+        electorate_.HasVote(contact.slot) &&
         membership_.IsInContact(*table.Find(contact.slot), now)) {
       ++count;
     }

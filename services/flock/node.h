@@ -11,6 +11,7 @@
 
 #include "services/confab/random.h"
 #include "services/flock/discovery.h"
+#include "services/flock/electorate.h"
 #include "services/flock/flock.h"
 #include "services/flock/handshake.h"
 #include "services/flock/introductions.h"
@@ -32,7 +33,7 @@ namespace radix::flock {
 
 // Carries datagrams, time and answers between the mechanisms; what each decides is its own. Split
 // over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_leadership.cc,
-// node_keys.cc.
+// node_electorate.cc, node_keys.cc.
 class Flock::Node {
  public:
   Node(Config config, Instant now);
@@ -58,6 +59,7 @@ class Flock::Node {
   const SecondaryRing& secondary() const { return secondary_; }
   const LeaseGranter& granter() const { return granter_; }
   const Candidacy& candidacy() const { return candidacy_; }
+  const Electorate& electorate() const { return electorate_; }
   const Counters& counters() const { return counters_; }
   const MemberId& provisional() const { return provisional_; }
   std::optional<Leadership> KnownLeader(Instant now) const;
@@ -130,7 +132,6 @@ class Flock::Node {
   bool RanksFirst(const MemberId& candidate, Instant now);
   void TickLeadership(Instant now);
   void SendAsks(Instant now);
-  void NoticeTooMany(Instant now);
   void GiveBackLeases(Instant now);
   void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
   void HandleLeaseMessages(const Incoming& packet, Instant now);
@@ -138,6 +139,13 @@ class Flock::Node {
   void ForgetLeader(Evidence evidence, Instant now);
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
             std::uint64_t epoch, std::uint64_t value, Instant now);
+
+  // node_electorate.cc
+  LeaseAnswer AnswerByElectorate(const MemberId& from, const LeaseAsk& ask, Instant now);
+  int SendElectorate(const MemberId& to, Instant now);
+  void HandleElectorate(const Incoming& packet, Instant now);
+  void ReviseElectorate(Instant now);
+  void ElectorateChanged(bool had_vote, Instant now);
 
   // node_keys.cc
   void HandleHello(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
@@ -170,6 +178,7 @@ class Flock::Node {
   Prober prober_;
   Introductions introductions_;
   Standing standing_;
+  Electorate electorate_;
   LeaseGranter granter_;
   Candidacy candidacy_;
   Outbox outbox_;
@@ -180,7 +189,9 @@ class Flock::Node {
   std::optional<Leadership> leader_;       // by its own word
   std::vector<std::uint32_t> contenders_;  // slots that said that they count a quorum
   bool counts_quorum_ = false;
-  bool too_many_ = false;  // leases, for the charter: an alarm was raised
+  std::vector<MemberId> turned_away_;  // for whom the alarm was raised
+  std::uint32_t electorate_cursor_ = 0;
+  int electorate_budget_ = 0;  // datagrams, in this slice of time
   bool leaving_ = false;
 
   Instant now_;

@@ -193,6 +193,7 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
     prober_.HandleReport(body.ping_report->sequence, body.ping_report->answered);
   HandleIntroductions(packet, now);
   if (pair) {
+    HandleElectorate(packet, now);
     HandleLeaseMessages(packet, now);
     HandleRing(packet, now);
   }

@@ -27,6 +27,7 @@ enum class MessageType : std::uint8_t {
   kGiveBack,
   kRing,
   kRingAck,
+  kElectorate,
 };
 
 // Writes the type and the length of what `write` appends.
@@ -123,6 +124,16 @@ bool DecodeMember(MessageType type, Reader& in, Body& body) {
   }
 }
 
+ElectorateVersion DecodeVersion(Reader& in) {
+  const std::uint64_t epoch = in.U64();
+  return {epoch, in.U32()};
+}
+
+void EncodeVersion(const ElectorateVersion& version, Writer& out) {
+  out.U64(version.epoch);
+  out.U32(version.serial);
+}
+
 bool DecodePair(MessageType type, Reader& in, Body& body) {
   switch (type) {
     case MessageType::kLeaseAsk: {
@@ -133,6 +144,7 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       ask.charter_digest = in.U64();
       ask.sealed_epoch = in.U64();
       ask.sealed_for_usec = in.U32();
+      ask.electorate = DecodeVersion(in);
       body.ask = ask;
       return ask.epoch != 0;
     }
@@ -141,6 +153,7 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       grant.epoch = in.U64();
       grant.sequence = in.U32();
       grant.answer = in.U64();
+      grant.electorate = DecodeVersion(in);
       body.grant = grant;
       return grant.epoch != 0 && grant.answer != 0;
     }
@@ -150,8 +163,9 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       refusal.reason = static_cast<RefusalReason>(in.U8());
       refusal.promised_epoch = in.U64();
       refusal.retry_after_usec = in.U32();
+      refusal.electorate = DecodeVersion(in);
       body.refusal = refusal;
-      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kLeaving;
+      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kNoVote;
     }
     case MessageType::kGiveBack:
       body.give_back = GiveBack{in.U64()};
@@ -162,6 +176,9 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
     case MessageType::kRingAck:
       body.ring_ack = in.U32();
       return true;
+    case MessageType::kElectorate:
+      body.electorate = in.Bytes(in.left());
+      return !body.electorate.empty();
     default:
       return false;
   }
@@ -361,6 +378,7 @@ void Append(const LeaseAsk& message, Writer& out) {
     out.U64(message.charter_digest);
     out.U64(message.sealed_epoch);
     out.U32(message.sealed_for_usec);
+    EncodeVersion(message.electorate, out);
   });
 }
 
@@ -369,6 +387,7 @@ void Append(const LeaseGrant& message, Writer& out) {
     out.U64(message.epoch);
     out.U32(message.sequence);
     out.U64(message.answer);
+    EncodeVersion(message.electorate, out);
   });
 }
 
@@ -378,6 +397,7 @@ void Append(const LeaseRefusal& message, Writer& out) {
     out.U8(static_cast<std::uint8_t>(message.reason));
     out.U64(message.promised_epoch);
     out.U32(message.retry_after_usec);
+    EncodeVersion(message.electorate, out);
   });
 }
 
@@ -415,6 +435,10 @@ void AppendRing(std::span<const std::uint8_t> ring, Writer& out) {
 
 void AppendRingAck(std::uint32_t tag, Writer& out) {
   Message(MessageType::kRingAck, out, [&] { out.U32(tag); });
+}
+
+void AppendElectorate(std::span<const std::uint8_t> part, Writer& out) {
+  Message(MessageType::kElectorate, out, [&] { out.Bytes(part); });
 }
 
 }  // namespace radix::flock

@@ -169,11 +169,13 @@ struct LeaseAsk {
   std::uint64_t charter_digest = 0;
   std::uint64_t sealed_epoch = 0;     // 0: the sender is not sealed
   std::uint32_t sealed_for_usec = 0;  // how long its leadership still holds
+  ElectorateVersion electorate;       // the list that the sender knows; so in the answers
 };
 struct LeaseGrant {
   std::uint64_t epoch = 0;
   std::uint32_t sequence = 0;  // of the request from which the lease counts
   std::uint64_t answer = 0;    // to be echoed by the next request
+  ElectorateVersion electorate;
 };
 enum class RefusalReason : std::uint8_t {
   kBooting = 1,  // it may have forgotten a promise
@@ -183,12 +185,15 @@ enum class RefusalReason : std::uint8_t {
   kCharter,      // its charter is another
   kRecording,    // its disk is not done
   kLeaving,
+  kElectorate,  // it knows a greater list of who has a vote, which comes along
+  kNoVote,      // by that list it has none itself
 };
 struct LeaseRefusal {
   std::uint32_t sequence = 0;
   RefusalReason reason = RefusalReason::kBooting;
   std::uint64_t promised_epoch = 0;
   std::uint32_t retry_after_usec = 0;  // 0: nothing known
+  ElectorateVersion electorate;
 };
 struct GiveBack {
   std::uint64_t epoch = 0;
@@ -215,6 +220,7 @@ struct Body {
   std::optional<GiveBack> give_back;
   std::span<const std::uint8_t> ring;  // see key_ring.h; empty: none
   std::optional<std::uint32_t> ring_ack;
+  std::span<const std::uint8_t> electorate;  // see electorate.h; empty: none
 };
 
 // nullopt unless all of `body` is well-formed, with each message at most once, and those about
@@ -243,6 +249,7 @@ void AppendIntroduction(std::span<const std::uint8_t> bytes, Writer& out);
 void AppendLeave(Writer& out);
 void AppendRing(std::span<const std::uint8_t> ring, Writer& out);
 void AppendRingAck(std::uint32_t tag, Writer& out);
+void AppendElectorate(std::span<const std::uint8_t> part, Writer& out);
 inline constexpr std::size_t kMessageOverhead = 3;  // type, length
 
 }  // namespace radix::flock

@@ -33,12 +33,13 @@ std::vector<std::uint8_t> FullBody() {
   AppendIntroductionAsk(out);
   AppendIntroduction(hashes, out);
   AppendLeave(out);
-  Append(LeaseAsk{40, 41, 42, 43, 44, 45}, out);
-  Append(LeaseGrant{46, 47, 48}, out);
-  Append(LeaseRefusal{49, RefusalReason::kRank, 50, 51}, out);
+  Append(LeaseAsk{40, 41, 42, 43, 44, 45, {54, 55}}, out);
+  Append(LeaseGrant{46, 47, 48, {56, 57}}, out);
+  Append(LeaseRefusal{49, RefusalReason::kNoVote, 50, 51, {58, 59}}, out);
   Append(GiveBack{52}, out);
   AppendRing(hashes, out);
   AppendRingAck(53, out);
+  AppendElectorate(hashes, out);
   EXPECT_TRUE(out.ok());
   return {out.written().begin(), out.written().end()};
 }
@@ -63,9 +64,13 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   EXPECT_TRUE(body->introduction_ask && body->introduction && body->leave);
   EXPECT_EQ(body->ask->charter_digest, 43U);
   EXPECT_EQ(body->grant->answer, 48U);
-  EXPECT_EQ(body->refusal->reason, RefusalReason::kRank);
+  EXPECT_EQ(body->ask->electorate, (ElectorateVersion{54, 55}));
+  EXPECT_EQ(body->grant->electorate, (ElectorateVersion{56, 57}));
+  EXPECT_EQ(body->refusal->reason, RefusalReason::kNoVote);
+  EXPECT_EQ(body->refusal->electorate, (ElectorateVersion{58, 59}));
   EXPECT_EQ(body->give_back->epoch, 52U);
   EXPECT_EQ(body->ring_ack, 53U);
+  EXPECT_EQ(body->electorate.size(), 8U);
 }
 
 TEST(PacketCodecTest, TakesLeasesAndKeysOnlyFromPairs) {
@@ -84,7 +89,7 @@ TEST(PacketCodecTest, RefusesEveryTruncation) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     if (DecodeBody(std::span(bytes).first(size), true)) ++valid;
   }
-  EXPECT_EQ(valid, 18U);  // only between two messages, of which there are 18
+  EXPECT_EQ(valid, 19U);  // only between two messages, of which there are 19
 }
 
 TEST(PacketCodecTest, RefusesAMessageThatComesTwice) {
