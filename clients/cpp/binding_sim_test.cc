@@ -38,6 +38,7 @@ class World {
     }
   }
 
+  // Lives through the faults and the calm after them.
   void Run() {
     while (now_ < start_ + kFaults + kCalm && !testing::Test::HasFailure()) {
       now_ += kStep;
@@ -53,8 +54,21 @@ class World {
       Act();
       Check();
     }
-    CheckBest();
   }
+
+  // The greatest inst that takes calls; empty when there is none.
+  std::string best_inst() const {
+    std::string best;
+    for (const Server& server : servers_) {
+      if (server.up && !server.draining) best = std::max(best, server.candidate.inst);
+    }
+    return best;
+  }
+  // The inst of the instance that is bound; empty when there is none.
+  std::string bound_inst() const {
+    return bound_ == 0 ? "" : servers_[links_.at(bound_).server].candidate.inst;
+  }
+  std::size_t connections() const { return links_.size(); }
 
  private:
   struct Link {
@@ -169,18 +183,6 @@ class World {
     ASSERT_LE(links_.size(), Binding::kConnectingMax + 1);
   }
 
-  // After the calm: bound to the greatest inst of the live.
-  void CheckBest() {
-    std::string best;
-    for (const Server& server : servers_) {
-      if (server.up && !server.draining) best = std::max(best, server.candidate.inst);
-    }
-    if (best.empty()) return;
-    ASSERT_NE(bound_, 0u);
-    EXPECT_EQ(servers_[links_.at(bound_).server].candidate.inst, best);
-    EXPECT_EQ(links_.size(), 1u) << "keeps what it does not need";
-  }
-
   Random random_;
   const Instant start_{1h};
   Instant now_ = start_;
@@ -192,11 +194,18 @@ class World {
 };
 
 TEST(BindingSimTest, EndsUpWithTheBestAndNeverLetsGoOfWhatWorks) {
+  int bound = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    World(seed).Run();
+    World world(seed);
+    world.Run();
     if (HasFailure()) return;
+    if (world.best_inst().empty()) continue;  // then it may keep one that drains, or look for one
+    ++bound;
+    ASSERT_EQ(world.bound_inst(), world.best_inst());
+    ASSERT_EQ(world.connections(), 1u) << "keeps what it does not need";
   }
+  EXPECT_GT(bound, 200) << "too few lives end with an instance to show anything";
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TEST_F(ConnectTest, WaitsForTheFirstInstance) {
   auto answer = std::async(std::launch::async, [&] { return Ask(galumph); });
   ASSERT_TRUE(Eventually([&] { return node_.watches() > 0; }));
   node_.Put("galumph2_3", three.net_id());
-  EXPECT_EQ(answer.get(), "galumph2_3");
+  EXPECT_EQ(Await(std::move(answer), "a call's answer"), "galumph2_3");
 }
 
 TEST_F(ConnectTest, SaysWhatIsMissingWhenThereIsNoInstance) {
@@ -129,7 +129,7 @@ TEST_F(ConnectTest, LetsACallFinishWhereItStarted) {
   ASSERT_TRUE(Eventually([&] { return galumph.bound().inst == "galumph2_4"; }));
   EXPECT_EQ(Ask(galumph), "galumph2_4");
   three.service.Release();
-  EXPECT_EQ(answer.get(), "galumph2_3");
+  EXPECT_EQ(Await(std::move(answer), "a call's answer"), "galumph2_3");
 }
 
 TEST_F(ConnectTest, LeavesAnInstanceThatSaysItDrainsWithoutHearingItFromReeve) {
@@ -216,7 +216,7 @@ TEST_F(ConnectTest, LeavesALongerDeadlineAlone) {
   // Calls with the default deadline end meanwhile.
   EXPECT_THAT(Ask(galumph), HasSubstr("default deadline"));
   three.service.Release();
-  EXPECT_EQ(answer.get(), grpc::StatusCode::OK);
+  EXPECT_EQ(Await(std::move(answer), "a call's answer"), grpc::StatusCode::OK);
 }
 
 TEST_F(ConnectTest, LeavesCallsInFlightAloneWhenItIsDestroyed) {
@@ -234,7 +234,7 @@ TEST_F(ConnectTest, LeavesCallsInFlightAloneWhenItIsDestroyed) {
   ASSERT_TRUE(Eventually([&] { return three.service.calls() == 2; }));
   galumph.reset();
   three.service.Release();
-  EXPECT_TRUE(done.get_future().get().ok());
+  EXPECT_TRUE(Await(done.get_future(), "the end of a call").ok());
 }
 
 TEST_F(ConnectTest, IsMadeAndDestroyedManyTimes) {

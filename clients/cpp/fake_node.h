@@ -6,12 +6,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,6 +18,7 @@
 #include "radix/reeve/v1/reeve.grpc.pb.h"
 #include "services/confab/serve.h"
 #include "services/confab/server_stream.h"
+#include "tests/wait.h"
 
 namespace radix {
 
@@ -187,15 +186,5 @@ class FakeNode {
   std::unique_ptr<confab::Server> heartbeater_server_;
   std::unique_ptr<confab::Server> reeve_server_;
 };
-
-// Waits until `condition` holds; false when it does not within 20 s.
-inline bool Eventually(const std::function<bool()>& condition) {
-  const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > limit) return false;
-    std::this_thread::sleep_for(2ms);
-  }
-  return true;
-}
 
 }  // namespace radix

@@ -24,6 +24,12 @@ class ServeTest : public testing::Test {
     return *std::move(serving);
   }
 
+  // The exit status with which it ends by itself.
+  static int Ended(Serving& serving) {
+    return Await(std::async(std::launch::async, [&] { return serving.Wait(); }),
+                 "the end of a drain");
+  }
+
   FakeNode node_;
   FakeGalumph service_{"galumph2_3"};
 };
@@ -38,7 +44,7 @@ TEST_F(ServeTest, RegistersAndWithdraws) {
   EXPECT_TRUE(
       Eventually([&] { return node_.statuses()["galumph2_3"] == registry::v1::STATUS_SERVING; }));
   serving->Stop();
-  EXPECT_EQ(serving->Wait(), 0);
+  EXPECT_EQ(Ended(*serving), 0);
   EXPECT_TRUE(Eventually([&] { return node_.statuses().empty(); }));
 }
 
@@ -59,8 +65,8 @@ TEST_F(ServeTest, SaysThatItDrainsAndServesUntilItsCallersHaveLeft) {
       Eventually([&] { return node_.statuses()["galumph2_3"] == registry::v1::STATUS_DRAINING; }));
   EXPECT_EQ(ended.wait_for(200ms), std::future_status::timeout);
   service_.Release();
-  EXPECT_TRUE(late.get());
-  EXPECT_EQ(ended.get(), 0);
+  EXPECT_TRUE(Await(std::move(late), "the answer to a call that was held"));
+  EXPECT_EQ(Await(std::move(ended), "the end of a drain"), 0);
 }
 
 TEST_F(ServeTest, RegistersAgainAfterTheHeartbeaterCameBack) {
@@ -87,9 +93,9 @@ TEST_F(ServeTest, CallsOnDrainAndGivesUpAtTheLimit) {
   });
   ASSERT_TRUE(Eventually([&] { return service_.calls() == 1; }));
   serving->Stop();
-  EXPECT_EQ(serving->Wait(), 0);
+  EXPECT_EQ(Ended(*serving), 0);
   EXPECT_TRUE(told);
-  EXPECT_FALSE(cut.get().ok());
+  EXPECT_FALSE(Await(std::move(cut), "the end of a call that was cut").ok());
 }
 
 }  // namespace

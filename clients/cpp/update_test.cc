@@ -39,11 +39,16 @@ class Program {
 
   void Signal(int signal) { kill(pid_, signal); }
 
-  // Sends a signal and waits for the end; returns the status of waitpid(2).
+  // Sends a signal and waits for the end; returns the status of waitpid(2). Kills what does not
+  // end.
   int End(int signal) {
     Signal(signal);
     int status = 0;
-    waitpid(pid_, &status, 0);
+    if (!Eventually([&] { return waitpid(pid_, &status, WNOHANG) == pid_; })) {
+      ADD_FAILURE() << "signal " << signal << " does not end it";
+      Signal(SIGKILL);
+      waitpid(pid_, &status, 0);
+    }
     pid_ = 0;
     return status;
   }

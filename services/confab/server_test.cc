@@ -162,6 +162,7 @@ TEST_F(ServerTest, StreamsAreBoundedAndEndOnce) {
   const auto stub = HeartbeaterService::NewStub(DialLocal(node_, "heartbeater"));
   {
     grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
     auto watch = stub->Watch(&context, {});
     heartbeater::v1::WatchResponse response;
     int read = 0;
@@ -172,6 +173,7 @@ TEST_F(ServerTest, StreamsAreBoundedAndEndOnce) {
   }
   {
     grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
     auto beat = stub->Beat(&context);
     for (int i = 0; i < 10 && beat->Write({}); ++i) continue;
     BeatResponse response;

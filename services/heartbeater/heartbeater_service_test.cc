@@ -17,6 +17,7 @@
 #include "clients/cpp/client_stream.h"
 #include "services/confab/dial.h"
 #include "services/confab/serve.h"
+#include "tests/wait.h"
 
 namespace radix::heartbeater {
 namespace {
@@ -70,13 +71,11 @@ class HeartbeaterServiceTest : public testing::Test {
   grpc::Status Refusal(const v1::BeatRequest& beat) {
     auto stream = ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4);
     auto ended = std::make_shared<std::promise<grpc::Status>>();
-    auto future = ended->get_future();
     stub_->async()->Beat(&stream->context(), stream.get());
     stream->Begin({.on_message = [stream](const v1::BeatResponse&) { stream->HalfClose(); },
                    .on_end = [ended](const grpc::Status& status) { ended->set_value(status); }});
     stream->Send(beat);
-    if (future.wait_for(10s) != std::future_status::ready) return {grpc::StatusCode::UNKNOWN, ""};
-    return future.get();
+    return Await(ended->get_future(), "the end of a stream of beats");
   }
 
   confab::Node node_;
@@ -104,14 +103,14 @@ class Watcher {
   }
   ~Watcher() {
     stream_->Cancel();
-    ended_.get_future().wait();
+    Await(ended_.get_future(), "the end of a watch");
   }
 
-  // Whether `net_id` gets this status within ten seconds.
+  // Whether `net_id` gets this status in time.
   bool Sees(const std::string& net_id, ::radix::registry::v1::Status status) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(
-        lock, 10s, [&] { return statuses_.contains(net_id) && statuses_[net_id] == status; });
+        lock, kPatience, [&] { return statuses_.contains(net_id) && statuses_[net_id] == status; });
   }
 
  private:
@@ -191,7 +190,7 @@ TEST_F(HeartbeaterServiceTest, TheDeathOfAProcessIsSeenWhileItsStreamAndItsBeatG
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
   waitpid(child, nullptr, 0);
   stream->Cancel();
-  ended->get_future().wait();
+  Await(ended->get_future(), "the end of a stream of beats");
 }
 
 TEST_F(HeartbeaterServiceTest, TheEndOfAStreamWithdraws) {
@@ -213,7 +212,7 @@ TEST_F(HeartbeaterServiceTest, AMissedBeatKills) {
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
   stream->Cancel();
-  ended->get_future().wait();
+  Await(ended->get_future(), "the end of a stream of beats");
 }
 
 }  // namespace

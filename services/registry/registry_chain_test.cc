@@ -64,7 +64,7 @@ TEST_F(RegistryChainTest, WatchersOfAnotherNodeHearOfChanges) {
   At(3).beats.clear();
   ASSERT_TRUE(Eventually([&] { return count() == 3; }));
   watch->Cancel();
-  ended.get_future().wait();
+  Await(ended.get_future(), "the end of a watch");
   EXPECT_THAT(heard, ElementsAre(std::pair("ntp2_3", v1::STATUS_SERVING),
                                  std::pair("ntp2_3", v1::STATUS_DRAINING),
                                  std::pair("ntp2_3", v1::STATUS_DEAD)));
@@ -115,7 +115,7 @@ TEST_F(RegistryChainTest, ANewEpochsStewardRefillsWhileLookupsGoOn) {
   EXPECT_TRUE(Eventually([&] { return At(2).Found().empty(); }));
   EXPECT_TRUE(Eventually([&] { return deaths == 1; }));
   watch->Cancel();
-  ended.get_future().wait();
+  Await(ended.get_future(), "the end of a watch");
 }
 
 TEST_F(RegistryChainTest, ADeadNodesEntriesVanishEverywhere) {

@@ -6,17 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 #include <future>
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "clients/cpp/call.h"
 #include "clients/cpp/heartbeat.h"
-#include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
 #include "services/heartbeater/heartbeater_service.h"
@@ -25,18 +22,9 @@
 #include "services/registry/fake_flock.h"
 #include "services/registry/group_driver.h"
 #include "services/steward/steward_service.h"
+#include "tests/wait.h"
 
 namespace radix::registry {
-
-// Waits for what other threads bring about; fails the test after twenty seconds.
-inline bool Eventually(const std::function<bool()>& holds) {
-  const Instant deadline = confab::Now() + 20s;
-  while (!holds()) {
-    if (confab::Now() > deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 // One node's flock, heartbeater and reeve.
 struct TestNode {

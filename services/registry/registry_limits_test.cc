@@ -53,14 +53,13 @@ grpc::Status HelloResult(const std::string& net_id, const steward::v1::Hello& he
   auto stub = steward::v1::StewardService::NewStub(*confab::Dial(net_id));
   auto stream = ClientBidi<steward::v1::SyncRequest, steward::v1::SyncResponse>::Create(4);
   auto ended = std::make_shared<std::promise<grpc::Status>>();
-  auto future = ended->get_future();
   stub->async()->Sync(&stream->context(), stream.get());
   stream->Begin({.on_message = [stream](const auto&) { stream->HalfClose(); },
                  .on_end = [ended](const grpc::Status& status) { ended->set_value(status); }});
   steward::v1::SyncRequest request;
   *request.mutable_hello() = hello;
   stream->Send(request);
-  return future.wait_for(20s) == std::future_status::ready ? future.get() : grpc::Status::CANCELLED;
+  return Await(ended->get_future(), "the end of a steward's stream");
 }
 
 TEST_F(RegistryLimitsTest, TheStewardRefusesWrongHellosAndEverybodyAfterItsLease) {
@@ -108,7 +107,7 @@ TEST_F(RegistryLimitsTest, TheStewardRefusesWrongHellosAndEverybodyAfterItsLease
 
   lease_ = TimeUtil::MillisecondsToDuration(300);
   Lead(1, 7);  // the last renewal
-  ASSERT_EQ(steward_->over.get_future().wait_for(20s), std::future_status::ready);
+  Await(steward_->over.get_future(), "the steward to see that its lease is over");
   ASSERT_TRUE(Eventually([&] { return !At(2).State().steward_connected(); }));
   EXPECT_FALSE(HelloResult(net_id, good).ok());
   EXPECT_EQ(steward_->service.CheckLease().code(), absl::StatusCode::kFailedPrecondition);
@@ -159,7 +158,7 @@ class IdleWatcher final : public grpc::ClientReadReactor<reeve::v1::WatchRespons
   void Finish() {
     context_.TryCancel();
     RemoveHold();
-    done_.get_future().wait();
+    Await(done_.get_future(), "the end of a watch");
   }
 
   std::atomic<int> messages = 0;
@@ -194,7 +193,7 @@ class Flapper {
   }
   ~Flapper() {
     stream_->Cancel();
-    ended_.get_future().wait();
+    Await(ended_.get_future(), "the end of a stream of beats");
   }
 
   std::atomic<int> flaps_left;
