@@ -67,6 +67,7 @@ std::vector<std::uint8_t> Rewritten(const Body& body) {
   if (body.leave) AppendLeave(out);
   if (!body.ring.empty()) AppendRing(body.ring, out);
   if (body.ring_ack) AppendRingAck(*body.ring_ack, out);
+  if (!body.electorate.empty()) AppendElectorate(body.electorate, out);
   EXPECT_TRUE(out.ok());
   return {out.written().begin(), out.written().end()};
 }
