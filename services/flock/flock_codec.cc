@@ -88,6 +88,7 @@ v1::WatchGroupResponse ToWatch(const Group& group) {
   response.set_contact_count(static_cast<std::int32_t>(group.contact_count));
   response.set_quorum(static_cast<std::int32_t>(group.quorum));
   response.set_at_most(static_cast<std::int32_t>(group.at_most));
+  response.set_turned_away(group.turned_away);
   return response;
 }
 

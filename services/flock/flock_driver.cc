@@ -288,7 +288,8 @@ Group FlockDriver::View() const {
               .grant = core_.own_grant(now),
               .contact_count = core_.contact_count(now),
               .quorum = core_.quorum(),
-              .at_most = at_most_};
+              .at_most = at_most_,
+              .turned_away = !core_.has_vote()};
   if (group.own) group.sealed = group.own;
   for (const MemberView& member : core_.Members(now)) {
     const Introduction* introduction = naming_.Find(member.id);

@@ -47,6 +47,7 @@ struct Group {
   std::uint32_t contact_count = 0;
   std::uint32_t quorum = 0;
   std::uint32_t at_most = 0;
+  bool turned_away = false;  // at_most others have a vote, and this node has none
 };
 
 // Thread-safe, but for Begin and Leave.

@@ -50,6 +50,7 @@ void Flock::Node::ReviseElectorate(Instant now) {
     turned_away_.clear();
     return;
   }
+  if (!electorate_.is_known() && candidacy_.lease_count(now) < config_.charter.at_most) return;
   const MemberTable& table = membership_.table();
   Electorate::Standing standing;
   standing.epoch = epoch;

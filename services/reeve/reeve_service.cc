@@ -234,14 +234,18 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
     for (const registry::Member& member : group.members) {
       if (member.address == node_.address) boot_ = member.boot;
     }
-    if (group.leader && group.epoch > 0) {
+    if (group.leader && group.epoch > 0 && !group.turned_away) {
       steward = StewardLink::Target{.net_id = Endpoint{*group.leader, steward_port_}.ToString(),
                                     .epoch = group.epoch,
                                     .boot = boot_};
     }
   }
   Changed();
-  steward_->SetTarget(std::move(steward));
+  if (group.turned_away) {
+    steward_->TurnAway();
+  } else {
+    steward_->SetTarget(std::move(steward));
+  }
 }
 
 absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {

@@ -50,6 +50,7 @@ StewardLink::~StewardLink() {
 void StewardLink::SetTarget(std::optional<Target> target) {
   {
     const std::lock_guard lock(mutex_);
+    turned_away_ = false;
     if (target_ == target) return;
     target_ = std::move(target);
     backoff_.Reset();
@@ -57,6 +58,25 @@ void StewardLink::SetTarget(std::optional<Target> target) {
     next_try_at_ = confab::Now() + random_.Between(0s, kFirstBackoff);
   }
   timer_.Wake();
+}
+
+void StewardLink::TurnAway() {
+  {
+    const std::lock_guard lock(mutex_);
+    turned_away_ = true;
+    target_.reset();
+    WarnOnce(
+        "as many nodes as the charter's at_most have a vote in the flock already; raise it in the "
+        "charter of every node, or stop one of the others");
+  }
+  timer_.Wake();
+}
+
+// With the lock held.
+void StewardLink::WarnOnce(const std::string& reason) {
+  if (std::exchange(warned_, true)) return;
+  spdlog::warn("no steward takes this node, so what runs on it is not found from elsewhere: {}",
+               reason);
 }
 
 void StewardLink::Wake() { timer_.Wake(); }
@@ -71,12 +91,9 @@ Instant StewardLink::Tick(Instant now) {
   const std::lock_guard lock(mutex_);
   if (ending_) return Instant::max();
   if (attempt_ != nullptr) {
-    const bool moved = target_ && *target_ != attempt_->target;
+    const bool moved = turned_away_ || (target_ && *target_ != attempt_->target);
     if (moved || now >= attempt_->silent_at) {
-      attempt_->abandoned = true;
-      attempt_->stream->Cancel();
-      if (attempt_->answered) handlers_.on_lost();
-      attempt_ = nullptr;
+      Abandon();
       next_try_at_ = std::max(next_try_at_, now);
       if (!moved) next_try_at_ = now + backoff_.Next(random_);
     }
@@ -89,6 +106,13 @@ Instant StewardLink::Tick(Instant now) {
   }
   SendChanges(*attempt_, now);
   return std::min(attempt_->next_digest_at, attempt_->silent_at);
+}
+
+void StewardLink::Abandon() {
+  attempt_->abandoned = true;
+  attempt_->stream->Cancel();
+  if (attempt_->answered) handlers_.on_lost();
+  attempt_ = nullptr;
 }
 
 void StewardLink::Connect(Instant now) {
@@ -149,6 +173,7 @@ void StewardLink::HandleMessage(const std::shared_ptr<Attempt>& attempt,
                  attempt->target.net_id);
   }
   attempt->answered = true;
+  warned_ = false;
   attempt->silent_at = confab::Now() + kSilenceMax;
   backoff_.Reset();
   if (message.resend()) {
@@ -164,6 +189,8 @@ void StewardLink::HandleEnd(const std::shared_ptr<Attempt>& attempt, const grpc:
     handlers_.on_lost();
   } else if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
     spdlog::error("the steward refused this node: {}", status.error_message());
+  } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && !ending_) {
+    WarnOnce(status.error_message());
   }
   if (attempt_ == attempt) {
     attempt_ = nullptr;

@@ -54,6 +54,8 @@ class StewardLink {
   // Where the steward is now; nullopt: nobody knows. A stream that is open is then left as it is,
   // since it ends by itself with its steward.
   void SetTarget(std::optional<Target> target);
+  // This node is one more than the charter allows: no steward takes it, until the next SetTarget.
+  void TurnAway();
 
   // The node's table has changed.
   void Wake();
@@ -68,6 +70,8 @@ class StewardLink {
 
   Instant Tick(Instant now);
   void Connect(Instant now);
+  void Abandon();
+  void WarnOnce(const std::string& reason);
   void SendChanges(Attempt& attempt, Instant now);
   void HandleMessage(const std::shared_ptr<Attempt>& attempt,
                      const steward::v1::SyncResponse& message);
@@ -78,6 +82,8 @@ class StewardLink {
   std::condition_variable ended_;
   bool ending_ = false;
   std::optional<Target> target_;
+  bool turned_away_ = false;
+  bool warned_ = false;               // that no steward takes this node; until one does
   std::shared_ptr<Attempt> attempt_;  // until its stream has ended
   std::size_t open_ = 0;              // attempts whose stream has not ended
   Instant next_try_at_;

@@ -26,6 +26,7 @@ struct Group {
   std::uint64_t epoch = 0;                  // the sealed leader's; 0 without one
   std::optional<IpAddress> leader;          // the sealed leader's address
   std::optional<Duration> lease_remaining;  // set while this node is the sealed leader
+  bool turned_away = false;                 // this node is one more than the charter's at_most
   std::vector<Member> members;
 };
 

@@ -35,6 +35,7 @@ absl::StatusOr<Group> GroupFrom(const flock::v1::WatchGroupResponse& message) {
     group.lease_remaining = Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(
         message.lease_remaining_duration()));
   }
+  group.turned_away = message.turned_away();
   for (int i = 0; i < message.members_size(); ++i) {
     const flock::v1::Member& from = message.members(i);
     auto address = AddressFrom(absl::StrCat("members[", i, "].address"), from.address());

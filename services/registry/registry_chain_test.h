@@ -169,6 +169,7 @@ class RegistryChainTest : public testing::Test {
       if (deaf.contains(i)) continue;
       flock::v1::WatchGroupResponse group;
       group.set_node(At(i).node.name);
+      group.set_turned_away(turned_away_.contains(i));
       if (leader != 0) {
         group.set_epoch(static_cast<std::int64_t>(epoch));
         group.set_leader_address(At(leader).node.address.ToString());
@@ -213,6 +214,7 @@ class RegistryChainTest : public testing::Test {
   google::protobuf::Duration lease_ = google::protobuf::util::TimeUtil::SecondsToDuration(1000);
   std::vector<std::unique_ptr<TestNode>> nodes_;
   std::unique_ptr<TestSteward> steward_;
+  std::set<int> turned_away_;  // by flock, says Lead
 };
 
 }  // namespace radix::registry

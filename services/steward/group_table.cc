@@ -15,8 +15,9 @@ absl::Status GroupTable::HandleHello(StreamId stream, const NodeHello& hello,
         absl::StrCat("hello.table: more than ", kInstancesPerNodeMax, " instances"));
   }
   if (!nodes_.contains(hello.address) && nodes_.size() >= nodes_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("there are ", nodes_max_, " nodes already, the charter's at_most"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there are ", nodes_max_, " nodes already, the charter's at_most; raise it in ",
+        "the charter of every node, or stop one of the others"));
   }
   Node& node = nodes_[hello.address];
   superseded = node.stream;

@@ -36,9 +36,10 @@ StewardServiceImpl::StewardServiceImpl(const Charter& charter, std::uint64_t epo
       timer_([this](Instant now) { return Tick(now); }) {}
 
 grpc::ServerBidiReactor<v1::SyncRequest, v1::SyncResponse>* StewardServiceImpl::Sync(
-    grpc::CallbackServerContext* /*context*/) {
+    grpc::CallbackServerContext* context) {
   auto stream = SyncStream::Create();
   auto link = std::make_shared<Link>();
+  link->peer = context->peer();
   const bool added = streams_.Add(stream);
   {
     const std::lock_guard lock(mutex_);
@@ -62,7 +63,7 @@ void StewardServiceImpl::HandleMessage(SyncStream& stream, Link& link,
   const absl::Status status =
       request.has_hello() ? HandleHello(link, request.hello()) : HandleDelta(link, request);
   if (!status.ok()) {
-    spdlog::warn("ending the stream of '{}': {}", link.node, std::string(status.message()));
+    spdlog::warn("ending the stream of {}: {}", link.peer, std::string(status.message()));
     stream.End(confab::ToGrpc(status));
     return;
   }
@@ -82,6 +83,7 @@ void StewardServiceImpl::WakeIfChanged() {
 absl::Status StewardServiceImpl::HandleHello(Link& link, const v1::Hello& message) {
   auto hello = HelloFrom(message);
   if (!hello.ok()) return hello.status();
+  link.peer = absl::StrCat(hello->node.node, " (", hello->node.address.ToString(), ")");
   if (!ranges_.SlotOf(hello->node.address)) {
     return absl::InvalidArgumentError(
         absl::StrCat("hello.address: ", message.address(), " is in none of the charter's ranges"));
@@ -104,7 +106,7 @@ absl::Status StewardServiceImpl::HandleHello(Link& link, const v1::Hello& messag
     link.subscriptions = std::move(hello->subscriptions);
     if (earlier && by_id_.contains(*earlier)) superseded = by_id_[*earlier];
   }
-  spdlog::info("{} connected with {} instances", link.node, message.table().changes_size());
+  spdlog::info("{} connected with {} instances", link.peer, message.table().changes_size());
   if (superseded != nullptr) {
     superseded->End({grpc::StatusCode::ABORTED, "this node opened a newer stream"});
   }

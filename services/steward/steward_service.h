@@ -50,6 +50,7 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   struct Link {
     StreamId id = 0;
     std::string node;  // empty before the hello
+    std::string peer;  // for the log: the node and its address, or whatever is known
     IpAddress address;
     std::vector<registry::Selector> subscriptions;
     std::optional<std::uint64_t> revision;  // what it was told last
