@@ -7,18 +7,27 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/address.h"
+#include "services/confab/time.h"
 
 namespace radix::confab {
 namespace {
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
+// How long one attempt to connect may take, up to the server's first HTTP/2 frame. A service of
+// this node that lives has accepted already, and when it dies the kernel says so: it is only slow,
+// so the callers' own deadlines decide. To another node, a lost SYN is repeated after 1 s and after
+// 3 s.
+constexpr Duration kLocalConnectLimit = 20s;
+constexpr Duration kConnectLimit = 5s;
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, Duration connect_limit,
                                            ClientInterceptors interceptors) {
   grpc::ChannelArguments arguments;
   // Without its own pool, a fresh channel would share the broken connection of an older one.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // also the connect time-out
+  // In spite of its name: the least that an attempt may last, not the pause before the next.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(connect_limit / 1ms));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
@@ -67,7 +76,7 @@ class RefusedCallFactory final : public grpc::experimental::ClientInterceptorFac
 std::shared_ptr<grpc::Channel> MakeChannelToNowhere(const grpc::Status& status) {
   ClientInterceptors interceptors;
   interceptors.push_back(std::make_unique<RefusedCallFactory>(status));
-  return MakeChannel("ipv4:127.0.0.1:1", std::move(interceptors));  // never connected to
+  return MakeChannel("ipv4:127.0.0.1:1", kConnectLimit, std::move(interceptors));  // never connects
 }
 
 // A channel that was called, and is never destroyed. gRPC 1.51 ends its callback threads when the
@@ -86,15 +95,16 @@ struct Keeper {
   }
 };
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& target, ClientInterceptors interceptors) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& target, Duration connect_limit,
+                                       ClientInterceptors interceptors) {
   [[maybe_unused]] static const Keeper* const keeper = new Keeper;
-  return MakeChannel(target, std::move(interceptors));
+  return MakeChannel(target, connect_limit, std::move(interceptors));
 }
 
 }  // namespace
 
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service) {
-  return Connect("unix:" + node.SocketOf(service).string(), {});
+  return Connect("unix:" + node.SocketOf(service).string(), kLocalConnectLimit, {});
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
@@ -106,7 +116,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
         absl::StrCat("will not call ", net_id,
                      " in plaintext: only loopback addresses, until connections are encrypted"));
   }
-  return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString(),
+  return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString(), kConnectLimit,
                  std::move(interceptors));
 }
 
