@@ -3,39 +3,36 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/await.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/port_check.h"
 #include "clients/cli/ready.h"
 #include "clients/cli/verbs.h"
-#include "services/confab/clock.h"
 
 namespace radix::cli {
 namespace {
 
 constexpr Duration kServesLimit = 60s;
-constexpr Duration kPollInterval = 100ms;
 
 absl::Status AwaitNode(const LabNode& node, const ProcessId& process) {
-  const Instant end = confab::Now() + kServesLimit;
-  for (;;) {
-    const Readiness readiness = CheckNodeServes(node);
+  const confab::Descriptor ended = EndOf(process);
+  Await await(kServesLimit);
+  Readiness readiness;
+  do {
+    readiness = CheckNodeServes(node);
     if (readiness.missing.empty()) return absl::OkStatus();
     if (!IsRunning(process)) {
       return absl::UnavailableError(
           absl::StrCat("fulcrum of ", node.name, " ended; the last it said:", LogTail(node)));
     }
-    if (confab::Now() >= end) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          node.name, " runs, but after 60 s these are missing: ",
-          absl::StrJoin(readiness.missing, ", "), "; see ", (node.state / "log").string()));
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
+  } while (await.Again({ended.get()}));
+  return absl::DeadlineExceededError(absl::StrCat(
+      node.name, " runs, but after 60 s these are missing: ",
+      absl::StrJoin(readiness.missing, ", "), "; see ", (node.state / "log").string()));
 }
 
 int LabStart(const Invocation& invocation, const std::string& name) {

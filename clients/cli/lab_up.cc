@@ -7,11 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/await.h"
 #include "clients/cli/interrupt.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
@@ -26,7 +26,6 @@ namespace radix::cli {
 namespace {
 
 constexpr Duration kReadyLimit = 60s;
-constexpr Duration kPollInterval = 100ms;
 constexpr Duration kUndoLimit = 5s;
 
 struct Options {
@@ -65,10 +64,16 @@ LabPlan Plan(const std::filesystem::path& place, const Options& options,
 }
 
 // Waits until the lab is ready. Says what is missing when the time is up, a node ended, or
-// somebody pressed Ctrl-C.
-absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId>& processes) {
-  const Instant end = confab::Now() + kReadyLimit;
-  for (;;) {
+// somebody pressed Ctrl-C, which `interrupt` tells of.
+absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId>& processes,
+                                     int interrupt) {
+  std::vector<confab::Descriptor> ends;
+  std::vector<int> events = {interrupt};
+  for (const ProcessId& process : processes) {
+    events.push_back(ends.emplace_back(EndOf(process)).get());
+  }
+  Await await(kReadyLimit);
+  do {
     if (Interrupted()) return absl::CancelledError("interrupted");
     for (std::size_t i = 0; i < processes.size(); ++i) {
       if (IsRunning(processes[i])) continue;
@@ -77,17 +82,13 @@ absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId
     }
     Readiness readiness = CheckReady(lab, false);
     if (readiness.missing.empty()) return readiness;
-    if (confab::Now() >= end) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("not ready after 60 s; missing:\n  ",
-                       absl::StrJoin(CheckReady(lab, true).missing, "\n  "), "\nthe logs are in ",
-                       (lab.state / "NODE" / "log").string()));
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
+  } while (await.Again(events));
+  return absl::DeadlineExceededError(absl::StrCat(
+      "not ready after 60 s; missing:\n  ", absl::StrJoin(CheckReady(lab, true).missing, "\n  "),
+      "\nthe logs are in ", (lab.state / "NODE" / "log").string()));
 }
 
-absl::StatusOr<Readiness> PowerUp(const Lab& lab) {
+absl::StatusOr<Readiness> PowerUp(const Lab& lab, int interrupt) {
   std::vector<ProcessId> processes;
   for (const LabNode& node : lab.nodes) {
     if (Interrupted()) return absl::CancelledError("interrupted");
@@ -99,7 +100,7 @@ absl::StatusOr<Readiness> PowerUp(const Lab& lab) {
     if (!process.ok()) return process.status();
     processes.push_back(*process);
   }
-  return AwaitReady(lab, processes);
+  return AwaitReady(lab, processes, interrupt);
 }
 
 void PrintWhatToTry(const Lab& lab, const std::string& leader) {
@@ -183,11 +184,12 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (absl::Status status = WriteLab(*lab); !status.ok()) return Fail(status);
   if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
 
-  CatchInterrupts();
+  const int interrupt = CatchInterrupts();
   if (!invocation.json()) {
     std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;
   }
-  const auto readiness = PowerUp(*lab);
+  auto readiness = PowerUp(*lab, interrupt);
+  if (Interrupted()) readiness = absl::CancelledError("interrupted");
   if (readiness.ok()) {
     return Show(invocation, *lab, *readiness,
                 std::chrono::duration<double>(confab::Now() - begin).count());

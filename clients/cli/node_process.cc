@@ -1,8 +1,8 @@
 #include "clients/cli/node_process.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,10 +12,13 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cli/await.h"
 #include "services/confab/clock.h"
 #include "services/confab/lock_file.h"
 
@@ -26,8 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kPollMs = 20;
 constexpr Duration kStartLimit = 5s;  // of another `radix lab start`, up to NODE/pid
+constexpr Duration kKillLimit = 5s;
 constexpr std::size_t kTailLines = 5;
 
 std::string ReadAll(const fs::path& path) {
@@ -74,11 +77,16 @@ bool IsFulcrumOf(const std::vector<std::string>& line, const std::string& state)
   return flag != line.end() && flag + 1 != line.end() && *(flag + 1) == state;
 }
 
+struct Found {
+  ProcessId process;
+  bool is_node = false;  // the fulcrum that a node is, not one of its services
+};
+
 // Every process of the nodes: built-in services say so on their command line; plugins, and what
 // those started, have it from their fulcrum in their environment. A client that somebody runs
 // against a node's folder is neither.
-std::vector<ProcessId> ProcessesOf(const std::vector<LabNode>& nodes) {
-  std::vector<ProcessId> found;
+std::vector<Found> ProcessesOf(const std::vector<LabNode>& nodes) {
+  std::vector<Found> found;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename().string();
     pid_t pid = 0;
@@ -90,25 +98,44 @@ std::vector<ProcessId> ProcessesOf(const std::vector<LabNode>& nodes) {
         std::any_of(environment.begin(), environment.end(), [](const std::string& variable) {
           return variable.rfind("RADIX_SUPERVISOR_PID=", 0) == 0;
         });
+    bool fulcrum = false;
     const bool ours = std::any_of(nodes.begin(), nodes.end(), [&](const LabNode& node) {
       const std::string state = node.state.string();
-      return IsFulcrumOf(line, state) || (supervised && Has(environment, "RADIX_STATE=" + state));
+      fulcrum = IsFulcrumOf(line, state);
+      return fulcrum || (supervised && Has(environment, "RADIX_STATE=" + state));
     });
     if (!ours) continue;
-    if (std::string ticks = StartTicks(pid); !ticks.empty()) found.push_back({pid, ticks});
+    // `fulcrum --charter ...` is a node; `fulcrum reeve --charter ...` is a service of it.
+    const bool is_node = fulcrum && line[1].starts_with("-");
+    if (std::string ticks = StartTicks(pid); !ticks.empty()) {
+      found.push_back({{pid, std::move(ticks)}, is_node});
+    }
   }
   return found;
 }
 
-// Waits until `done` says so; false after `limit`.
-template <typename Condition>
-bool Await(Duration limit, Condition done) {
-  const Instant end = confab::Now() + limit;
-  while (!done()) {
-    if (confab::Now() >= end) return false;
-    poll(nullptr, 0, kPollMs);
+// Waits until all of the nodes' processes have ended, those that come meanwhile included; kills
+// them, if so asked. False when some are left after `limit`.
+bool AwaitEnd(const std::vector<LabNode>& nodes, bool killing, Duration limit) {
+  Await await(limit);
+  for (;;) {
+    const auto left = ProcessesOf(nodes);
+    if (left.empty()) return true;
+    for (const Found& each : left) {
+      if (killing) kill(each.process.pid, SIGKILL);
+    }
+    // The first one is the oldest: a fulcrum, which ends after all that it started.
+    if (!await.Again({EndOf(left.front().process).get()})) return false;
   }
-  return true;
+}
+
+// fulcrum writes the same as soon as it runs; until then this names it. Never half written, since
+// whoever does this may be killed.
+void WritePid(const LabNode& node, const ProcessId& process) {
+  const fs::path next = node.state / "pid.next";
+  std::ofstream(next) << process.pid << ' ' << process.start_ticks << '\n';
+  std::error_code error;
+  fs::rename(next, node.state / "pid", error);
 }
 
 // How a node's fulcrum is started: what it inherits, and what it does not.
@@ -152,6 +179,11 @@ bool IsRunning(const ProcessId& process) {
   return !process.start_ticks.empty() && StartTicks(process.pid) == process.start_ticks;
 }
 
+confab::Descriptor EndOf(const ProcessId& process) {
+  confab::Descriptor ended(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
+  return IsRunning(process) ? std::move(ended) : confab::Descriptor();
+}
+
 std::optional<ProcessId> RunningNode(const LabNode& node) {
   std::ifstream file(node.state / "pid");
   ProcessId process;
@@ -175,12 +207,9 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
   // Of two that start it at one time, the later one's NODE/pid would name a process that only finds
   // the node running, and ends.
   absl::StatusOr<confab::LockFile> lock = confab::LockFile::Take(node.state / "start.lock");
-  Await(kStartLimit, [&] {
-    if (absl::IsAlreadyExists(lock.status())) {
-      lock = confab::LockFile::Take(node.state / "start.lock");
-    }
-    return !absl::IsAlreadyExists(lock.status());
-  });
+  for (Await await(kStartLimit); absl::IsAlreadyExists(lock.status()) && await.Again();) {
+    lock = confab::LockFile::Take(node.state / "start.lock");
+  }
   if (!lock.ok()) return lock.status();
   if (const auto running = RunningNode(node)) return *running;
 
@@ -201,7 +230,7 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
         absl::StrCat("cannot start ", program.string(), ": ", std::strerror(failure)));
   }
   process.start_ticks = StartTicks(process.pid);
-  std::ofstream(node.state / "pid") << process.pid << ' ' << process.start_ticks << '\n';
+  WritePid(node, process);
   return process;
 }
 
@@ -218,24 +247,25 @@ std::string LogTail(const LabNode& node) {
 }
 
 absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit) {
+  std::set<pid_t> fulcrums;
   for (const LabNode& node : nodes) {
-    const auto process = RunningNode(node);
-    if (!process) continue;
-    kill(process->pid, signal);
-    kill(process->pid, SIGCONT);  // a stopped one would never see it
+    if (const auto process = RunningNode(node)) fulcrums.insert(process->pid);
   }
-  const auto all_gone = [&nodes] { return ProcessesOf(nodes).empty(); };
-  const auto killed = [&nodes] {
-    const auto left = ProcessesOf(nodes);
-    for (const ProcessId& process : left) kill(process.pid, SIGKILL);
-    return left.empty();
-  };
+  // Who was killed while it started a node may not have written NODE/pid.
+  for (const Found& each : ProcessesOf(nodes)) {
+    if (each.is_node) fulcrums.insert(each.process.pid);
+  }
+  for (const pid_t pid : fulcrums) {
+    kill(pid, signal);
+    kill(pid, SIGCONT);  // a stopped one would never see it
+  }
   // What a plugin started outlives a fulcrum that is killed; what was asked for is a power failure.
-  const bool gone = signal == SIGKILL ? Await(limit, killed) : Await(limit, all_gone);
-  if (gone || Await(5s, killed)) return absl::OkStatus();
-  std::string names;
-  for (const ProcessId& process : ProcessesOf(nodes)) absl::StrAppend(&names, " ", process.pid);
-  return absl::DeadlineExceededError(absl::StrCat("these processes do not end:", names));
+  if (AwaitEnd(nodes, signal == SIGKILL, limit) || AwaitEnd(nodes, true, kKillLimit)) {
+    return absl::OkStatus();
+  }
+  std::string pids;
+  for (const Found& each : ProcessesOf(nodes)) absl::StrAppend(&pids, " ", each.process.pid);
+  return absl::DeadlineExceededError(absl::StrCat("these processes do not end:", pids));
 }
 
 }  // namespace radix::cli

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "clients/cli/lab.h"
+#include "services/confab/descriptor.h"
 #include "services/confab/time.h"
 
 namespace radix::cli {
@@ -24,6 +25,9 @@ struct ProcessId {
 
 // Whether that very process runs; a zombie does not.
 bool IsRunning(const ProcessId& process);
+
+// Becomes readable when that very process ends. None when it runs no more.
+confab::Descriptor EndOf(const ProcessId& process);
 
 // The node's fulcrum, as NODE/pid has it; nullopt when it does not run.
 std::optional<ProcessId> RunningNode(const LabNode& node);
@@ -39,10 +43,10 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);
 // The last lines of NODE/log/fulcrum.log, for people.
 std::string LogTail(const LabNode& node);
 
-// Sends `signal` to the fulcrum of every node, stopped or not, then waits until none of the nodes'
-// processes is left, plugins included; what is left after `limit`, or at once when `signal` is
-// SIGKILL, is killed. DeadlineExceeded when even that did
-// not end them.
+// Sends `signal` to the fulcrum of every node, stopped or not, whether NODE/pid knows of it or not;
+// then waits until none of the nodes' processes is left, plugins included. What is left after
+// `limit`, or at once when `signal` is SIGKILL, is killed. DeadlineExceeded when even that did not
+// end them.
 absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit);
 
 }  // namespace radix::cli

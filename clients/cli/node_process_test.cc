@@ -79,6 +79,18 @@ TEST_F(NodeProcessTest, AStoppedFulcrumIsEndedAsAnyOther) {
   pids_.clear();
 }
 
+// Whoever started it was killed before NODE/pid was written.
+TEST_F(NodeProcessTest, AFulcrumThatNoFileNamesDrainsAsAnyOther) {
+  const pid_t pid =
+      Run("fulcrum", "trap 'exit 7' TERM; : > $READY; while :; do sleep 0.05; done", {});
+  ASSERT_FALSE(RunningNode(node_));
+  EXPECT_TRUE(EndNodes({node_}, SIGTERM, 10s).ok());
+  int how = 0;
+  ASSERT_EQ(waitpid(pid, &how, 0), pid);
+  EXPECT_TRUE(WIFEXITED(how)) << "it was killed, without a chance to drain";
+  pids_.clear();
+}
+
 TEST_F(NodeProcessTest, WhatAPluginStartedGoesWithItsKilledNodeAtOnce) {
   WritePid(Run("fulcrum", ": > $READY; exec sleep 1000", {}));
   Run("stray", ": > $READY; exec sleep 1000",

@@ -3,12 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <thread>
 
 #include "absl/status/status.h"
-#include "services/confab/backoff.h"
-#include "services/confab/clock.h"
-#include "services/confab/entropy.h"
+#include "clients/cli/await.h"
 
 namespace radix::cli {
 
@@ -22,15 +19,10 @@ inline bool IsPassing(const absl::Status& status) {
 // for at most `limit`; returns the last result.
 template <typename Attempt>
 auto Retry(Duration limit, Attempt attempt) {
-  const Instant end = confab::Now() + limit;
-  Random random(confab::RandomNumber());
-  Backoff backoff(100ms, 1s);
+  Await await(limit);
   for (;;) {
-    auto result = attempt(std::max<Duration>(end - confab::Now(), 100ms));
-    if (result.ok() || !IsPassing(result.status())) return result;
-    const Duration wait = backoff.Next(random);
-    if (confab::Now() + wait >= end) return result;
-    std::this_thread::sleep_for(wait);
+    auto result = attempt(std::max<Duration>(await.remaining(), 100ms));
+    if (result.ok() || !IsPassing(result.status()) || !await.Again()) return result;
   }
 }
 

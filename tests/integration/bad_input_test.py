@@ -2,12 +2,11 @@
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import unittest
 
-from lab import FULCRUM, Lab, take_down_after, wait_for
+from lab import FULCRUM, Lab, take_down_after
 
 CHARTER = """\
 bloc: test
@@ -138,23 +137,6 @@ class LabUpTest(unittest.TestCase):
                 if kind == socket.SOCK_STREAM:
                     taken.listen()
                 self.assert_refused(1, f"{address}:{self.lab.port + offset}", "--nodes", 3)
-
-    def test_an_interrupt_leaves_nothing_running(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            up = subprocess.Popen(
-                self.lab.command("lab", "up", "--nodes", 3, *self.lab.flags),
-                env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            try:
-                wait_for(lambda: len(self.lab.processes()) >= 3, 30, "nodes that start")
-                up.send_signal(number)
-                _, errors = up.communicate(timeout=60)
-            finally:
-                up.kill()
-                up.wait()
-            self.assertEqual(up.returncode, 1)
-            self.assertIn("interrupted", errors)
-            self.assertEqual(self.lab.processes(), [])
 
 
 class RunningLabTest(unittest.TestCase):
