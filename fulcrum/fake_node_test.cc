@@ -22,6 +22,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/node.h"
 #include "services/confab/parent.h"
+#include "services/confab/process_stat.h"
 #include "services/picket/run.h"
 
 extern char** environ;
@@ -84,16 +85,6 @@ int PlayNode(const fs::path& state) {
   node.charter = *confab::LoadCharter(node.charter_path);
   node.node = {.name = "n1", .address = *IpAddress::Parse("127.88.77.1"), .state = state};
   return Boot(node);
-}
-
-// Field `number` of /proc/PID/stat, from the third one on; empty when there is no such process.
-std::string StatField(pid_t pid, int number) {
-  const std::string text = ReadAll("/proc/" + std::to_string(pid) + "/stat");
-  if (text.empty()) return "";
-  std::istringstream rest(text.substr(text.rfind(')') + 1));
-  std::string field;
-  for (int i = 3; i <= number; ++i) rest >> field;
-  return field;
 }
 
 std::vector<pid_t> AllProcesses() {
@@ -220,11 +211,12 @@ bool Eventually(const std::function<bool()>& condition) {
 }
 
 char StateOf(pid_t pid) {
-  const std::string state = StatField(pid, 3);
-  return state.empty() ? '\0' : state[0];
+  return confab::ReadProcessStat(pid).value_or(confab::ProcessStat{}).state;
 }
 
-pid_t ParentOf(pid_t pid) { return std::atoi(StatField(pid, 4).c_str()); }
+pid_t ParentOf(pid_t pid) {
+  return confab::ReadProcessStat(pid).value_or(confab::ProcessStat{}).parent;
+}
 
 std::vector<int> DescriptorsOf(pid_t pid) {
   std::vector<int> open;

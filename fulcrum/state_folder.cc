@@ -6,17 +6,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "services/confab/node.h"
+#include "services/confab/process_stat.h"
 
 namespace radix::fulcrum {
 namespace {
-
-constexpr std::size_t kSocketPathMax = 107;  // sun_path less its terminating zero
-constexpr char kLongestSocket[] = "healthminder.sock";
 
 absl::Status MakeFolder(const std::filesystem::path& path) {
   const std::string name = path.string();
@@ -36,22 +34,13 @@ absl::Status CheckPrivate(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
-// When this process started, in ticks since boot: field 22 of its stat.
-std::string StartTicks() {
-  std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream rest(text.substr(text.rfind(')') + 1));
-  std::string field;
-  for (int number = 3; number <= 22; ++number) rest >> field;
-  return field;
-}
-
 absl::Status WritePid(const std::filesystem::path& path) {
+  const auto self = confab::ReadProcessStat(getpid());
+  if (!self) return absl::FailedPreconditionError("/proc/self/stat: cannot be read");
   const std::filesystem::path fresh = path.string() + ".new";
   {
     std::ofstream file(fresh, std::ios::trunc);
-    file << getpid() << ' ' << StartTicks() << '\n';
+    file << getpid() << ' ' << self->start_ticks << '\n';
     file.close();
     if (!file) return absl::FailedPreconditionError(absl::StrCat(fresh.string(), ": not written"));
   }
@@ -64,9 +53,9 @@ absl::Status WritePid(const std::filesystem::path& path) {
 }  // namespace
 
 absl::StatusOr<confab::LockFile> TakeStateFolder(const std::filesystem::path& state) {
-  if ((state / kLongestSocket).string().size() > kSocketPathMax) {
+  if (state.string().size() > confab::kStatePathBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat("--state: ", state.string(), " is longer than ",
-                                                   kSocketPathMax - sizeof kLongestSocket,
+                                                   confab::kStatePathBytesMax,
                                                    " bytes, too long for the sockets in it"));
   }
   std::error_code error;

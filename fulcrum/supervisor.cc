@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "fulcrum/process_tree.h"
 #include "fulcrum/spawn.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
@@ -47,51 +48,6 @@ std::vector<std::string> Inherited() {
 }
 
 std::string ParentVariable() { return absl::StrCat("RADIX_SUPERVISOR_PID=", getpid()); }
-
-std::string Describe(int wait_status) {
-  if (WIFSIGNALED(wait_status)) {
-    const int signal = WTERMSIG(wait_status);
-    return absl::StrCat("killed by signal ", signal, " (", strsignal(signal), ")");
-  }
-  return absl::StrCat("ended with status ", WEXITSTATUS(wait_status));
-}
-
-// Kills a process and what it left behind in its group.
-void KillGroup(pid_t pid) {
-  kill(-pid, SIGKILL);
-  kill(pid, SIGKILL);  // should it have moved to another group
-}
-
-// The children of this process that still run.
-std::vector<pid_t> ChildrenOfThis() {
-  std::vector<pid_t> children;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string text;
-    std::getline(file, text);
-    pid_t parent = 0;
-    char state = 0;
-    const std::size_t name_end = text.rfind(')');  // a name may hold anything
-    if (name_end == std::string::npos) continue;
-    if (std::sscanf(text.c_str() + name_end + 1, " %c %d", &state, &parent) != 2) continue;
-    if (parent == getpid()) children.push_back(std::atoi(name.c_str()));
-  }
-  return children;
-}
-
-constexpr char kPluginVariable[] = "RADIX_PLUGIN=";
-
-// The plugin that a process came from, as it has inherited it; empty for none.
-std::string PluginOf(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/environ"), std::ios::binary);
-  for (std::string variable; std::getline(file, variable, '\0');) {
-    if (variable.starts_with(kPluginVariable)) return variable.substr(sizeof kPluginVariable - 1);
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -174,7 +130,7 @@ void Supervisor::EndStrays() {
   };
   const Instant end = Now() + options_.keeper.stop_limit;
   while (!none_left() && Now() < end) {
-    for (const pid_t pid : ChildrenOfThis()) kill(pid, SIGKILL);
+    for (const pid_t pid : Children()) kill(pid, SIGKILL);
     RunUntil(none_left, 100ms);
   }
 }
@@ -244,7 +200,7 @@ void Supervisor::Reap() {
 void Supervisor::EndOrphans() {
   std::set<pid_t> own;
   for (const auto& [id, guest] : guests_.all()) own.insert(guest.pid);
-  for (const pid_t pid : ChildrenOfThis()) {
+  for (const pid_t pid : Children()) {
     if (own.count(pid) != 0 || !keeper_.NameOf(pid).empty()) continue;
     const std::string id = PluginOf(pid);
     const auto plugin = guests_.all().find(id);
@@ -256,7 +212,7 @@ void Supervisor::EndOrphans() {
 
 void Supervisor::HandleExit(pid_t pid, int wait_status) {
   if (const auto id = guests_.HandleExit(pid, wait_status, Now())) {
-    spdlog::info("{}: process {} {}", *id, pid, Describe(wait_status));
+    spdlog::info("{}: process {} {}", *id, pid, DescribeEnd(wait_status));
     TellPicket(EncodeExited(*id, pid, wait_status));
     return;
   }
@@ -265,7 +221,7 @@ void Supervisor::HandleExit(pid_t pid, int wait_status) {
     spdlog::debug("reaped the orphan {}", pid);
     return;
   }
-  std::string how = Describe(wait_status);
+  std::string how = DescribeEnd(wait_status);
   const std::string words = LastLine(options_.state / "log" / (service + ".log"));
   if (!words.empty()) absl::StrAppend(&how, " (its last words: ", words, ")");
   links_.erase(service);
@@ -384,7 +340,7 @@ void Supervisor::StartGuest(const Spawn& spawn, const Descriptor& file) {
     if (file) argv.insert(argv.begin(), {"fulcrum", "launch"});
     std::vector<std::string> env = spawn.env;
     env.push_back(ParentVariable());
-    env.push_back(kPluginVariable + spawn.id);
+    env.push_back(PluginVariable(spawn.id));
     return SpawnProcess({.program = options_.program,
                          .argv = std::move(argv),
                          .env = std::move(env),

@@ -22,9 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kSocketPathBytesMax = 107;
-constexpr char kLongestSocket[] = "healthminder.sock";
-
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -96,11 +93,13 @@ absl::Status AddLabels(const std::vector<std::string>& labels, Lab& lab) {
 }
 
 absl::Status CheckPathLength(const Lab& lab) {
-  const std::string longest = (lab.nodes.back().state / kLongestSocket).string();
-  if (longest.size() <= kSocketPathBytesMax) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the path ", longest, " has ", longest.size(), " bytes, and a Unix socket's may have ",
-      kSocketPathBytesMax, "; choose a shorter place with --state"));
+  const std::string longest = lab.nodes.back().state.string();
+  if (longest.size() <= confab::kStatePathBytesMax) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the path ", longest, " has ", longest.size(),
+                                                    " bytes, too long for the Unix sockets in it, "
+                                                    "whose paths may have ",
+                                                    confab::kSocketPathBytesMax,
+                                                    "; choose a shorter place with --state"));
 }
 
 }  // namespace

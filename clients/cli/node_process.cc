@@ -21,6 +21,7 @@
 #include "clients/cli/await.h"
 #include "services/confab/clock.h"
 #include "services/confab/lock_file.h"
+#include "services/confab/process_stat.h"
 
 extern char** environ;
 
@@ -40,22 +41,11 @@ std::string ReadAll(const fs::path& path) {
   return std::move(text).str();
 }
 
-// The fields of /proc/PID/stat from the third one on; the second, the name, may hold anything.
-std::vector<std::string> StatFields(pid_t pid) {
-  const std::string text = ReadAll(absl::StrCat("/proc/", pid, "/stat"));
-  const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return {};
-  std::istringstream rest(text.substr(name_end + 1));
-  std::vector<std::string> fields;
-  for (std::string field; rest >> field;) fields.push_back(field);
-  return fields;
-}
-
-// Empty for a process that is gone, or only waits to be reaped.
-std::string StartTicks(pid_t pid) {
-  const auto fields = StatFields(pid);
-  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return "";
-  return fields[19];
+// The process of that number; nullopt when it is gone, or only waits to be reaped.
+std::optional<ProcessId> Living(pid_t pid) {
+  const auto stat = confab::ReadProcessStat(pid);
+  if (!stat || stat->state == 'Z' || stat->state == 'X') return std::nullopt;
+  return ProcessId{pid, stat->start_ticks};
 }
 
 // The texts of /proc/PID/cmdline or environ.
@@ -107,9 +97,7 @@ std::vector<Found> ProcessesOf(const std::vector<LabNode>& nodes) {
     if (!ours) continue;
     // `fulcrum --charter ...` is a node; `fulcrum reeve --charter ...` is a service of it.
     const bool is_node = fulcrum && line[1].starts_with("-");
-    if (std::string ticks = StartTicks(pid); !ticks.empty()) {
-      found.push_back({{pid, std::move(ticks)}, is_node});
-    }
+    if (const auto process = Living(pid)) found.push_back({*process, is_node});
   }
   return found;
 }
@@ -176,7 +164,8 @@ class SpawnSettings {
 }  // namespace
 
 bool IsRunning(const ProcessId& process) {
-  return !process.start_ticks.empty() && StartTicks(process.pid) == process.start_ticks;
+  const auto living = Living(process.pid);
+  return living && living->start_ticks == process.start_ticks;
 }
 
 confab::Descriptor EndOf(const ProcessId& process) {
@@ -229,7 +218,7 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
     return absl::InternalError(
         absl::StrCat("cannot start ", program.string(), ": ", std::strerror(failure)));
   }
-  process.start_ticks = StartTicks(process.pid);
+  if (const auto living = Living(process.pid)) process = *living;
   WritePid(node, process);
   return process;
 }

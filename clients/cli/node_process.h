@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -20,7 +21,7 @@ namespace radix::cli {
 // A process that cannot be mistaken for a later one of the same number.
 struct ProcessId {
   pid_t pid = 0;
-  std::string start_ticks;  // field 22 of /proc/PID/stat
+  std::int64_t start_ticks = 0;  // see confab::ProcessStat
 };
 
 // Whether that very process runs; a zombie does not.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "services/confab/clock.h"
+#include "services/confab/process_stat.h"
 
 namespace radix::cli {
 namespace {
@@ -54,10 +55,9 @@ class NodeProcessTest : public testing::Test {
   }
 
   void WritePid(pid_t pid) {
-    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-    std::string field;
-    for (int i = 0; i < 22; ++i) stat >> field;
-    std::ofstream(node_.state / "pid") << pid << ' ' << field << '\n';
+    const auto stat = confab::ReadProcessStat(pid);
+    ASSERT_TRUE(stat);
+    std::ofstream(node_.state / "pid") << pid << ' ' << stat->start_ticks << '\n';
   }
 
   LabNode node_{.name = "n1"};

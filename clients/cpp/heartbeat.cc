@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
+#include "services/confab/process_stat.h"
 
 namespace radix {
 namespace {
@@ -21,22 +20,11 @@ using google::protobuf::util::TimeUtil;
 constexpr Duration kPeriod = 1s;
 constexpr std::int64_t kValidSeconds = 3;
 
-// Field 22 of /proc/self/stat. The second field, the name, is in parentheses and may itself hold
-// blanks and parentheses, so counting starts behind the last one.
-std::int64_t OwnStartTicks() {
-  std::ifstream file("/proc/self/stat");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string stat = text.str();
-  std::istringstream rest(stat.substr(stat.rfind(')') + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) rest >> field;
-  return std::strtoll(field.c_str(), nullptr, 10);
-}
-
 heartbeater::v1::BeatRequest WithProcess(heartbeater::v1::BeatRequest beat) {
   beat.set_pid(getpid());
-  beat.set_pid_start_ticks(OwnStartTicks());
+  if (const auto stat = confab::ReadProcessStat(getpid())) {
+    beat.set_pid_start_ticks(stat->start_ticks);
+  }
   return beat;
 }
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -13,6 +14,11 @@
 #include "services/confab/charter.h"
 
 namespace radix::confab {
+
+// The longest path that a Unix socket may have, in bytes: sun_path less its terminating zero; and
+// that a state folder may have, for all the sockets in it to fit.
+constexpr std::size_t kSocketPathBytesMax = 107;
+constexpr std::size_t kStatePathBytesMax = kSocketPathBytesMax - sizeof "healthminder.sock";
 
 // One node, as the processes on it see it.
 struct Node {

@@ -26,7 +26,6 @@ namespace {
 
 constexpr int kMessageBytesMax = 16 << 20;
 constexpr std::size_t kMemoryQuotaBytes = 64 << 20;
-constexpr std::size_t kSocketPathMax = 107;  // sun_path less its terminating zero
 
 // Makes the folder when it is missing, and sees that only this user may enter it: that is what
 // guards the sockets in it.
@@ -138,9 +137,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   SetLimits(builder);
   if (!options.socket.empty()) {
     const auto path = node.SocketOf(options.socket);
-    if (path.string().size() > kSocketPathMax) {
+    if (path.string().size() > kSocketPathBytesMax) {
       return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
-                                                     kSocketPathMax,
+                                                     kSocketPathBytesMax,
                                                      " bytes; choose a shorter state folder"));
     }
     if (auto checked = CheckStateFolder(node.state); !checked.ok()) return checked;

@@ -9,13 +9,12 @@
 #include <unistd.h>
 
 #include <condition_variable>
-#include <fstream>
 #include <future>
-#include <sstream>
 
 #include "clients/cpp/call.h"
 #include "clients/cpp/client_stream.h"
 #include "services/confab/dial.h"
+#include "services/confab/process_stat.h"
 #include "services/confab/serve.h"
 #include "tests/wait.h"
 
@@ -25,16 +24,6 @@ namespace {
 using google::protobuf::util::TimeUtil;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::int64_t StartTicksOf(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::stringstream text;
-  text << file.rdbuf();
-  std::istringstream rest(text.str().substr(text.str().rfind(')') + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) rest >> field;
-  return std::stoll(field);
-}
 
 v1::BeatRequest GoodBeat() {
   v1::BeatRequest beat;
@@ -183,7 +172,7 @@ TEST_F(HeartbeaterServiceTest, TheDeathOfAProcessIsSeenWhileItsStreamAndItsBeatG
                  .on_end = [ended](const grpc::Status&) { ended->set_value(); }});
   v1::BeatRequest beat = GoodBeat();  // holds for 30 s, so it cannot be the beat that is missed
   beat.set_pid(child);
-  beat.set_pid_start_ticks(StartTicksOf(child));
+  beat.set_pid_start_ticks(confab::ReadProcessStat(child)->start_ticks);
   ASSERT_TRUE(stream->Send(beat));
   ASSERT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
   kill(child, SIGKILL);

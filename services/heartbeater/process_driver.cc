@@ -8,33 +8,16 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <limits>
-#include <sstream>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/process_stat.h"
 
 namespace radix::heartbeater {
 namespace {
 
 constexpr StreamId kWake = std::numeric_limits<StreamId>::max();
-
-// Field 22 of /proc/PID/stat; 0 when there is none. The second field, the name, may itself hold
-// blanks and parentheses, so counting starts behind its last one.
-std::int64_t StartTicksOf(std::int32_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string stat = text.str();
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  std::istringstream rest(stat.substr(name_end + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) rest >> field;
-  return std::strtoll(field.c_str(), nullptr, 10);
-}
 
 void AddToEpoll(int epoll, int fd, StreamId id) {
   epoll_event event{};
@@ -69,7 +52,8 @@ absl::Status ProcessWatch::Watch(StreamId id, const Process& process) {
     return absl::ErrnoToStatus(errno, absl::StrCat("pid: cannot watch ", process.pid));
   }
   // Only now, because the number cannot pass to another process while a pidfd is open.
-  if (StartTicksOf(process.pid) != process.start_ticks) {
+  const auto stat = confab::ReadProcessStat(process.pid);
+  if (!stat || stat->start_ticks != process.start_ticks) {
     close(pidfd);
     return absl::NotFoundError(absl::StrCat("pid, pid_start_ticks: there is no process ",
                                             process.pid, " that began at ", process.start_ticks));

@@ -1,9 +1,7 @@
 #include "services/picket/run.h"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include <csignal>
 #include <cstdlib>
 #include <string>
 
@@ -15,15 +13,6 @@
 
 namespace radix::picket {
 namespace {
-
-// Serve waits for these; no thread that is started before it may take them.
-void BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
 
 int Fail(const absl::Status& status, int exit_status) {
   spdlog::error("{}", std::string(status.message()));

@@ -1,6 +1,5 @@
 #include "services/proctor/run.h"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -21,14 +20,10 @@ int Fail(const absl::Status& status, int code) {
   return spdlog::error("{}", std::string(status.message())), code;
 }
 
-// What both begin with. Serve waits for the stop signals, so no thread may take them before.
+// What both begin with.
 absl::StatusOr<confab::ServiceArguments> Begin(const std::string& name, int argc, char** argv) {
   confab::StartLog(name);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  BlockStopSignals();
   return confab::ParseServiceArguments(argc, argv);
 }
 
