@@ -1,6 +1,7 @@
 #include "fulcrum/boot.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -11,7 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "fulcrum/state_folder.h"
 #include "fulcrum/supervisor.h"
+#include "services/confab/backoff.h"
+#include "services/confab/entropy.h"
 #include "services/confab/log.h"
+#include "services/confab/random.h"
 
 namespace radix::fulcrum {
 namespace {
@@ -22,6 +26,19 @@ constexpr Duration kStepLimit = 5s;
 
 // What picket has to end its plugins, when the node ends.
 constexpr Duration kGuestsLimit = 15s;
+
+// What passes by itself, such as a full disk, keeps a node waiting, not down.
+absl::StatusOr<StateFolder> AwaitStateFolder(const std::filesystem::path& path) {
+  Random random(confab::RandomNumber());
+  Backoff backoff(500ms, 30s);
+  for (;;) {
+    auto folder = StateFolder::Take(path);
+    if (folder.ok() || !MayPass(folder.status())) return folder;
+    const auto wait_ms = backoff.Next(random) / 1ms;
+    spdlog::error("{}; trying again in {} ms", std::string(folder.status().message()), wait_ms);
+    poll(nullptr, 0, static_cast<int>(wait_ms));
+  }
+}
 
 void Step(Supervisor& supervisor, int number, const std::string& service) {
   if (supervisor.told_to_stop()) return;
@@ -56,6 +73,7 @@ void BringUp(Supervisor& supervisor) {
 
   // 5. Through picket: dean, and the proctor beside the steward. That is what Want asked for in
   // step 3. From there on they start the rest: dean the node's own list, proctor the manifests.
+  if (supervisor.told_to_stop()) return;
   spdlog::info("step 5 of 5: picket starts dean, and the proctor where this node leads");
 }
 
@@ -80,13 +98,15 @@ int Boot(const confab::ServiceArguments& node) {
     }
   }
   confab::StartLog("fulcrum");
-  const auto held = TakeStateFolder(node.node.state);
-  if (!held.ok()) {
-    spdlog::error("{}", std::string(held.status().message()));
+  auto folder = AwaitStateFolder(node.node.state);
+  if (!folder.ok()) {
+    spdlog::error("{}", std::string(folder.status().message()));
     return 1;
   }
-  auto supervisor =
-      Supervisor::Create({.state = node.node.state, .arguments = confab::ToCommandLine(node)});
+  folder->Upkeep();
+  auto supervisor = Supervisor::Create({.state = node.node.state,
+                                        .arguments = confab::ToCommandLine(node),
+                                        .upkeep = [&folder] { folder->Upkeep(); }});
   if (!supervisor.ok()) {
     spdlog::error("{}", std::string(supervisor.status().message()));
     return 1;

@@ -146,6 +146,13 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   node.node.name = *std::move(name);
   const auto address = AddressOf(flags, node.charter.ranges);
   if (!address.ok()) return address.status();
+  // Every service would refuse, each for itself and again at each start.
+  if (!address->is_loopback()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--address: ", address->ToString(),
+        " is no loopback address, and connections between services are not encrypted yet: give the "
+        "charter ranges within 127.0.0.0/8, or ::1"));
+  }
   node.node.address = *address;
   node.node.state = std::filesystem::absolute(flags.state.empty() ? DefaultState() : flags.state)
                         .lexically_normal();

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "fulcrum/state_folder.h"
 #include "services/confab/charter_file.h"
 
 namespace radix::fulcrum {
@@ -91,16 +90,12 @@ TEST_F(ResolveNodeTest, RefusesAnAddressOutsideAndANameThatIsNone) {
   EXPECT_THAT(Problem(), HasSubstr("--name"));
 }
 
-TEST_F(ResolveNodeTest, AStateFolderIsPrivateShortAndHeldOnce) {
-  const auto held = TakeStateFolder(flags_.state);
-  ASSERT_TRUE(held.ok()) << held.status();
-  EXPECT_TRUE(std::filesystem::is_directory(flags_.state / "log"));
-  EXPECT_TRUE(absl::IsAlreadyExists(TakeStateFolder(flags_.state).status()));
-  EXPECT_THAT(Message(TakeStateFolder(folder_ / std::string(100, 'x')).status()),
-              HasSubstr("--state"));
-  std::filesystem::create_directory(folder_ / "open");
-  std::filesystem::permissions(folder_ / "open", std::filesystem::perms::all);
-  EXPECT_TRUE(absl::IsFailedPrecondition(TakeStateFolder(folder_ / "open").status()));
+// Once, and here: not every service of its own, again and again.
+TEST_F(ResolveNodeTest, RefusesAnAddressThatWouldBeServedWithoutEncryption) {
+  std::ofstream(flags_.charter) << "bloc: b\nranges: [10.0.0.0/24]\nport: 7117\nkey_file: key\n";
+  flags_.address = "10.0.0.7";
+  EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("10.0.0.7"), HasSubstr("not encrypted yet"),
+                                        HasSubstr("127.0.0.0/8")));
 }
 
 }  // namespace

@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -20,12 +18,6 @@ namespace {
 using confab::Descriptor;
 
 Descriptor OpenLog(const std::filesystem::path& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-      static_cast<std::uintmax_t>(info.st_size) > kLogBytesMax) {
-    std::error_code error;
-    std::filesystem::rename(path, path.string() + ".1", error);
-  }
   // Not blocking: should a pipe stand there, opening it must not wait for its reader.
   Descriptor log(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600));
   if (log) return log;
@@ -96,19 +88,6 @@ absl::StatusOr<pid_t> SpawnProcess(const SpawnOptions& options) {
     return absl::InternalError(absl::StrCat(options.program.string(), ": ", std::strerror(error)));
   }
   return pid;
-}
-
-std::string LastLine(const std::filesystem::path& log) {
-  const Descriptor file(open(log.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  struct stat info {};
-  if (!file || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
-  std::array<char, 301> tail{};
-  const off_t start = std::max<off_t>(0, info.st_size - static_cast<off_t>(tail.size()));
-  const ssize_t size = pread(file.get(), tail.data(), tail.size(), start);
-  if (size <= 0) return "";
-  std::string text(tail.data(), static_cast<std::size_t>(size));
-  if (text.back() == '\n') text.pop_back();
-  return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
 }
 
 }  // namespace radix::fulcrum

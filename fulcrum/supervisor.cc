@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "fulcrum/log_folder.h"
 #include "fulcrum/process_tree.h"
 #include "fulcrum/spawn.h"
 #include "services/confab/clock.h"
@@ -46,6 +47,8 @@ std::vector<std::string> Inherited() {
   }
   return variables;
 }
+
+constexpr Duration kUpkeepPeriod = 1s;
 
 std::string ParentVariable() { return absl::StrCat("RADIX_SUPERVISOR_PID=", getpid()); }
 
@@ -154,7 +157,7 @@ void Supervisor::Turn(Instant until) {
     polled.push_back({link.fd(), static_cast<short>(events), 0});
     services.push_back(service);
   }
-  const Instant wake = std::min(until, keeper_.NextTimeout().value_or(until));
+  const Instant wake = std::min({until, upkeep_at_, keeper_.NextTimeout().value_or(until)});
   const Duration wait = std::max<Duration>(0ns, wake - Now());
   const timespec timeout{.tv_sec = wait / 1s, .tv_nsec = (wait % 1s).count()};
   if (ppoll(polled.data(), polled.size(), &timeout, nullptr) > 0) {
@@ -165,6 +168,10 @@ void Supervisor::Turn(Instant until) {
       if ((polled[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0) Read(services[i]);
     }
     if (polled[0].revents != 0) TakeSignals();
+  }
+  if (Now() >= upkeep_at_) {
+    if (options_.upkeep) options_.upkeep();
+    upkeep_at_ = Now() + kUpkeepPeriod;
   }
   keeper_.HandleTimeout(Now());
   CarryOut();

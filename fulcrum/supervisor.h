@@ -32,6 +32,8 @@ struct SupervisorOptions {
   std::vector<std::string> arguments;
   // The multi-call binary. Default: the running one, whatever lies at its path by now.
   std::filesystem::path program = "/proc/self/exe";
+  // Called about every second; nothing else is done meanwhile. May be empty.
+  std::function<void()> upkeep;
   KeeperOptions keeper;
 };
 
@@ -100,6 +102,7 @@ class Supervisor {
   std::uint64_t fence_ = 0;
   std::optional<std::uint64_t> leadership_;
   std::function<void(std::optional<std::uint64_t>)> on_leadership_;
+  Instant upkeep_at_;
   int stop_signals_ = 0;
   bool ending_ = false;
 };

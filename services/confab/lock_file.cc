@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,15 +14,11 @@ namespace radix::confab {
 
 absl::StatusOr<LockFile> LockFile::Take(const std::filesystem::path& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(errno)));
-  }
+  if (fd < 0) return absl::ErrnoToStatus(errno, path.string());
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     close(fd);
-    if (error != EWOULDBLOCK) {
-      return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", std::strerror(error)));
-    }
+    if (error != EWOULDBLOCK) return absl::ErrnoToStatus(error, path.string());
     return absl::AlreadyExistsError(
         absl::StrCat(path.string(), ": another process holds it; is this already running?"));
   }
