@@ -171,8 +171,22 @@ absl::StatusOr<Lab> LoadLab(const fs::path& state) {
   } catch (const nlohmann::json::exception&) {
     // Said below: what exactly is wrong with a file that only this program writes helps nobody.
   }
-  return absl::DataLossError(absl::StrCat((state / "lab.json").string(), " is damaged; remove ",
-                                          state.string(), " and make the lab anew"));
+  return absl::DataLossError(absl::StrCat(
+      (state / "lab.json").string(), " is damaged; `radix lab down --state ", state.string(),
+      "` still ends the nodes; then remove ", state.string(), " and make the lab anew"));
+}
+
+std::vector<LabNode> NodesLeftIn(const fs::path& state) {
+  std::vector<LabNode> nodes;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(state, error)) {
+    if (!fs::exists(entry.path() / "pid", error)) continue;
+    nodes.push_back({.name = entry.path().filename().string(),
+                     .address = {},
+                     .labels = {},
+                     .state = entry.path()});
+  }
+  return nodes;
 }
 
 absl::Status MakePlace(const fs::path& state) { return MakePrivateFolder(state); }

@@ -50,8 +50,11 @@ struct Lab {
 // than the range has addresses, a path too long for a Unix socket.
 absl::StatusOr<Lab> PlanLab(const LabPlan& plan);
 
-// Reads the lab at `state`. NotFound when there is none.
+// Reads the lab at `state`. NotFound when there is none, DataLoss when lab.json is damaged.
 absl::StatusOr<Lab> LoadLab(const std::filesystem::path& state);
+
+// The nodes of a lab whose lab.json is damaged, as their folders tell: enough to end them, no more.
+std::vector<LabNode> NodesLeftIn(const std::filesystem::path& state);
 
 // Makes the lab's folder, mode 0700, unless it is there. FailedPrecondition when it is somebody
 // else's or open to others.

@@ -2,8 +2,10 @@
 // again.
 
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 
+#include "absl/strings/str_cat.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/verbs.h"
@@ -12,6 +14,16 @@ namespace radix::cli {
 namespace {
 
 constexpr Duration kDrainLimit = 40s;  // more than a fulcrum takes, unless it hangs
+
+// What runs is ended even so; that the lab is damaged stays an error.
+int EndDamaged(const std::filesystem::path& state) {
+  const absl::Status status = EndNodes(NodesLeftIn(state), SIGTERM, kDrainLimit);
+  if (!status.ok()) return Fail(status);
+  ForgetLab(state);
+  return Fail(absl::DataLossError(
+      absl::StrCat("the lab at ", state.string(), " is down; its lab.json is damaged: remove ",
+                   state.string(), " before you make another one there")));
+}
 
 int LabDown(const Invocation& invocation) {
   const auto lab = invocation.OpenLab();
@@ -22,6 +34,7 @@ int LabDown(const Invocation& invocation) {
       std::cout << "no lab is up\n";
     return kExitOk;
   }
+  if (absl::IsDataLoss(lab.status())) return EndDamaged(FindLab(invocation.state));
   if (!lab.ok()) return Fail(lab.status());
   const absl::Status status = EndNodes(lab->nodes, SIGTERM, kDrainLimit);
   if (!status.ok()) return Fail(status);

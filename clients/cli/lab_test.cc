@@ -144,8 +144,20 @@ TEST_F(LabTest, RefusesAFolderThatHoldsSomethingElseOrIsOpenToOthers) {
 TEST_F(LabTest, SaysThatADamagedLabIsDamaged) {
   ASSERT_TRUE(Write().ok());
   std::ofstream(plan_.state / "lab.json") << "{\"range\": 7";
+  EXPECT_THAT(MessageOf(LoadLab(plan_.state).status()), HasSubstr("`radix lab down --state"));
   EXPECT_TRUE(absl::IsDataLoss(LoadLab(plan_.state).status()));
   EXPECT_TRUE(absl::IsDataLoss(Write()));
+}
+
+TEST_F(LabTest, FindsTheNodesOfADamagedLabByTheirFolders) {
+  ASSERT_TRUE(Write().ok());
+  EXPECT_TRUE(NodesLeftIn(plan_.state).empty()) << "none was ever started";
+  std::ofstream(plan_.state / "n2" / "pid") << "1 1\n";
+  const auto left = NodesLeftIn(plan_.state);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].name, "n2");
+  EXPECT_EQ(left[0].state, plan_.state / "n2");
+  EXPECT_TRUE(NodesLeftIn(plan_.state / "nowhere").empty());
 }
 
 TEST_F(LabTest, IsFoundByFlagThenByEnvironmentThenByRecord) {

@@ -138,6 +138,18 @@ class LabUpTest(unittest.TestCase):
                     taken.listen()
                 self.assert_refused(1, f"{address}:{self.lab.port + offset}", "--nodes", 3)
 
+    def test_a_damaged_lab_can_still_be_ended(self):
+        self.lab.up(1)
+        description = (self.lab.state / "lab.json").read_text()
+        (self.lab.state / "lab.json").write_text(description[:-20])
+        for verb in ("status", "down"):
+            done = self.lab.run("lab", verb)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("lab.json", done.stderr)
+            self.assertIn(f"remove {self.lab.state}", done.stderr)
+        self.assertEqual(self.lab.processes(), [])
+        (self.lab.state / "lab.json").write_text(description)
+
 
 class RunningLabTest(unittest.TestCase):
     """What a running lab is given and must refuse, or ignore."""
