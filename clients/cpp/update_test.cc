@@ -1,4 +1,4 @@
-// What an update promises its callers, with galumph's own programs and a client under load.
+// galumph's own programs: what an update promises their callers, with a client under load.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -145,6 +145,25 @@ TEST(UpdateTest, NoCallFailsWhenTheBestOneDrainsUnderLoad) {
   ASSERT_TRUE(load.Reaches("galumph2_3"));
   load.Stop();
   EXPECT_EQ(load.failures().first, 0) << load.failures().second;
+}
+
+TEST(GalumphTest, CountsOnlySoManyKindsAndGoesOnWithThose) {
+  const FakeNode node;
+  const Program program(node, "galumph2_3");
+  const auto galumph = Connect<Galumph>(node.network(), {.api = "galumph2"}, {.wait = 20s});
+  const auto count = [&](const std::string& beast) {
+    grpc::ClientContext context;
+    galumph::v2::RegisterRequest request;
+    galumph::v2::RegisterResponse reply;
+    request.set_beast(beast);
+    const grpc::Status status = galumph->Register(&context, request, &reply);
+    return std::pair{status.error_code(), reply.count()};
+  };
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(count(std::to_string(i)), std::pair(grpc::StatusCode::OK, std::int64_t{1})) << i;
+  }
+  EXPECT_EQ(count("one more").first, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(count("0"), std::pair(grpc::StatusCode::OK, std::int64_t{2}));
 }
 
 // The control: without a drain calls are lost. Of those only what was in flight.

@@ -26,12 +26,19 @@ class GalumphService final : public galumph::v2::Galumph::CallbackService {
       return reactor;
     }
     const std::lock_guard lock(mutex_);
+    if (counts_.size() >= kKindsMax && !counts_.contains(beast)) {
+      reactor->Finish(
+          {grpc::StatusCode::RESOURCE_EXHAUSTED, "beast: 1000 kinds are counted already"});
+      return reactor;
+    }
     response->set_count(++counts_[beast]);
     response->set_inst(inst_);
     response->set_node(node_);
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+
+  static constexpr std::size_t kKindsMax = 1000;  // whoever calls must not fill the memory
 
   const std::string inst_;
   const std::string node_;
