@@ -16,10 +16,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "clients/cpp/call.h"
 #include "fulcrum/boot.h"
 #include "fulcrum/launch.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
+#include "services/confab/dial.h"
 #include "services/confab/node.h"
 #include "services/confab/parent.h"
 #include "services/confab/process_stat.h"
@@ -67,6 +69,7 @@ int PlayService(const std::string& service, int argc, char** argv) {
   if (bind(inbox, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 4;
   confab::NotifyReady();
   while (told_to_stop == 0) {
+    confab::NotifyAlive();
     pollfd readable{inbox, POLLIN, 0};
     if (poll(&readable, 1, 20) <= 0) continue;
     std::array<char, 65536> text{};
@@ -138,6 +141,11 @@ void FakeNode::Have(const std::string& service, const std::string& behaviour) co
 }
 
 void FakeNode::Start() {
+  Launch();
+  Eventually([&] { return Log("fulcrum").find("picket: serves") != std::string::npos; });
+}
+
+void FakeNode::Launch() {
   fs::create_directory(state_ / "log");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -150,7 +158,6 @@ void FakeNode::Start() {
   std::array<const char*, 4> argv = {"fulcrum", "node", state.c_str(), nullptr};
   posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, const_cast<char**>(argv.data()), environ);
   posix_spawn_file_actions_destroy(&actions);
-  Eventually([&] { return Log("fulcrum").find("picket: serves") != std::string::npos; });
 }
 
 void FakeNode::Say(const std::string& message) const {
@@ -164,8 +171,7 @@ void FakeNode::Say(const std::string& message) const {
 pid_t FakeNode::Find(const std::string& service) const {
   const std::string start = std::string("fulcrum") + '\0' + service + '\0';
   for (const pid_t pid : Processes()) {
-    if (StateOf(pid) == 'Z') continue;
-    if (ReadAll("/proc/" + std::to_string(pid) + "/cmdline").starts_with(start)) return pid;
+    if (!IsGone(pid) && CommandLineOf(pid).starts_with(start)) return pid;
   }
   return 0;
 }
@@ -183,6 +189,52 @@ int FakeNode::End(int signal) {
   return status;
 }
 
+std::string FakeNode::Script(const std::string& name, const std::string& text) const {
+  const fs::path path = state_ / name;
+  std::ofstream(path) << "#!/bin/sh\n" << text << "\n";
+  fs::permissions(path, fs::perms::owner_all);
+  return path;
+}
+
+std::unique_ptr<picket::v1::PicketService::Stub> FakeNode::Picket() const {
+  return picket::v1::PicketService::NewStub(
+      confab::DialLocal({.name = "n1", .address = {}, .state = state_, .labels = {}}, "picket"));
+}
+
+grpc::Status FakeNode::StartPlugin(const std::string& id, const std::string& file,
+                                   const std::vector<std::string>& args, std::int64_t epoch) const {
+  picket::v1::StartRequest request;
+  picket::v1::StartResponse response;
+  request.set_epoch(epoch);
+  request.mutable_spec()->set_id(id);
+  request.mutable_spec()->set_owner("test");
+  request.mutable_spec()->set_file(file);
+  for (const std::string& each : args) request.mutable_spec()->add_args(each);
+  return Call(*Picket()->async(), &picket::v1::PicketService::Stub::async::Start, request, response,
+              {.timeout = 10s, .wait_for_ready = true});
+}
+
+grpc::Status FakeNode::StopPlugin(const std::string& id, std::int32_t grace_seconds) const {
+  picket::v1::StopRequest request;
+  picket::v1::StopResponse response;
+  request.set_epoch(1);
+  request.set_id(id);
+  request.set_grace_seconds(grace_seconds);
+  return Call(*Picket()->async(), &picket::v1::PicketService::Stub::async::Stop, request, response,
+              {.timeout = 10s, .wait_for_ready = true});
+}
+
+picket::v1::Plugin FakeNode::Plugin(const std::string& id) const {
+  picket::v1::ListPluginsRequest request;
+  picket::v1::ListPluginsResponse response;
+  Call(*Picket()->async(), &picket::v1::PicketService::Stub::async::ListPlugins, request, response,
+       {.timeout = 10s, .wait_for_ready = true});
+  for (const auto& each : response.plugins()) {
+    if (each.spec().id() == id) return each;
+  }
+  return {};
+}
+
 std::string FakeNode::Log(const std::string& name) const {
   return ReadAll(state_ / "log" / (name + ".log"));
 }
@@ -193,16 +245,15 @@ std::vector<pid_t> FakeNode::Processes() const {
     const std::string folder = "/proc/" + std::to_string(pid);
     const std::string state = state_.string() + '\0';
     if (ReadAll(folder + "/environ").find("RADIX_STATE=" + state) != std::string::npos ||
-        ReadAll(folder + "/cmdline").find("--state" + std::string(1, '\0') + state) !=
-            std::string::npos) {
+        CommandLineOf(pid).find("--state" + std::string(1, '\0') + state) != std::string::npos) {
       found.push_back(pid);
     }
   }
   return found;
 }
 
-bool Eventually(const std::function<bool()>& condition) {
-  const Instant end = confab::Now() + 20s;
+bool Eventually(const std::function<bool()>& condition, Duration limit) {
+  const Instant end = confab::Now() + limit;
   while (!condition()) {
     if (confab::Now() >= end) return false;
     poll(nullptr, 0, 5);
@@ -210,12 +261,17 @@ bool Eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-char StateOf(pid_t pid) {
-  return confab::ReadProcessStat(pid).value_or(confab::ProcessStat{}).state;
+bool IsGone(pid_t pid) {
+  const auto stat = confab::ReadProcessStat(pid);
+  return !stat || stat->state == 'Z';
 }
 
 pid_t ParentOf(pid_t pid) {
   return confab::ReadProcessStat(pid).value_or(confab::ProcessStat{}).parent;
+}
+
+std::string CommandLineOf(pid_t pid) {
+  return ReadAll("/proc/" + std::to_string(pid) + "/cmdline");
 }
 
 std::vector<int> DescriptorsOf(pid_t pid) {

@@ -11,8 +11,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "radix/picket/v1/picket.grpc.pb.h"
+#include "services/confab/time.h"
 
 namespace radix::fulcrum {
 
@@ -34,8 +38,9 @@ class FakeNode {
   // Has the stand-in of `service` behave so from its next start on; "" for well.
   void Have(const std::string& service, const std::string& behaviour) const;
 
-  // Starts it and waits until picket serves.
+  // Starts it and waits until picket serves; or does not wait.
   void Start();
+  void Launch();
 
   // Has flock's stand-in send `message` to the supervisor, as it is.
   void Say(const std::string& message) const;
@@ -47,6 +52,15 @@ class FakeNode {
   // gives it; -1 when it did not end.
   int End(int signal);
 
+  // A program of others: a shell script in the state folder, with what it does. Returns its path.
+  std::string Script(const std::string& name, const std::string& text) const;
+
+  // Asks picket to start, to stop, and to describe a plugin; one that it does not know has no id.
+  grpc::Status StartPlugin(const std::string& id, const std::string& file,
+                           const std::vector<std::string>& args = {}, std::int64_t epoch = 1) const;
+  grpc::Status StopPlugin(const std::string& id, std::int32_t grace_seconds) const;
+  picket::v1::Plugin Plugin(const std::string& id) const;
+
   // The text of STATE/log/NAME.log; of the supervisor's own, "fulcrum".
   std::string Log(const std::string& name) const;
 
@@ -54,16 +68,22 @@ class FakeNode {
   std::vector<pid_t> Processes() const;
 
  private:
+  std::unique_ptr<picket::v1::PicketService::Stub> Picket() const;
+
   std::filesystem::path state_;
   pid_t pid_ = 0;
 };
 
-// Waits, looking every few milliseconds, until `condition` holds; false after 20 s.
-bool Eventually(const std::function<bool()>& condition);
+// Waits, looking every few milliseconds, until `condition` holds; false after `limit`.
+bool Eventually(const std::function<bool()>& condition, Duration limit = 20s);
 
-// Fields of /proc/PID/stat: the state letter ('\0' when there is no such process) and the parent.
-char StateOf(pid_t pid);
+// Whether that process has ended, reaped or not.
+bool IsGone(pid_t pid);
+
 pid_t ParentOf(pid_t pid);
+
+// Its arguments, each with a zero byte behind it.
+std::string CommandLineOf(pid_t pid);
 
 // The descriptors that a process has open.
 std::vector<int> DescriptorsOf(pid_t pid);

@@ -95,6 +95,7 @@ absl::StatusOr<Request> DecodeRequest(const std::string& service, const Json& me
     return absl::PermissionDeniedError(absl::StrCat(kind, " is not for ", service, " to say"));
   }
   if (kind == "ready") return Ready{};
+  if (kind == "alive") return Alive{};
   if (kind == "follow") return Follow{};
   if (kind == "spawn") return DecodeSpawn(body);
   if (kind == "kill") return DecodeKill(body);

@@ -3,13 +3,14 @@
 //
 // A service says:
 //   {"ready": true}            it serves
+//   {"alive": true}            its work goes on; about once a second from then on
 // flock says:
 //   {"lead": EPOCH}            this node is the sealed leader, under EPOCH
 //   {"follow": true}           it no longer is
 // picket says:
-//   {"spawn": {"id", "argv", "env", "tag"}}     start a process: the file behind the descriptor
-//   that
-//                              comes with it; without one, the fulcrum binary itself
+//   {"spawn": {"id", "argv", "env", "tag"}}
+//                              start a process: the file behind the descriptor that comes with it;
+//                              without one, the fulcrum binary itself, with a link of its own
 //   {"kill": {"id", "signal"}} send a signal to it
 //   {"fence": EPOCH}           remember the greatest epoch that ordered anything
 // picket is told:
@@ -36,6 +37,7 @@
 namespace radix::fulcrum {
 
 struct Ready {};
+struct Alive {};
 struct Lead {
   std::uint64_t epoch = 0;
 };
@@ -53,7 +55,7 @@ struct Kill {
 struct Fence {
   std::uint64_t epoch = 0;
 };
-using Request = std::variant<Ready, Lead, Follow, Spawn, Kill, Fence>;
+using Request = std::variant<Ready, Alive, Lead, Follow, Spawn, Kill, Fence>;
 
 // What must run for the supervisor, through picket.
 struct Wanted {

@@ -15,6 +15,7 @@ absl::StatusOr<Request> Decode(const std::string& service, const std::string& te
 
 TEST(LinkCodecTest, ReadsWhatServicesSay) {
   EXPECT_TRUE(std::holds_alternative<Ready>(*Decode("reeve", R"({"ready":true})")));
+  EXPECT_TRUE(std::holds_alternative<Alive>(*Decode("", R"({"alive":true})")));
   EXPECT_TRUE(std::holds_alternative<Follow>(*Decode("flock", R"({"follow":true})")));
   EXPECT_EQ(std::get<Lead>(*Decode("flock", R"({"lead":7})")).epoch, 7U);
   EXPECT_EQ(std::get<Fence>(*Decode("picket", R"({"fence":7})")).epoch, 7U);

@@ -11,15 +11,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <set>
+#include <span>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "fulcrum/log_folder.h"
 #include "fulcrum/process_tree.h"
-#include "fulcrum/spawn.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 
@@ -50,8 +48,6 @@ std::vector<std::string> Inherited() {
 
 constexpr Duration kUpkeepPeriod = 1s;
 
-std::string ParentVariable() { return absl::StrCat("RADIX_SUPERVISOR_PID=", getpid()); }
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions options) {
@@ -66,7 +62,9 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
 }
 
 Supervisor::Supervisor(SupervisorOptions options)
-    : options_(std::move(options)), keeper_(confab::RandomNumber(), options_.keeper) {}
+    : options_(std::move(options)),
+      children_(options_.program, options_.state / "log", options_.watchdog),
+      keeper_(confab::RandomNumber(), options_.keeper) {}
 
 void Supervisor::Keep(const std::string& service, const std::vector<std::string>& arguments) {
   keeper_.Keep(service, arguments, Now());
@@ -103,7 +101,7 @@ void Supervisor::EndGuests(Duration limit) {
     TellPicket(EncodeShutdown());
   } else {
     for (const auto& [id, guest] : guests_.all()) {
-      if (!guest.wait_status) kill(guest.pid, SIGTERM);
+      if (!guest.wait_status) children_.Terminate(guest.pid);
     }
   }
   const auto none_left = [this] { return guests_.running() == 0; };
@@ -151,22 +149,16 @@ bool Supervisor::RunUntil(const std::function<bool()>& done, Duration limit) {
 void Supervisor::Turn(Instant until) {
   CarryOut();
   std::vector<pollfd> polled = {{signals_.get(), POLLIN, 0}};
-  std::vector<std::string> services = {""};
-  for (const auto& [service, link] : links_) {
-    const int events = link.has_queued() ? POLLIN | POLLOUT : POLLIN;
-    polled.push_back({link.fd(), static_cast<short>(events), 0});
-    services.push_back(service);
-  }
-  const Instant wake = std::min({until, upkeep_at_, keeper_.NextTimeout().value_or(until)});
+  children_.AddPolled(polled);
+  const Instant wake = std::min({until, upkeep_at_, keeper_.NextTimeout().value_or(until),
+                                 children_.NextTimeout().value_or(until)});
   const Duration wait = std::max<Duration>(0ns, wake - Now());
   const timespec timeout{.tv_sec = wait / 1s, .tv_nsec = (wait % 1s).count()};
   if (ppoll(polled.data(), polled.size(), &timeout, nullptr) > 0) {
-    for (std::size_t i = 1; i < polled.size(); ++i) {
-      const auto link = links_.find(services[i]);
-      if (link == links_.end()) continue;  // an earlier message ended it
-      if ((polled[i].revents & POLLOUT) != 0) link->second.Flush();
-      if ((polled[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0) Read(services[i]);
-    }
+    children_.Receive(std::span(polled).subspan(1),
+                      [this](pid_t pid, const nlohmann::json& body, Descriptor file) {
+                        return Handle(pid, body, std::move(file));
+                      });
     if (polled[0].revents != 0) TakeSignals();
   }
   if (Now() >= upkeep_at_) {
@@ -174,6 +166,7 @@ void Supervisor::Turn(Instant until) {
     upkeep_at_ = Now() + kUpkeepPeriod;
   }
   keeper_.HandleTimeout(Now());
+  children_.HandleTimeout(Now());
   CarryOut();
 }
 
@@ -205,10 +198,8 @@ void Supervisor::Reap() {
 // Kills what plugins that have ended left behind outside of their groups. Whose parent that was in
 // its turn is found when it is reaped.
 void Supervisor::EndOrphans() {
-  std::set<pid_t> own;
-  for (const auto& [id, guest] : guests_.all()) own.insert(guest.pid);
   for (const pid_t pid : Children()) {
-    if (own.count(pid) != 0 || !keeper_.NameOf(pid).empty()) continue;
+    if (children_.Has(pid)) continue;
     const std::string id = PluginOf(pid);
     const auto plugin = guests_.all().find(id);
     if (id.empty() || (plugin != guests_.all().end() && !plugin->second.wait_status)) continue;
@@ -218,6 +209,7 @@ void Supervisor::EndOrphans() {
 }
 
 void Supervisor::HandleExit(pid_t pid, int wait_status) {
+  children_.HandleExit(pid);
   if (const auto id = guests_.HandleExit(pid, wait_status, Now())) {
     spdlog::info("{}: process {} {}", *id, pid, DescribeEnd(wait_status));
     TellPicket(EncodeExited(*id, pid, wait_status));
@@ -231,7 +223,6 @@ void Supervisor::HandleExit(pid_t pid, int wait_status) {
   std::string how = DescribeEnd(wait_status);
   const std::string words = LastLine(options_.state / "log" / (service + ".log"));
   if (!words.empty()) absl::StrAppend(&how, " (its last words: ", words, ")");
-  links_.erase(service);
   keeper_.HandleExit(pid, how, Now());
   if (service == "flock") SetLeadership(std::nullopt);
 }
@@ -243,8 +234,7 @@ void Supervisor::CarryOut() {
         Start(*action);
         break;
       case Action::Kind::kTerminate:
-        kill(action->pid, SIGTERM);
-        kill(action->pid, SIGCONT);  // a stopped one would never see it
+        children_.Terminate(action->pid);
         break;
       case Action::Kind::kKill:
         KillGroup(action->pid);
@@ -261,98 +251,57 @@ void Supervisor::CarryOut() {
 
 void Supervisor::Start(const Action& action) {
   const std::string& service = action.service;
-  auto ends = Link::Make();
-  if (!ends.ok()) {
-    keeper_.HandleSpawnFailed(service, std::string(ends.status().message()), Now());
-    return;
-  }
-  std::vector<std::string> argv = {"fulcrum", service};
-  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
-  argv.insert(argv.end(), action.arguments.begin(), action.arguments.end());
-  std::vector<std::string> env = Inherited();
-  env.push_back(ParentVariable());
-  env.emplace_back("RADIX_SUPERVISOR_FD=3");
-  const auto pid = SpawnProcess({.program = options_.program,
-                                 .argv = std::move(argv),
-                                 .env = std::move(env),
-                                 .log = options_.state / "log" / (service + ".log"),
-                                 .descriptor = ends->second.get()});
+  ChildOptions child{.name = service, .argv = {"fulcrum", service}, .env = Inherited(), .file = {}};
+  child.argv.insert(child.argv.end(), options_.arguments.begin(), options_.arguments.end());
+  child.argv.insert(child.argv.end(), action.arguments.begin(), action.arguments.end());
+  const auto pid = children_.Start(std::move(child), Now());
   if (!pid.ok()) {
     keeper_.HandleSpawnFailed(service, std::string(pid.status().message()), Now());
     return;
   }
-  Link& link = links_.insert_or_assign(service, std::move(ends->first)).first->second;
-  if (service == "picket") Greet(link);
+  if (service == "picket") Greet(*pid);
   keeper_.HandleSpawned(service, *pid, Now());
 }
 
 // Tells a new picket what the one before it left.
-void Supervisor::Greet(Link& picket) {
-  for (const auto& [id, guest] : guests_.all()) picket.Send(EncodeChild(id, guest, Now()));
-  picket.Send(EncodeResume(fence_));
-  picket.Send(EncodeWant(wanted_));
+void Supervisor::Greet(pid_t picket) {
+  for (const auto& [id, guest] : guests_.all()) {
+    children_.Tell(picket, EncodeChild(id, guest, Now()));
+  }
+  children_.Tell(picket, EncodeResume(fence_));
+  children_.Tell(picket, EncodeWant(wanted_));
 }
 
-void Supervisor::Read(const std::string& service) {
-  Link& link = links_.at(service);
-  auto message = confab::ReceiveMessage(link.fd());
-  absl::Status problem = message.status();
-  if (message.ok()) {
-    Descriptor file(message->fd);
-    auto request = DecodeRequest(service, message->body);
-    if (request.ok()) {
-      Handle(service, *request, std::move(file));
-      return;
-    }
-    problem = request.status();
-  }
-  if (!absl::IsUnavailable(problem)) {
-    spdlog::warn("{}: {}", service, std::string(problem.message()));
-    if (!link.CountBad()) return;
-  }
-  // Without its link a service is of no use; it ends by itself, or is helped to.
-  const int pid = keeper_.PidOf(service);
-  links_.erase(service);
-  if (pid != 0) KillGroup(pid);
-}
-
-void Supervisor::Handle(const std::string& service, const Request& request, Descriptor file) {
-  if (std::holds_alternative<Ready>(request)) {
-    keeper_.HandleReady(service);
-  } else if (const auto* lead = std::get_if<Lead>(&request)) {
+absl::Status Supervisor::Handle(pid_t speaker, const nlohmann::json& body, Descriptor file) {
+  const auto request = DecodeRequest(keeper_.NameOf(speaker), body);  // a guest has no name here
+  if (!request.ok()) return request.status();
+  if (std::holds_alternative<Alive>(*request)) {
+    children_.HandleAlive(speaker, Now());
+  } else if (std::holds_alternative<Ready>(*request)) {
+    keeper_.HandleReady(keeper_.NameOf(speaker));
+  } else if (const auto* lead = std::get_if<Lead>(&*request)) {
     SetLeadership(lead->epoch);
-  } else if (std::holds_alternative<Follow>(request)) {
+  } else if (std::holds_alternative<Follow>(*request)) {
     SetLeadership(std::nullopt);
-  } else if (const auto* spawn = std::get_if<Spawn>(&request)) {
-    StartGuest(*spawn, file);
-  } else if (const auto* signal = std::get_if<Kill>(&request)) {
-    const int pid = guests_.Signal(signal->id, signal->signal);
-    if (pid == 0) return;  // it has just ended; picket is about to hear of it
-    if (signal->signal == SIGKILL) {
-      KillGroup(pid);
-    } else {
-      kill(pid, signal->signal);
-      if (signal->signal == SIGTERM) kill(pid, SIGCONT);  // a stopped one would never see it
-    }
-  } else if (const auto* fence = std::get_if<Fence>(&request)) {
+  } else if (const auto* spawn = std::get_if<Spawn>(&*request)) {
+    StartGuest(*spawn, std::move(file));
+  } else if (const auto* signal = std::get_if<Kill>(&*request)) {
+    SignalGuest(*signal);
+  } else if (const auto* fence = std::get_if<Fence>(&*request)) {
     fence_ = std::max(fence_, fence->epoch);
   }
+  return absl::OkStatus();
 }
 
-void Supervisor::StartGuest(const Spawn& spawn, const Descriptor& file) {
+void Supervisor::StartGuest(const Spawn& spawn, Descriptor file) {
   const auto start = [&]() -> absl::StatusOr<pid_t> {
     if (ending_) return absl::FailedPreconditionError("the node is ending");
     if (auto admitted = guests_.Admit(spawn.id, Now()); !admitted.ok()) return admitted;
-    std::vector<std::string> argv = spawn.argv;
-    if (file) argv.insert(argv.begin(), {"fulcrum", "launch"});
     std::vector<std::string> env = spawn.env;
-    env.push_back(ParentVariable());
     env.push_back(PluginVariable(spawn.id));
-    return SpawnProcess({.program = options_.program,
-                         .argv = std::move(argv),
-                         .env = std::move(env),
-                         .log = options_.state / "log" / (spawn.id + ".log"),
-                         .descriptor = file.get()});
+    return children_.Start(
+        {.name = spawn.id, .argv = spawn.argv, .env = std::move(env), .file = std::move(file)},
+        Now());
   };
   const auto pid = start();
   if (!pid.ok()) {
@@ -365,11 +314,20 @@ void Supervisor::StartGuest(const Spawn& spawn, const Descriptor& file) {
   TellPicket(EncodeSpawned(spawn.id, *pid));
 }
 
+void Supervisor::SignalGuest(const Kill& order) {
+  const int pid = guests_.Signal(order.id, order.signal);
+  if (pid == 0) return;  // it has just ended; picket is about to hear of it
+  if (order.signal == SIGKILL) {
+    KillGroup(pid);
+  } else if (order.signal == SIGTERM) {
+    children_.Terminate(pid);
+  } else {
+    kill(pid, order.signal);
+  }
+}
+
 void Supervisor::TellPicket(const nlohmann::json& message) {
-  const auto picket = links_.find("picket");
-  if (picket == links_.end() || picket->second.Send(message)) return;
-  spdlog::warn("picket: does not read what it is told; starting it again");
-  KillGroup(keeper_.PidOf("picket"));
+  children_.Tell(keeper_.PidOf("picket"), message);
 }
 
 void Supervisor::SetLeadership(std::optional<std::uint64_t> epoch) {

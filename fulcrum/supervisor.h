@@ -1,7 +1,8 @@
 // The parent of everything on a node: starts processes, sees them end, and listens to them.
 //
 // One thread around poll(2), and no gRPC: what everything depends on must not die of a library.
-// It decides little: keeper.h has when a service starts and stops, guests.h whose a process is.
+// It decides little: keeper.h has when a service starts and stops, guests.h whose a process is,
+// watchdog.h which of them hangs; child_processes.h starts them and listens.
 
 #pragma once
 
@@ -9,19 +10,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "fulcrum/child_processes.h"
 #include "fulcrum/guests.h"
 #include "fulcrum/keeper.h"
-#include "fulcrum/link.h"
 #include "fulcrum/link_codec.h"
+#include "fulcrum/watchdog.h"
 #include "services/confab/descriptor.h"
-#include "services/confab/parent.h"
 
 namespace radix::fulcrum {
 
@@ -35,6 +35,7 @@ struct SupervisorOptions {
   // Called about every second; nothing else is done meanwhile. May be empty.
   std::function<void()> upkeep;
   KeeperOptions keeper;
+  WatchdogOptions watchdog;
 };
 
 // One in a process, used from one thread. Children die with that thread (PR_SET_PDEATHSIG), so it
@@ -86,18 +87,18 @@ class Supervisor {
   void HandleExit(pid_t pid, int wait_status);
   void CarryOut();
   void Start(const Action& action);
-  void Greet(Link& picket);
-  void Read(const std::string& service);
-  void Handle(const std::string& service, const Request& request, confab::Descriptor file);
-  void StartGuest(const Spawn& spawn, const confab::Descriptor& file);
+  void Greet(pid_t picket);
+  absl::Status Handle(pid_t speaker, const nlohmann::json& body, confab::Descriptor file);
+  void StartGuest(const Spawn& spawn, confab::Descriptor file);
+  void SignalGuest(const Kill& order);
   void TellPicket(const nlohmann::json& message);
   void SetLeadership(std::optional<std::uint64_t> epoch);
 
   SupervisorOptions options_;
   confab::Descriptor signals_;
+  ChildProcesses children_;
   Keeper keeper_;
   Guests guests_;
-  std::map<std::string, Link> links_;  // by service; exactly those that run
   std::vector<Wanted> wanted_;
   std::uint64_t fence_ = 0;
   std::optional<std::uint64_t> leadership_;

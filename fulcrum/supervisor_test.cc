@@ -5,24 +5,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
-#include <algorithm>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
-#include <vector>
 
-#include "clients/cpp/call.h"
 #include "fulcrum/fake_node_test.h"
-#include "radix/picket/v1/picket.grpc.pb.h"
-#include "services/confab/dial.h"
 
 namespace radix::fulcrum {
 namespace {
-
-using picket::v1::PicketService;
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -30,58 +23,6 @@ using testing::IsEmpty;
 
 class SupervisorTest : public testing::Test {
  protected:
-  // A program of others: a shell script, with what it does.
-  std::string Script(const std::string& name, const std::string& text) {
-    const std::string path = node_.state() / name;
-    std::ofstream(path) << "#!/bin/sh\n" << text << "\n";
-    chmod(path.c_str(), 0755);
-    return path;
-  }
-
-  grpc::Status StartPlugin(const std::string& id, const std::string& file,
-                           const std::vector<std::string>& args = {}, std::int64_t epoch = 1) {
-    picket::v1::StartRequest request;
-    picket::v1::StartResponse response;
-    request.set_epoch(epoch);
-    request.mutable_spec()->set_id(id);
-    request.mutable_spec()->set_owner("test");
-    request.mutable_spec()->set_file(file);
-    for (const std::string& each : args) request.mutable_spec()->add_args(each);
-    auto stub = PicketService::NewStub(confab::DialLocal(Here(), "picket"));
-    return Call(*stub->async(), &PicketService::Stub::async::Start, request, response,
-                {.timeout = 10s, .wait_for_ready = true});
-  }
-
-  grpc::Status StopPlugin(const std::string& id, std::int32_t grace_seconds) {
-    picket::v1::StopRequest request;
-    picket::v1::StopResponse response;
-    request.set_epoch(1);
-    request.set_id(id);
-    request.set_grace_seconds(grace_seconds);
-    auto stub = PicketService::NewStub(confab::DialLocal(Here(), "picket"));
-    return Call(*stub->async(), &PicketService::Stub::async::Stop, request, response,
-                {.timeout = 10s, .wait_for_ready = true});
-  }
-
-  picket::v1::Plugin Plugin(const std::string& id) {
-    picket::v1::ListPluginsRequest request;
-    picket::v1::ListPluginsResponse response;
-    auto stub = PicketService::NewStub(confab::DialLocal(Here(), "picket"));
-    Call(*stub->async(), &PicketService::Stub::async::ListPlugins, request, response,
-         {.timeout = 10s, .wait_for_ready = true});
-    for (const auto& each : response.plugins()) {
-      if (each.spec().id() == id) return each;
-    }
-    return {};
-  }
-
-  confab::Node Here() const { return {.name = "n1", .state = node_.state()}; }
-  std::string CommandLineOf(pid_t pid) const {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  bool Gone(pid_t pid) const { return StateOf(pid) == '\0' || StateOf(pid) == 'Z'; }
-
   FakeNode node_;
 };
 
@@ -107,15 +48,15 @@ TEST_F(SupervisorTest, BringsUpEverythingInOrderAndTakesItDownInOrder) {
 }
 
 TEST_F(SupervisorTest, NothingOutlivesAKilledSupervisorNotEvenWhatIsStopped) {
-  const std::string sleeper = Script("sleeper", "exec sleep 1000");
+  const std::string sleeper = node_.Script("sleeper", "exec sleep 1000");
   node_.Start();
-  ASSERT_TRUE(StartPlugin("sleeper", sleeper).ok());
+  ASSERT_TRUE(node_.StartPlugin("sleeper", sleeper).ok());
   // This one is not stopped: the kernel hangs up on stopped groups that are orphaned.
-  ASSERT_TRUE(StartPlugin("runner", "/bin/sleep", {"1000"}).ok());
+  ASSERT_TRUE(node_.StartPlugin("runner", "/bin/sleep", {"1000"}).ok());
   ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
   kill(node_.Find("reeve"), SIGSTOP);
   // Stopped while it is still `fulcrum launch`, it could not tie itself to its parent yet.
-  const pid_t sleeping = Plugin("sleeper").pid();
+  const pid_t sleeping = node_.Plugin("sleeper").pid();
   ASSERT_TRUE(Eventually([&] { return CommandLineOf(sleeping).starts_with("sleep"); }));
   kill(sleeping, SIGSTOP);
   ASSERT_GE(node_.Processes().size(), 7U);
@@ -135,15 +76,31 @@ TEST_F(SupervisorTest, StartsAServiceThatCrashedAgainAndSaysWhy) {
       Eventually([&] { return node_.Log("fulcrum").find("reeve: serves") != std::string::npos; }));
 }
 
+TEST_F(SupervisorTest, ReplacesWhatHangsItsOwnAndPicketsToo) {
+  node_.Start();
+  ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
+  const pid_t flock = node_.Find("flock");
+  const pid_t reeve = node_.Find("reeve");
+  const pid_t dean = node_.Find("dean");
+  for (const pid_t pid : {reeve, dean}) kill(pid, SIGSTOP);
+  EXPECT_TRUE(Eventually([&] { return IsGone(reeve) && IsGone(dean); }, 90s));
+  EXPECT_TRUE(Eventually([&] { return node_.Find("reeve") != 0 && node_.Find("dean") != 0; }));
+  EXPECT_THAT(node_.Log("fulcrum"),
+              HasSubstr("reeve: process " + std::to_string(reeve) + " hangs"));
+  EXPECT_THAT(node_.Log("fulcrum"), HasSubstr("dean: process " + std::to_string(dean) + " hangs"));
+  EXPECT_EQ(node_.Find("flock"), flock);
+  EXPECT_EQ(node_.Plugin("dean").restart_count(), 1);
+}
+
 TEST_F(SupervisorTest, ChildrenHaveNoDescriptorsButTheirOwn) {
-  const std::string sleeper = Script("sleeper", "exec sleep 1000");
+  const std::string sleeper = node_.Script("sleeper", "exec sleep 1000");
   node_.Start();
   // Stand-ins open one descriptor themselves: their inbox.
   for (const char* service : {"flock", "heartbeater", "reeve"}) {
     EXPECT_THAT(DescriptorsOf(node_.Find(service)), ElementsAre(0, 1, 2, 3, 4)) << service;
   }
-  ASSERT_TRUE(StartPlugin("program", "/bin/sleep", {"1000"}).ok());
-  const pid_t program = Plugin("program").pid();
+  ASSERT_TRUE(node_.StartPlugin("program", "/bin/sleep", {"1000"}).ok());
+  const pid_t program = node_.Plugin("program").pid();
   ASSERT_TRUE(Eventually([&] { return DescriptorsOf(program).size() == 3; }));
   EXPECT_THAT(DescriptorsOf(program), ElementsAre(0, 1, 2));
   EXPECT_EQ(node_.End(SIGTERM), 0);
@@ -159,10 +116,10 @@ TEST_F(SupervisorTest, LeadershipStartsAndEndsStewardAndProctor) {
     const pid_t now = node_.Find("steward");
     return now != 0 && now != first;
   }));
-  EXPECT_TRUE(Gone(first));
+  EXPECT_TRUE(IsGone(first));
   EXPECT_TRUE(Eventually([&] {
-    const auto args = Plugin("proctor").spec().args();
-    return args.size() == 2 && args[1] == "8" && Plugin("proctor").pid() != 0;
+    const auto args = node_.Plugin("proctor").spec().args();
+    return args.size() == 2 && args[1] == "8" && node_.Plugin("proctor").pid() != 0;
   }));
   node_.Say(R"({"follow":true})");
   EXPECT_TRUE(Eventually([&] { return node_.Find("steward") == 0 && node_.Find("proctor") == 0; }));
@@ -192,52 +149,6 @@ TEST_F(SupervisorTest, MessagesThatMakeNoSenseHurtNobody) {
   EXPECT_EQ(node_.End(SIGTERM), 0);
 }
 
-TEST_F(SupervisorTest, PluginsOutliveTheirPicketAndStayItsOwn) {
-  const std::string sleeper = Script("sleeper", "exec sleep 1000");
-  node_.Start();
-  ASSERT_TRUE(StartPlugin("sleeper", sleeper, {"a b", "$HOME"}, 5).ok());
-  const auto before = Plugin("sleeper");
-  const pid_t picket = node_.Find("picket");
-  kill(picket, SIGKILL);
-  ASSERT_TRUE(Eventually([&] { return Gone(picket) && node_.Find("picket") != 0; }));
-  const auto after = Plugin("sleeper");
-  EXPECT_EQ(after.pid(), before.pid());
-  EXPECT_EQ(after.spec().SerializeAsString(), before.spec().SerializeAsString());
-  EXPECT_TRUE(StartPlugin("sleeper", sleeper, {"a b", "$HOME"}, 5).ok());
-  EXPECT_EQ(Plugin("sleeper").pid(), before.pid());
-  // It also remembers whose orders are over.
-  EXPECT_EQ(StartPlugin("other", sleeper, {}, 4).error_code(),
-            grpc::StatusCode::FAILED_PRECONDITION);
-  kill(after.pid(), SIGKILL);
-  EXPECT_TRUE(Eventually([&] {
-    return Plugin("sleeper").restart_count() == 1 && Plugin("sleeper").pid() != after.pid();
-  }));
-}
-
-TEST_F(SupervisorTest, APluginThatCrashesIsSeenAndStartedAgain) {
-  const std::string crasher = Script("crasher", "echo oops; exit 3");
-  node_.Start();
-  ASSERT_TRUE(StartPlugin("crasher", crasher).ok());
-  EXPECT_TRUE(Eventually([&] { return Plugin("crasher").restart_count() >= 2; }));
-  EXPECT_EQ(Plugin("crasher").last_exit(), "exited with status 3");
-  EXPECT_THAT(node_.Log("crasher"), HasSubstr("oops\noops\n"));
-}
-
-TEST_F(SupervisorTest, APluginThatIgnoresSigtermIsKilledAfterItsGrace) {
-  const std::string stubborn =
-      Script("stubborn", "trap '' TERM; echo ready; while :; do sleep 1; done");
-  node_.Start();
-  ASSERT_TRUE(StartPlugin("stubborn", stubborn).ok());
-  ASSERT_TRUE(Eventually([&] { return node_.Log("stubborn") == "ready\n"; }));
-  const pid_t pid = Plugin("stubborn").pid();
-  ASSERT_TRUE(StopPlugin("stubborn", 1).ok());
-  EXPECT_EQ(Plugin("stubborn").state(), picket::v1::PLUGIN_STATE_STOPPING);
-  EXPECT_TRUE(Eventually([&] { return Gone(pid); }));
-  EXPECT_TRUE(
-      Eventually([&] { return Plugin("stubborn").state() == picket::v1::PLUGIN_STATE_STOPPED; }));
-  EXPECT_EQ(Plugin("stubborn").last_exit(), "killed by signal 9 (Killed)");
-}
-
 TEST_F(SupervisorTest, ADrainKillsWhoIgnoresIt) {
   node_.Have("reeve", "stubborn");
   node_.Start();
@@ -246,78 +157,55 @@ TEST_F(SupervisorTest, ADrainKillsWhoIgnoresIt) {
   EXPECT_THAT(node_.Processes(), IsEmpty());
 }
 
-TEST_F(SupervisorTest, WhatAPluginLeavesBehindEndsWithItAndOrphansAreReaped) {
-  // One grandchild in the plugin's process group, one in a session of its own.
-  const std::string forker =
-      Script("forker", "sleep 1000 & setsid sleep 1001 & echo $! ; sleep 0.3; exit 0");
-  node_.Start();
-  ASSERT_TRUE(StartPlugin("forker", forker).ok());
-  ASSERT_TRUE(Eventually([&] { return Plugin("forker").restart_count() >= 1; }));
-  ASSERT_TRUE(StopPlugin("forker", 1).ok());
-  const auto in_group = [&](pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    return text == std::string(
-                       "sleep\0"
-                       "1000\0",
-                       11);
-  };
-  ASSERT_TRUE(
-      Eventually([&] { return Plugin("forker").state() == picket::v1::PLUGIN_STATE_STOPPED; }));
-  const auto left = node_.Processes();
-  EXPECT_EQ(std::count_if(left.begin(), left.end(), in_group), 0);
-  EXPECT_EQ(node_.End(SIGTERM), 0);
-  EXPECT_THAT(node_.Processes(), IsEmpty());
-}
-
-TEST_F(SupervisorTest, WhatAPluginMovedOutOfItsGroupEndsWithItToo) {
-  const std::string daemons = Script(
-      "daemons", "setsid sleep 1002 & (setsid sh -c 'sleep 1002 & wait' &); exec sleep 1000");
-  node_.Start();
-  const auto left = [&] {
-    const auto processes = node_.Processes();
-    return std::count_if(processes.begin(), processes.end(), [](pid_t pid) {
-      std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
-      const std::string text{std::istreambuf_iterator<char>(file), {}};
-      return text.find("1002") != std::string::npos;
-    });
-  };
-  ASSERT_TRUE(StartPlugin("daemons", daemons).ok());
-  ASSERT_TRUE(StartPlugin("others", daemons).ok());
-  ASSERT_TRUE(Eventually([&] { return left() == 6; }));
-  ASSERT_TRUE(StopPlugin("daemons", 1).ok());
-  EXPECT_TRUE(Eventually([&] { return left() == 3; })) << left();
-  EXPECT_EQ(Plugin("others").state(), picket::v1::PLUGIN_STATE_RUNNING);
-}
-
 TEST_F(SupervisorTest, AFullDiskHurtsNobody) {
   std::filesystem::create_directory(node_.state() / "log");
   for (const char* name : {"flock.log", "picket.log", "talker.log"}) {
     std::filesystem::create_symlink("/dev/full", node_.state() / "log" / name);
   }
-  const std::string talker = Script("talker", "echo something; exec sleep 1000");
+  const std::string talker = node_.Script("talker", "echo something; exec sleep 1000");
   node_.Start();
-  ASSERT_TRUE(StartPlugin("talker", talker).ok());
-  EXPECT_EQ(Plugin("talker").state(), picket::v1::PLUGIN_STATE_RUNNING);
+  ASSERT_TRUE(node_.StartPlugin("talker", talker).ok());
+  EXPECT_EQ(node_.Plugin("talker").state(), picket::v1::PLUGIN_STATE_RUNNING);
   EXPECT_NE(node_.Find("flock"), 0);
   EXPECT_THAT(node_.Log("fulcrum"), testing::Not(HasSubstr("trying again")));
 }
 
-TEST_F(SupervisorTest, RefusesWhatCannotRunAndSaysWhy) {
+TEST_F(SupervisorTest, ANodeBootsOnAFullDisk) {
+  // But for the logs, which say here what happened.
+  const std::filesystem::path state = node_.state();
+  std::filesystem::create_directory(state.parent_path() / "log");
+  struct Disk {
+    ~Disk() { umount2(path.c_str(), MNT_DETACH); }
+    std::filesystem::path path;
+  };
+  if (mount("tmpfs", state.c_str(), "tmpfs", 0, "mode=0700,size=64k") != 0) {
+    GTEST_SKIP() << "this user may not mount a disk to fill";
+  }
+  const Disk disk{state};
+  std::filesystem::create_symlink(state.parent_path() / "log", state / "log");
+  std::ofstream filler(state / "filler");
+  while (filler.put('x').flush()) continue;
+  filler.close();
+
   node_.Start();
-  const auto missing = StartPlugin("missing", "/nowhere/at/all");
-  EXPECT_EQ(missing.error_code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_THAT(missing.error_message(), HasSubstr("/nowhere/at/all"));
-  std::ofstream(node_.state() / "text") << "hello";
-  const auto text = StartPlugin("text", node_.state() / "text");
-  EXPECT_EQ(text.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_THAT(text.error_message(), HasSubstr("chmod +x"));
-  const auto folder = StartPlugin("folder", node_.state());
-  EXPECT_EQ(folder.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_EQ(StartPlugin("flock", "/bin/true").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(StartPlugin("x", "builtin:launch").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(StartPlugin("x", "bin/true").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(StartPlugin("../x", "/bin/true").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
+  for (const char* service : {"flock", "heartbeater", "reeve", "picket"}) {
+    EXPECT_NE(node_.Find(service), 0) << service;
+  }
+  EXPECT_THAT(node_.Log("fulcrum"), HasSubstr("pid.new: No space left on device"));
+  EXPECT_FALSE(std::filesystem::exists(state / "pid"));
+  std::filesystem::remove(state / "filler");
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(state / "pid"); }));
+  EXPECT_EQ(node_.End(SIGTERM), 0);
+}
+
+TEST_F(SupervisorTest, AStopDuringTheBootIsAStop) {
+  node_.Have("reeve", "crash");
+  node_.Launch();
+  ASSERT_TRUE(Eventually([&] { return node_.Log("fulcrum").find("step 3") != std::string::npos; }));
+  EXPECT_EQ(node_.End(SIGTERM), 0);
+  EXPECT_THAT(node_.Log("fulcrum"), testing::Not(HasSubstr("step 4")));
+  EXPECT_THAT(node_.Log("fulcrum"), testing::Not(HasSubstr("step 5")));
 }
 
 TEST_F(SupervisorTest, OneStateFolderHasOneFulcrum) {

@@ -50,7 +50,9 @@ class RunningService final : public Serving {
         stop_signals_(OpenStopSignals()),
         stop_calls_(eventfd(0, EFD_CLOEXEC)),
         server_(std::move(server)),
-        heartbeat_(std::make_unique<Heartbeat>(network, FirstBeat())) {}
+        heartbeat_(std::make_unique<Heartbeat>(network, FirstBeat())) {
+    if (confab::SupervisorFd()) pulse_ = std::make_unique<Pulse>(*server_, options_.prove_alive);
+  }
 
   ~RunningService() override {
     close(stop_signals_);
@@ -89,6 +91,7 @@ class RunningService final : public Serving {
     if (options_.on_drain) options_.on_drain();
     server_->AwaitQuiet(options_.drain_quiet, options_.drain_limit);
     heartbeat_.reset();
+    pulse_.reset();
     if (!server_->Shutdown(1s)) {
       spdlog::warn("a call did not end; exiting without it");
       _exit(0);  // destructors would wait for it
@@ -101,6 +104,7 @@ class RunningService final : public Serving {
   const int stop_calls_;  // readable once Stop was called
   std::unique_ptr<confab::Server> server_;
   std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<Pulse> pulse_;  // under a supervisor only
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "clients/cpp/network.h"
+#include "clients/cpp/pulse.h"
 #include "services/confab/serve.h"
 
 namespace radix {
@@ -34,6 +35,8 @@ struct ServeOptions {
   Duration drain_limit = 10s;
   // Called when a drain begins: ends streams that would not end by themselves.
   std::function<void()> on_drain;
+  // For built-in services: how they prove to the supervisor that they do not hang. See pulse.h.
+  ProveAlive prove_alive;
 };
 
 // A service that runs. Thread-safe.

@@ -1,6 +1,8 @@
 #include "services/confab/parent.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -45,6 +48,14 @@ std::optional<int> SupervisorFd() { return NumberFromEnvironment("RADIX_SUPERVIS
 
 void NotifyReady() {
   if (const auto link = SupervisorFd()) SendMessage(*link, {{"ready", true}}).IgnoreError();
+}
+
+void NotifyAlive() {
+  static constexpr std::string_view kMessage = R"({"alive":true})";
+  const auto link = SupervisorFd();
+  int unread = 0;
+  if (!link || ioctl(*link, SIOCOUTQ, &unread) != 0 || unread != 0) return;
+  send(*link, kMessage.data(), kMessage.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 absl::Status SendMessage(int link, const nlohmann::json& message, int fd) {

@@ -27,6 +27,11 @@ void NameProcess(const char* name);
 // Tells the supervisor that this service serves. Nothing happens without a supervisor.
 void NotifyReady();
 
+// Tells the supervisor that this service is alive, unless it has not read yet what it was told
+// before. Never waits. Nothing happens without a supervisor. Call it only where that is proved:
+// see clients/cpp/pulse.h.
+void NotifyAlive();
+
 // The descriptor of the link to the supervisor; nullopt without one.
 std::optional<int> SupervisorFd();
 

@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "grpc/health/v1/health.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 
 namespace radix::confab {
 namespace {
@@ -179,6 +179,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   if (options.port) {
     server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();
   }
+  server->to_itself_ = server->server_->InProcessChannel({});
   server->SetServing(true);
   return server;
 }
@@ -193,6 +194,19 @@ void Server::SetServing(bool serving) {
   for (const std::string& name : names_) health->SetServingStatus(name, serving);
 }
 
+void Server::CheckItself(std::function<void(bool answered)> done) {
+  struct Check {
+    grpc::ClientContext context;
+    grpc::health::v1::HealthCheckRequest request;
+    grpc::health::v1::HealthCheckResponse response;
+  };
+  const auto check = std::make_shared<Check>();
+  const auto stub = grpc::health::v1::Health::NewStub(to_itself_);
+  stub->async()->Check(
+      &check->context, &check->request, &check->response,
+      [check, done = std::move(done)](const grpc::Status& status) { done(status.ok()); });
+}
+
 void Server::AwaitQuiet(Duration quiet, Duration limit) { calls_->AwaitQuiet(quiet, limit); }
 
 bool Server::Shutdown(Duration grace) {
@@ -200,6 +214,7 @@ bool Server::Shutdown(Duration grace) {
   auto done = std::make_shared<std::promise<void>>();
   std::future<void> ended = done->get_future();
   std::shared_ptr<grpc::Server> server(std::move(server_));
+  to_itself_.reset();
   const auto deadline = std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(grace);
   std::thread([server, deadline, done]() mutable {

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,11 @@ class Server {
   // What health checks are told from now on.
   void SetServing(bool serving);
 
+  // Asks this server for its health, over no network, and calls `done` on one of gRPC's threads
+  // once they have answered; `done(false)` when it was refused. While all of those threads are
+  // stuck, so is this. Thread-safe.
+  void CheckItself(std::function<void(bool answered)> done);
+
   // Waits until no call was in flight for `quiet`, for at most `limit`. Calls to health and
   // reflection do not count.
   void AwaitQuiet(Duration quiet, Duration limit);
@@ -79,6 +85,7 @@ class Server {
   std::optional<LockFile> lock_;
   std::shared_ptr<CallCounter> calls_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> to_itself_;
   std::vector<std::string> names_;
   std::string net_id_;
 };

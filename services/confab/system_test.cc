@@ -139,6 +139,36 @@ TEST(TimerThreadTest, IsWokenAlsoFromWithinATick) {
   EXPECT_TRUE(Eventually([&] { return ticks == 3; }));
 }
 
+TEST(TimerThreadTest, SaysThatItTookATurn) {
+  std::atomic<int> ticks = 0;
+  std::atomic<int> seen = 0;
+  TimerThread timer([&](Instant) {
+    ++ticks;
+    return Instant::max();
+  });
+  ASSERT_TRUE(Eventually([&] { return ticks == 1; }));
+  timer.AfterTurn([&] { seen = ticks.load(); });
+  EXPECT_TRUE(Eventually([&] { return seen != 0; }));
+  EXPECT_EQ(seen, 2);
+}
+
+TEST(TimerThreadTest, SaysNothingOfATurnThatDoesNotEnd) {
+  std::mutex stuck;
+  std::unique_lock held(stuck);
+  std::atomic<bool> ticking = false;
+  std::atomic<bool> said = false;
+  TimerThread timer([&](Instant) {
+    ticking = true;
+    const std::lock_guard lock(stuck);
+    return Instant::max();
+  });
+  ASSERT_TRUE(Eventually([&] { return ticking.load(); }));
+  timer.AfterTurn([&] { said = true; });
+  EXPECT_FALSE(said);
+  held.unlock();
+  EXPECT_TRUE(Eventually([&] { return said.load(); }));
+}
+
 class LinkTest : public testing::Test {
  protected:
   LinkTest() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends_), 0); }
@@ -168,6 +198,19 @@ TEST_F(LinkTest, CarriesMessagesAndDescriptors) {
   char byte = 0;
   EXPECT_EQ(read(pipe_ends[0], &byte, 1), 1);
   close(pipe_ends[0]);
+}
+
+TEST_F(LinkTest, SaysThatItIsAliveOnlyOnceToWhoDoesNotListen) {
+  setenv("RADIX_SUPERVISOR_FD", std::to_string(ends_[0]).c_str(), 1);
+  for (int i = 0; i < 1000; ++i) NotifyAlive();
+  const auto first = ReceiveMessage(ends_[1]);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->body.dump(), R"({"alive":true})");
+  char byte = 0;
+  EXPECT_EQ(recv(ends_[1], &byte, 1, MSG_DONTWAIT), -1);
+  NotifyAlive();
+  EXPECT_TRUE(ReceiveMessage(ends_[1]).ok());
+  unsetenv("RADIX_SUPERVISOR_FD");
 }
 
 TEST_F(LinkTest, SurvivesWhatIsNoJson) {

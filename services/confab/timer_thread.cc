@@ -26,12 +26,23 @@ void TimerThread::Wake() {
   changed_.notify_one();
 }
 
+void TimerThread::AfterTurn(std::function<void()> then) {
+  {
+    const std::lock_guard lock(mutex_);
+    after_.push_back(std::move(then));
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
 void TimerThread::Run() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     woken_ = false;
+    const auto after = std::exchange(after_, {});
     lock.unlock();
     const Instant next = tick_(Now());
+    for (const auto& then : after) then();
     lock.lock();
     // An hour at most, so that Instant::max() cannot overflow the wait.
     const Instant now = Now();

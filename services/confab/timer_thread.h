@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "services/confab/time.h"
 
@@ -25,12 +26,18 @@ class TimerThread {
   // Has `tick` called soon. Thread-safe; may be called from within `tick`.
   void Wake();
 
+  // Has `tick` called soon, and `then` behind it on the same thread: so whoever hears of it knows
+  // that the thread takes its turns. `then` must be quick; it is dropped when this object is
+  // destroyed before. Thread-safe.
+  void AfterTurn(std::function<void()> then);
+
  private:
   void Run();
 
   Tick tick_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::vector<std::function<void()>> after_;
   bool woken_ = false;
   bool ending_ = false;
   std::thread thread_;  // last: it uses the others

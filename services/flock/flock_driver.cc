@@ -87,6 +87,14 @@ void FlockDriver::End(Ending ending) {
 
 void FlockDriver::Wake() const { eventfd_write(wake_.get(), 1); }
 
+void FlockDriver::AfterTurn(std::function<void()> then) {
+  {
+    const std::lock_guard lock(mutex_);
+    after_turn_.push_back(std::move(then));
+  }
+  Wake();
+}
+
 void FlockDriver::Wait(Instant until) const {
   const Duration left = std::clamp<Duration>(until - confab::Now(), 0ns, kWaitMost);
   const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
@@ -102,13 +110,16 @@ void FlockDriver::Run() {
   while (ending_ == Ending::kNone) {
     Wait(wake_at);
     bool changed = false;
+    std::vector<std::function<void()>> after;
     {
       const std::lock_guard lock(mutex_);
       wake_at = Step();
       changed = std::exchange(changed_, false);
+      after = std::exchange(after_turn_, {});
     }
     wake_at = std::min(wake_at, TellLeadership());
     if (changed && handlers_.on_change) handlers_.on_change();
+    for (const auto& then : after) then();
   }
   if (ending_ == Ending::kAbandon) return;
   {

@@ -84,6 +84,9 @@ class FlockDriver {
   // Ends the thread without a word, as a crash would. For tests.
   void Abandon();
 
+  // Has the gossip thread take a turn, then calls `then` on it; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then);
+
   Group View() const;
   // What happened lately, oldest first.
   std::vector<Happening> Happenings() const;
@@ -136,6 +139,7 @@ class FlockDriver {
   Naming naming_;
   EventLogDriver log_;
   std::optional<Promise> stored_;  // by the disk, not yet told to the core
+  std::vector<std::function<void()>> after_turn_;
   Standing standing_;
   bool changed_ = true;
   Instant upkeep_at_;

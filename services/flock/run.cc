@@ -53,7 +53,8 @@ int Run(int argc, char** argv) {
                         .socket = "flock",
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
-                        .on_drain = [&service] { service.EndStreams(); }},
+                        .on_drain = [&service] { service.EndStreams(); },
+                        .prove_alive = AfterTurnOf(**driver)},
                        service);
   if (!serving.ok()) return Fail(serving.status(), 1);
   (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});

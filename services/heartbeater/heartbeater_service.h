@@ -2,9 +2,11 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
 #include "services/confab/node.h"
@@ -28,6 +30,9 @@ class HeartbeaterServiceImpl final : public v1::HeartbeaterService::CallbackServ
                                           v1::ListInstancesResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext* context,
                                                      const v1::WatchRequest* request) override;
+
+  // Has the service take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
 
   // Ends all streams, and all that would come later: the process is about to end.
   void EndStreams();

@@ -26,7 +26,8 @@ int Run(int argc, char** argv) {
                         .socket = "heartbeater",
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
-                        .on_drain = [&service] { service.EndStreams(); }},
+                        .on_drain = [&service] { service.EndStreams(); },
+                        .prove_alive = AfterTurnOf(service)},
                        {{&service, v1::HeartbeaterService::service_full_name()}});
   if (!serving.ok()) {
     spdlog::error("{}", std::string(serving.status().message()));

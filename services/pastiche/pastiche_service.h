@@ -4,6 +4,9 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
+#include <utility>
+
 #include "radix/pastiche/v1/pastiche.grpc.pb.h"
 #include "services/confab/node.h"
 #include "services/pastiche/pulls_driver.h"
@@ -35,6 +38,9 @@ class PasticheService final : public v1::PasticheService::CallbackService {
   grpc::ServerUnaryReactor* ListFiles(grpc::CallbackServerContext* context,
                                       const v1::ListFilesRequest* request,
                                       v1::ListFilesResponse* response) override;
+
+  // Has the service take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { transfers_.AfterTurn(std::move(then)); }
 
  private:
   const Store& store_;

@@ -42,7 +42,8 @@ int Run(int argc, char** argv) {
                               .api = "pastiche1",
                               .inst = "pastiche1_0",
                               .labels = network->node.labels,
-                              .socket = "pastiche"},
+                              .socket = "pastiche",
+                              .prove_alive = AfterTurnOf(service)},
                              {{&service, v1::PasticheService::service_full_name()}});
   if (!serving.ok()) return Fail(serving.status(), 1);
   return (*serving)->Wait();

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "services/confab/time.h"
@@ -58,6 +59,9 @@ class Transfers {
   // again until the wait ends, and perhaps once when it is just over; it must not block.
   // ResourceExhausted when there are too many.
   absl::StatusOr<std::unique_ptr<Transfer>> Begin(std::function<void()> on_stall);
+
+  // Has the transfers be looked at, then calls `then` on their thread.
+  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
 
   Duration stall_limit() const { return options_.stall_limit; }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,6 +52,9 @@ class Plugins {
   // kWatchersMax already.
   std::optional<std::uint64_t> Watch(Watcher watcher);
   void Unwatch(std::uint64_t watch);
+
+  // Has picket take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
  private:
   Plugins(const confab::ServiceArguments& node, int link);

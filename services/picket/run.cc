@@ -41,7 +41,8 @@ int Run(int argc, char** argv) {
                               .labels = arguments->node.labels,
                               .socket = "picket",
                               .drain_quiet = 200ms,
-                              .on_drain = [&service] { service.EndWatches(); }},
+                              .on_drain = [&service] { service.EndWatches(); },
+                              .prove_alive = AfterTurnOf(**plugins)},
                              service);
   if (!serving.ok()) return Fail(serving.status(), 1);
   // Without destructors: they would wait for a program that is being pulled.

@@ -5,11 +5,13 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -52,6 +54,9 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Proctor();
 
   v1::GetNodeResponse NodeState();
+
+  // Has dean take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
   // Follows nobody any more: for a drain.
   void Close();

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -76,6 +77,9 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   absl::StatusOr<v1::ListDecisionsResponse> List(const std::string& kind);
 
   std::int64_t epoch() const { return options_.epoch; }
+
+  // Has the proctor take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
   // Refuses everything from now on, ends all streams and fails all changes: for a drain.
   void Close();

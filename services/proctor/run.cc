@@ -29,7 +29,8 @@ absl::StatusOr<confab::ServiceArguments> Begin(const std::string& name, int argc
 
 // What both end with: nothing of theirs is worth a long drain.
 int ServeUntilStopped(const confab::Node& node, const std::string& name,
-                      confab::HostedService service, std::function<void()> on_drain) {
+                      confab::HostedService service, std::function<void()> on_drain,
+                      ProveAlive prove_alive) {
   const auto serving = Serve(Network{node},
                              {.horde = "radix",
                               .api = name + "1",
@@ -38,7 +39,8 @@ int ServeUntilStopped(const confab::Node& node, const std::string& name,
                               .socket = name,
                               .drain_quiet = 50ms,
                               .drain_limit = 1s,
-                              .on_drain = std::move(on_drain)},
+                              .on_drain = std::move(on_drain),
+                              .prove_alive = std::move(prove_alive)},
                              {std::move(service)});
   if (!serving.ok()) return Fail(serving.status(), 1);
   return (*serving)->Wait();
@@ -57,9 +59,9 @@ int RunProctor(int argc, char** argv) {
          kill(getpid(), SIGTERM);
        }});
   ProctorServiceImpl service(arguments->node, driver);
-  return ServeUntilStopped(arguments->node, "proctor",
-                           {&service, v1::ProctorService::service_full_name()},
-                           [driver] { driver->Close(); });
+  return ServeUntilStopped(
+      arguments->node, "proctor", {&service, v1::ProctorService::service_full_name()},
+      [driver] { driver->Close(); }, AfterTurnOf(*driver));
 }
 
 int RunDean(int argc, char** argv) {
@@ -67,9 +69,9 @@ int RunDean(int argc, char** argv) {
   if (!arguments.ok()) return Fail(arguments.status(), 2);
   const auto driver = DeanDriver::Create({.node = arguments->node, .builtins = NodeBuiltIns()});
   DeanServiceImpl service(driver);
-  return ServeUntilStopped(arguments->node, "dean",
-                           {&service, v1::DeanService::service_full_name()},
-                           [driver] { driver->Close(); });
+  return ServeUntilStopped(
+      arguments->node, "dean", {&service, v1::DeanService::service_full_name()},
+      [driver] { driver->Close(); }, AfterTurnOf(*driver));
 }
 
 }  // namespace radix::proctor

@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "clients/cpp/subscription.h"
@@ -45,6 +47,9 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   grpc::ServerUnaryReactor* SearchEntries(grpc::CallbackServerContext* context,
                                           const muster::v1::SearchRequest* request,
                                           muster::v1::SearchResponse* response) override;
+
+  // Has the service take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
 
   // Ends all streams, and all that would come later.
   void EndStreams();

@@ -27,7 +27,8 @@ int Run(int argc, char** argv) {
                         .socket = "reeve",
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
-                        .on_drain = [&service] { service.EndStreams(); }},
+                        .on_drain = [&service] { service.EndStreams(); },
+                        .prove_alive = AfterTurnOf(service)},
                        {{&service, v1::ReeveService::service_full_name()}});
   if (!serving.ok()) {
     spdlog::error("{}", std::string(serving.status().message()));

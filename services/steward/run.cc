@@ -45,7 +45,8 @@ int Run(int argc, char** argv) {
                         .socket = "steward",
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
-                        .on_drain = [&steward] { steward.EndStreams(); }},
+                        .on_drain = [&steward] { steward.EndStreams(); },
+                        .prove_alive = AfterTurnOf(steward)},
                        {{&steward, v1::StewardService::service_full_name()},
                         {&muster, muster::v1::MusterService::service_full_name()}});
   if (!serving.ok()) return Fail(std::string(serving.status().message()), 1);

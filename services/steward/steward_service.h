@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "radix/steward/v1/steward.grpc.pb.h"
@@ -39,6 +40,9 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
 
   // OK while the steward may act; otherwise FailedPrecondition or Unavailable.
   absl::Status CheckLease();
+
+  // Has the service take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
 
   // Ends all streams, and all that would come later.
   void EndStreams();
