@@ -95,19 +95,6 @@ class Evaluation {
     return result;
   }
 
-  static std::optional<Fraction> Calculate(Kind kind, const Fraction& a, const Fraction& b) {
-    switch (kind) {
-      case Kind::kAdd:
-        return Fraction::Add(a, b);
-      case Kind::kSubtract:
-        return Fraction::Subtract(a, b);
-      case Kind::kMultiply:
-        return Fraction::Multiply(a, b);
-      default:
-        return Fraction::Divide(a, b);
-    }
-  }
-
   Bits Pick(const Expression& expression) {
     Placement placement;
     placement.at = expression.at;

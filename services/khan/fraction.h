@@ -6,6 +6,8 @@
 #include <numeric>
 #include <optional>
 
+#include "services/khan/program.h"
+
 namespace radix::khan {
 
 // A fraction in lowest terms. Every operation gives nullopt where the result does not fit or, for
@@ -54,6 +56,11 @@ class Fraction {
     return Multiply(a, inverse);
   }
 
+  friend bool operator<(const Fraction& a, const Fraction& b) {
+    __extension__ using Wide = __int128;  // holds any product of two
+    return Wide{a.numerator_} * b.denominator_ < Wide{b.numerator_} * a.denominator_;
+  }
+
   bool is_zero() const { return numerator_ == 0; }
 
   // The least whole number that is not smaller.
@@ -75,5 +82,19 @@ class Fraction {
   std::int64_t numerator_ = 0;
   std::int64_t denominator_ = 1;  // always positive
 };
+
+// `kind` is one of kAdd, kSubtract, kMultiply and kDivide.
+inline std::optional<Fraction> Calculate(Kind kind, const Fraction& a, const Fraction& b) {
+  switch (kind) {
+    case Kind::kAdd:
+      return Fraction::Add(a, b);
+    case Kind::kSubtract:
+      return Fraction::Subtract(a, b);
+    case Kind::kMultiply:
+      return Fraction::Multiply(a, b);
+    default:
+      return Fraction::Divide(a, b);
+  }
+}
 
 }  // namespace radix::khan

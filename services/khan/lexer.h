@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "services/khan/fault.h"
 #include "services/khan/program.h"
 
 namespace radix::khan {
@@ -23,12 +24,6 @@ struct Token {
   TokenKind kind = TokenKind::kEnd;
   std::string text;
   Position at;
-};
-
-// What was wrong, and where; an empty message for nothing.
-struct Fault {
-  Position at;
-  std::string message;
 };
 
 // Splits `text`, appending to `tokens`, of which the last is then kEnd. Returns the first fault:

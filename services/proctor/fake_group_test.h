@@ -112,11 +112,12 @@ class ProctorTest : public testing::Test {
   void StartProctor() {
     proctor_ = nullptr;
     auto proctor = std::make_unique<RunningProctor>();
-    proctor->driver = ProctorDriver::Create({.node = nodes_[leader_]->node(),
-                                             .ranges = *AddressRanges::Parse({"127.77.0.0/24"}),
-                                             .epoch = epoch_,
-                                             .on_over = [raw = proctor.get()] { raw->over = true; },
-                                             .settle = settle_});
+    proctor->driver = ProctorDriver::Create(
+        {.node = nodes_[leader_]->node(),
+         .charter = {.ranges = *AddressRanges::Parse({"127.77.0.0/24"}), .at_most = kNodes},
+         .epoch = epoch_,
+         .on_over = [raw = proctor.get()] { raw->over = true; },
+         .settle = settle_});
     proctor->service =
         std::make_unique<ProctorServiceImpl>(nodes_[leader_]->node(), proctor->driver);
     auto server = confab::Server::Start(nodes_[leader_]->node(), {.socket = "proctor", .port = 0},

@@ -1,6 +1,8 @@
 #include "services/proctor/inventory.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -32,6 +34,29 @@ std::string PlaceOf(const std::string& id) {
 }
 
 }  // namespace
+
+void LimitPerNode(std::vector<PlacedService>& services) {
+  std::map<std::string, std::vector<std::pair<std::int64_t, PlacedService*>>> asking;  // by node
+  for (PlacedService& service : services) {
+    for (const auto& [node, count] : service.nodes) asking[node].emplace_back(count, &service);
+  }
+  for (auto& [node, asked] : asking) {
+    std::stable_sort(asked.begin(), asked.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::int64_t room = kInstancesPerNodeMax;
+    for (const auto& [count, service] : asked) {
+      if (count > room) {
+        service->nodes[node] = room;
+        service->problem = absl::StrCat("a node runs at most ", kInstancesPerNodeMax,
+                                        " instances, of all manifests together");
+      }
+      room -= std::min(count, room);
+    }
+  }
+  for (PlacedService& service : services) {
+    std::erase_if(service.nodes, [](const auto& entry) { return entry.second == 0; });
+  }
+}
 
 PluginSpec InstanceOf(const std::string& manifest, const ServiceSpec& spec, std::int64_t ordinal) {
   const bool builtin = spec.file.rfind("builtin:", 0) == 0;

@@ -31,8 +31,8 @@ enum class PluginState : std::uint8_t { kRunning, kBackoff, kStopping, kStopped 
 struct Plugin {
   PluginSpec spec;
   PluginState state = PluginState::kRunning;
-  bool serving = false;   // the node's registry shows it as serving
-  std::string last_exit;  // how its last process ended; may be empty
+  bool serving = false;  // the node's registry shows it as serving what `spec` says
+  std::string last_exit;                   // how its last process ended; may be empty
 };
 
 // Whether it runs, or is about to again.
@@ -58,6 +58,14 @@ struct PlacedService {
   std::map<std::string, std::int64_t> nodes;  // instances by node
   std::string problem;  // why fewer are placed than asked for; empty when all are
 };
+
+// The most instances, of all manifests together, that one node runs: picket takes 512 plugins, of
+// which a few are the node's own.
+inline constexpr std::int64_t kInstancesPerNodeMax = 500;
+
+// Takes away what is more than that on a node, from those that ask for the most first, and says so
+// in their `problem`: whoever asks for too much holds up nobody else.
+void LimitPerNode(std::vector<PlacedService>& services);
 
 // The plugin that is instance `ordinal` (from 0) of a service on one node. Its id says the service
 // and the ordinal, and changes with everything else of `spec`, so that two versions can run side by

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/khan/counts.h"
 #include "services/khan/evaluate.h"
 #include "services/proctor/proctor_codec.h"
 
@@ -19,22 +20,23 @@ Manifest BuiltIn() {
           .khan = "pick(healthminder, 1, ALL)"};
 }
 
-absl::StatusOr<khan::Program> ParseKhan(const Manifest& manifest) {
-  std::set<std::string> services;
-  for (const ServiceSpec& service : manifest.services) services.insert(service.name);
-  const std::string file = manifest.source.empty() ? manifest.name : manifest.source;
-  return khan::Program::Parse(manifest.khan, services, {file, manifest.khan_line});
+khan::Source SourceOf(const Manifest& manifest) {
+  return {manifest.source.empty() ? manifest.name : manifest.source, manifest.khan_line};
 }
 
 absl::StatusOr<khan::Program> CheckAndParse(const Manifest& manifest, Author author) {
   if (absl::Status status = Check(manifest, author); !status.ok()) return status;
-  return ParseKhan(manifest);
+  std::set<std::string> services;
+  for (const ServiceSpec& service : manifest.services) services.insert(service.name);
+  return khan::Program::Parse(manifest.khan, services, SourceOf(manifest));
 }
 
 }  // namespace
 
-absl::Status CheckUserManifest(const Manifest& manifest) {
-  return CheckAndParse(manifest, Author::kUser).status();
+absl::Status CheckUserManifest(const Manifest& manifest, std::uint32_t at_most) {
+  const auto program = CheckAndParse(manifest, Author::kUser);
+  if (!program.ok()) return program.status();
+  return khan::CheckCounts(*program, {at_most, kInstancesPerNodeMax}, SourceOf(manifest));
 }
 
 void Placement::Load(const v1::DocumentBody& body) {
@@ -75,6 +77,7 @@ std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
       services.push_back(std::move(service));
     }
   }
+  LimitPerNode(services);
   return services;
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -16,9 +17,9 @@
 
 namespace radix::proctor {
 
-// Checks a manifest of a user, khan's text included. InvalidArgument, naming file and line or the
-// field.
-absl::Status CheckUserManifest(const Manifest& manifest);
+// Checks a manifest of a user, khan's text included, for a group that never has more than `at_most`
+// nodes. InvalidArgument, naming file and line or the field.
+absl::Status CheckUserManifest(const Manifest& manifest, std::uint32_t at_most);
 
 // The manifests that are in force. Not thread-safe.
 class Placement {
@@ -30,7 +31,7 @@ class Placement {
   // version of this program) is set aside: nothing of it is started or stopped.
   void Load(const v1::DocumentBody& body);
 
-  // Where every service belongs. Sorted by manifest and service.
+  // Where every service belongs, with LimitPerNode. Sorted by manifest and service.
   std::vector<PlacedService> Place(const Nodes& nodes) const;
 
   // Plan, except that what belongs to manifests that are set aside is kept.

@@ -76,6 +76,19 @@ TEST(Instance, PresentCountsOldAndNewOfOnePlaceOnce) {
   EXPECT_THAT(PresentInstances("h", "galumph", nodes), IsEmpty());
 }
 
+TEST(Instance, NoNodeGetsMoreThanItCanRunAndWhoAsksForLittleGetsIt) {
+  std::vector<PlacedService> services = {Placed("galumph2_3", {{"n1", 700}, {"n2", 500}}),
+                                         Placed("galumph2_4", {{"n1", 10}, {"n2", 1}, {"n3", 1}}),
+                                         Placed("galumph2_5", {{"n1", 490}})};
+  LimitPerNode(services);
+  EXPECT_THAT(services[0].nodes, ElementsAre(Pair("n2", 499)));
+  EXPECT_EQ(services[0].want, 1200) << "what is asked for stays";
+  EXPECT_EQ(services[0].problem, "a node runs at most 500 instances, of all manifests together");
+  EXPECT_THAT(services[1].nodes, ElementsAre(Pair("n1", 10), Pair("n2", 1), Pair("n3", 1)));
+  EXPECT_EQ(services[1].problem, "");
+  EXPECT_THAT(services[2].nodes, ElementsAre(Pair("n1", 490)));
+}
+
 TEST(Plan, StartsWhatLacks) {
   auto plan = Plan({Placed("galumph2_3", {{"n1", 1}, {"n3", 2}})}, ThreeNodes());
   EXPECT_THAT(RunIds(plan["n1"]), ElementsAre(IdOf("galumph2_3")));

@@ -183,7 +183,7 @@ absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello,
                        over_ || !decisions_ ? ", and it does not lead now" : ""));
     }
     const auto address = IpAddress::Parse(hello.address);
-    if (!address.ok() || !options_.ranges.SlotOf(*address)) {
+    if (!address.ok() || !options_.charter.ranges.SlotOf(*address)) {
       return absl::InvalidArgumentError(
           absl::StrCat("hello.address: ", hello.address, " is not in the charter's ranges"));
     }

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/proctor/v1/proctor.pb.h"
+#include "services/confab/charter.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 #include "services/proctor/decisions.h"
@@ -37,7 +38,7 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
  public:
   struct Options {
     confab::Node node;
-    AddressRanges ranges;           // whose addresses count as slots
+    Charter charter;                // its ranges say whose addresses count as slots
     std::int64_t epoch = 0;         // > 0
     std::function<void()> on_over;  // the epoch is over: end the process; called once
     Duration settle = 3s;           // how long the first placement waits for all nodes that live
@@ -77,6 +78,7 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   absl::StatusOr<v1::ListDecisionsResponse> List(const std::string& kind);
 
   std::int64_t epoch() const { return options_.epoch; }
+  const Charter& charter() const { return options_.charter; }
 
   // Has the proctor take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
   void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }

@@ -147,7 +147,8 @@ class DeanLink : public std::enable_shared_from_this<DeanLink> {
 grpc::ServerUnaryReactor* ProctorServiceImpl::Apply(grpc::CallbackServerContext* context,
                                                     const v1::ApplyRequest* request,
                                                     v1::ApplyResponse* response) {
-  absl::Status status = CheckUserManifest(ToManifest(request->manifest()));
+  absl::Status status =
+      CheckUserManifest(ToManifest(request->manifest()), driver_->charter().at_most);
   if (status.ok()) status = driver_->CheckLeading();
   if (!status.ok()) return Finished(context, status);
   auto* reactor = context->DefaultReactor();

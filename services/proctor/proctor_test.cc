@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -186,6 +187,11 @@ TEST_F(ProctorTest, AWrongManifestIsRefusedByFileAndLine) {
   };
   EXPECT_THAT(message(Galumph("galumph2_3", "\npick(galump, 3, ALL)")),
               StartsWith("g.yaml:10: khan 2:6: unknown service 'galump'"));
+  EXPECT_THAT(message(Galumph("galumph2_3", "pick(galumph, 1/0, ALL)")),
+              StartsWith("g.yaml:9: khan 1:16: the count divides by zero"));
+  EXPECT_THAT(message(Galumph("galumph2_3", "pick(galumph, 1501, ALL)")),
+              HasSubstr("the count of 'galumph' is 1501; at most 1500 fit: 500 on each of 3"
+                        " nodes"));
   v1::Manifest manifest = Galumph("galumph2_3", "pick(galumph, 3, ALL)");
   manifest.mutable_services(0)->set_file("/bin/galumph");
   EXPECT_THAT(message(manifest), StartsWith("g.yaml:4: services[0] (galumph).file:"));
@@ -197,6 +203,26 @@ TEST_F(ProctorTest, AWrongManifestIsRefusedByFileAndLine) {
   manifest.mutable_services(0)->set_file(unknown);
   EXPECT_THAT(message(manifest), HasSubstr(unknown + ": no reachable peer has it"));
   EXPECT_EQ(StatusOf(0)->revision(), 0) << "nothing was changed";
+}
+
+TEST_F(ProctorTest, AManifestThatAsksForTooManyHoldsUpNoOther) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  // Whether it is too many depends on the labels, so that it is accepted.
+  const auto many =
+      ApplySoon(0, Galumph("galumph2_3", "pick(galumph, size(LABEL(KV)) * 100000, LABEL(KV))"));
+  ASSERT_TRUE(many.ok()) << many.status();
+  v1::Manifest other = Galumph("galumph2_4", "pick(galumph, 3, ALL)");
+  other.set_name("other");
+  ASSERT_TRUE(ApplySoon(0, other).ok());
+  EXPECT_TRUE(Eventually([&] { return CountOf("galumph2_4") == 3; }));
+  EXPECT_TRUE(Eventually([&] {
+    const auto status = StatusOf(0);
+    if (!status.ok()) return false;
+    return std::any_of(status->unmet().begin(), status->unmet().end(), [](const auto& item) {
+      return item.reason().find("not placed: a node runs at most 500") != std::string::npos;
+    });
+  }));
 }
 
 TEST_F(ProctorTest, NodesPullTheFilesBeforeTheyAcknowledge) {

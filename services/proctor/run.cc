@@ -55,7 +55,7 @@ int RunProctor(int argc, char** argv) {
   if (epoch <= 0) return Fail(absl::InvalidArgumentError("--epoch must be above 0"), 2);
   // The end of the epoch ends the process as SIGTERM does.
   const auto driver = ProctorDriver::Create(
-      {.node = arguments->node, .ranges = arguments->charter.ranges, .epoch = epoch, .on_over = [] {
+      {.node = arguments->node, .charter = arguments->charter, .epoch = epoch, .on_over = [] {
          kill(getpid(), SIGTERM);
        }});
   ProctorServiceImpl service(arguments->node, driver);
