@@ -10,6 +10,7 @@
 #include "clients/cli/node_process.h"
 #include "clients/cli/output.h"
 #include "clients/cli/retry.h"
+#include "clients/cli/timeout.h"
 #include "clients/cli/verbs.h"
 #include "clients/cpp/pastiche_client.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
@@ -41,12 +42,10 @@ int Apply(const Invocation& invocation, const Options& options) {
   }
   proctor::v1::ApplyRequest request;
   *request.mutable_manifest() = *manifest;
-  const auto reply =
-      Retry(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s)),
-            [&](Duration remaining) {
-              return Ask<DeanService>(*node, "dean", &DeanService::Stub::async::Apply, request,
-                                      {.timeout = std::min<Duration>(remaining, 15s)});
-            });
+  const auto reply = Retry(FromSeconds(options.timeout_s), [&](Duration remaining) {
+    return Ask<DeanService>(*node, "dean", &DeanService::Stub::async::Apply, request,
+                            {.timeout = std::min<Duration>(remaining, 15s)});
+  });
   if (!reply.ok()) return Fail(reply.status());
   if (invocation.json()) {
     PrintJson({{"manifest", manifest->name()},
@@ -66,9 +65,7 @@ void AddApply(CLI::App& app, Invocation& invocation) {
       *app.add_subcommand("apply", "Replaces the manifest of that name")->fallthrough();
   const auto options = std::make_shared<Options>();
   verb.add_option("file", options->file, "The manifest, in YAML")->required();
-  verb.add_option("--timeout", options->timeout_s,
-                  "Seconds to go on trying while nobody leads. Default: 30.")
-      ->check(CLI::NonNegativeNumber);
+  AddTimeout(verb, options->timeout_s, "Seconds to go on trying while nobody leads. Default: 30.");
   verb.callback([&invocation, options] {
     invocation.run = [&, options] { return Apply(invocation, *options); };
   });

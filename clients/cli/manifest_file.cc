@@ -11,12 +11,16 @@
 #include <numeric>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/program_file.h"
 #include "clients/cpp/checksum.h"
 
 namespace radix::cli {
@@ -76,7 +80,50 @@ Fields ReadFields(const YAML::Node& node, const std::string& where,
 
 std::string Text(const YAML::Node& node, const std::string& field) {
   if (!node.IsScalar()) Refuse(node.Mark(), absl::StrCat(field, ": must be a text"));
-  return node.as<std::string>();
+  std::string text = node.as<std::string>();
+  if (text.find('\0') != std::string::npos) {
+    Refuse(node.Mark(), absl::StrCat(field, ": holds a zero byte, which nothing here can"));
+  }
+  return text;
+}
+
+// The name of a variable. Checked here, since a `=` in it would later pass for the value's begin.
+std::string VariableName(const YAML::Node& node, const std::string& field) {
+  const auto name = node.IsScalar() ? node.as<std::string>() : "";
+  const bool good = !name.empty() && !absl::ascii_isdigit(static_cast<unsigned char>(name[0])) &&
+                    std::all_of(name.begin(), name.end(),
+                                [](unsigned char c) { return absl::ascii_isalnum(c) || c == '_'; });
+  if (good) return name;
+  Refuse(node.Mark(), absl::StrCat(field, ": '", absl::CEscape(name),
+                                   "' is no variable's name: A-Z, a-z, 0-9 and _, no digit first"));
+}
+
+// The bytes of the first character of `text`, which is not empty; 0 when it is no UTF-8.
+std::size_t CharacterSize(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  // Neither longer than need be, nor a surrogate, nor beyond the last character.
+  const unsigned second = byte(1);
+  const bool wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) ||
+                     (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
+  return wrong ? 0 : size;
+}
+
+// Protobuf carries no other text.
+void CheckUtf8(std::string_view text) {
+  YAML::Mark mark;
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    if (size == 0) Refuse(mark, "is not UTF-8");
+    if (text.front() == '\n') ++mark.line;
+    text.remove_prefix(size);
+  }
 }
 
 const YAML::Node& Required(const YAML::Node& parent, const Fields& fields, const std::string& where,
@@ -113,7 +160,7 @@ ServiceSpec ReadService(const YAML::Node& node, std::size_t index) {
       Refuse(env->second.Mark(), where + "env: must be `NAME: value` lines");
     std::set<std::string> seen;
     for (const auto& entry : env->second) {
-      const std::string name = Text(entry.first, where + "env");
+      const std::string name = VariableName(entry.first, where + "env");
       if (!seen.insert(name).second) {
         Refuse(entry.first.Mark(), absl::StrCat(where, "env: '", name, "' is there twice"));
       }
@@ -132,6 +179,7 @@ int FirstLine(const std::string& text, const YAML::Node& node) {
 }
 
 Manifest ReadManifest(const std::string& text, const std::string& source) {
+  CheckUtf8(text);
   const std::vector<YAML::Node> documents = YAML::LoadAll(text);
   if (documents.size() != 1) {
     Refuse(documents.empty() ? YAML::Mark() : documents[1].Mark(),
@@ -170,11 +218,14 @@ absl::StatusOr<fs::path> Locate(const fs::path& programs, const std::string& fil
     path = programs / file;
   }
   std::error_code error;
-  if (fs::is_regular_file(path, error) && access(path.c_str(), R_OK) == 0) return path;
-  return absl::InvalidArgumentError(
-      absl::StrCat(path.string(), ": ",
-                   fs::exists(path, error) ? "is no readable file" : "there is no such file",
-                   "; build it, or correct its name"));
+  if (!fs::is_regular_file(path, error) || access(path.c_str(), R_OK) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path.string(), ": ",
+                     fs::exists(path, error) ? "is no readable file" : "there is no such file",
+                     "; build it, or correct its name"));
+  }
+  if (absl::Status runs = CheckProgramFile(path); !runs.ok()) return runs;
+  return path;
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ absl::StatusOr<proctor::v1::Manifest> LoadManifest(const std::filesystem::path& 
 // Replaces each service's `file` by a checksum: `sha256:HEX` stays, an absolute path or the name of
 // a file in `programs` is given to `put`, which returns the checksum. One file is put once.
 //
-// InvalidArgument, as above, for what is none of the three or no readable file; errors of `put`.
+// InvalidArgument, as above, for what is none of the three or no program that a kernel runs; errors
+// of `put`. The content behind a `sha256:HEX` is looked at only by the node that is to run it.
 absl::Status ResolveFiles(
     const std::filesystem::path& programs,
     const std::function<absl::StatusOr<std::string>(const std::filesystem::path&)>& put,

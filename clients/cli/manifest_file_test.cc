@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -109,6 +111,27 @@ TEST(ManifestFile, RefusesValuesOfAnotherKind) {
             "m.yaml:3: services: must be a list; [] for none");
 }
 
+TEST(ManifestFile, RefusesNamesThatNoVariableCanHave) {
+  const auto named = [](const std::string& name) {
+    return Refusal(Replace(kGood, "      B: ", "      " + name + ": "));
+  };
+  const std::string place = "m.yaml:12: services[0]: env: ";
+  const std::string rule = " is no variable's name: A-Z, a-z, 0-9 and _, no digit first";
+  EXPECT_EQ(named("B=C"), place + "'B=C'" + rule);
+  EXPECT_EQ(named("''"), place + "''" + rule);
+  EXPECT_EQ(named("\"B\\0C\""), place + "'B\\000C'" + rule);
+  EXPECT_EQ(named("7B"), place + "'7B'" + rule);
+  EXPECT_EQ(named("B-C"), place + "'B-C'" + rule);
+}
+
+TEST(ManifestFile, RefusesTextsThatNoProgramCanBeGiven) {
+  EXPECT_EQ(Refusal(Replace(kGood, "\"7\"", "\"7\\0\"")),
+            "m.yaml:9: services[0]: args: holds a zero byte, which nothing here can");
+  EXPECT_EQ(Refusal(Replace(kGood, "\"2\"", "\"2\\0\"")),
+            "m.yaml:12: services[0]: env.B: holds a zero byte, which nothing here can");
+  EXPECT_EQ(Refusal(Replace(kGood, "--loud", "caf\xe9")), "m.yaml:9: is not UTF-8");
+}
+
 TEST(ManifestFile, RefusesWhatIsNoManifestAtAll) {
   EXPECT_THAT(Refusal(""), StartsWith("m.yaml:1: "));
   EXPECT_THAT(Refusal("just words"), StartsWith("m.yaml:1: must be"));
@@ -127,7 +150,7 @@ class ResolveFilesTest : public testing::Test {
   ResolveFilesTest() {
     std::string pattern = (fs::temp_directory_path() / "radix-XXXXXX").string();
     programs_ = mkdtemp(pattern.data());
-    std::ofstream(programs_ / "galumph2_3") << "program";
+    fs::copy("/proc/self/exe", programs_ / "galumph2_3");
   }
   ~ResolveFilesTest() override { fs::remove_all(programs_); }
 
@@ -140,6 +163,10 @@ class ResolveFilesTest : public testing::Test {
           return "sha256:of-" + path.filename().string();
         },
         manifest_);
+  }
+
+  void Write(const std::string& name, const std::string& bytes) {
+    std::ofstream(programs_ / name, std::ios::binary) << bytes;
   }
 
   fs::path programs_;
@@ -174,6 +201,41 @@ TEST_F(ResolveFilesTest, NamesTheLineOfAFileThatIsNone) {
     EXPECT_THAT(std::string(status.message()), StartsWith("m.yaml:5: services[0]: file: ")) << file;
     EXPECT_TRUE(put_.empty()) << file;
   }
+}
+
+TEST_F(ResolveFilesTest, TakesScriptsToo) {
+  Write("script", "#! /bin/sh\necho hello\n");
+  EXPECT_TRUE(Resolve("script").ok());
+  Write("script", "#!/usr/bin/env -S python3 -B");
+  EXPECT_TRUE(Resolve("script").ok());
+}
+
+TEST_F(ResolveFilesTest, RefusesWhatNoKernelRuns) {
+  const auto refusal = [this](const std::string& bytes) {
+    Write("file", bytes);
+    const absl::Status status = Resolve("file");
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_TRUE(put_.empty());
+    return std::string(status.message());
+  };
+  const std::string place = "m.yaml:5: services[0]: file: " + (programs_ / "file").string() + ": ";
+  const std::string what = "; build the program, or name another file";
+  EXPECT_EQ(refusal(""), place + "is empty" + what);
+  EXPECT_EQ(refusal("pick(galumph, 1, ALL)\n"),
+            place + "is neither an ELF executable nor a script that begins with #!" + what);
+  EXPECT_EQ(refusal("#!\n"), place + "is a script whose #! line names no interpreter" + what);
+  EXPECT_EQ(refusal("#!sh\n"),
+            place + "is a script whose interpreter, 'sh', is no absolute path" + what);
+
+  std::ostringstream program;
+  program << std::ifstream("/proc/self/exe", std::ios::binary).rdbuf();
+  EXPECT_EQ(refusal(program.str().substr(0, 40)), place + "is an ELF file that was cut off" + what);
+  std::string object = program.str();
+  object[16] = 1;  // e_type: ET_REL
+  EXPECT_EQ(refusal(object), place + "is an ELF file, but no executable" + what);
+  std::string library = program.str();
+  std::fill_n(library.begin() + 24, 8, '\0');  // e_entry, where it would begin to run
+  EXPECT_EQ(refusal(library), place + "is an ELF file, but no executable" + what);
 }
 
 }  // namespace

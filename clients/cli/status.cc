@@ -9,6 +9,7 @@
 #include "clients/cli/ask.h"
 #include "clients/cli/output.h"
 #include "clients/cli/retry.h"
+#include "clients/cli/timeout.h"
 #include "clients/cli/verbs.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 
@@ -75,8 +76,6 @@ void PrintText(const GetStatusResponse& status) {
 int Status(const Invocation& invocation, const Options& options) {
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
-  const auto limit =
-      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s));
   GetStatusResponse last;
   const auto ask = [&](Duration remaining) -> absl::StatusOr<GetStatusResponse> {
     auto reply = Ask<DeanService>(*node, "dean", &DeanService::Stub::async::GetStatus, {},
@@ -89,7 +88,7 @@ int Status(const Invocation& invocation, const Options& options) {
     }
     return reply;
   };
-  const auto reply = options.wait ? Retry(limit, ask) : ask(5s);
+  const auto reply = options.wait ? Retry(FromSeconds(options.timeout_s), ask) : ask(5s);
   if (!reply.ok()) {
     const int code = Fail(reply.status());
     PrintUnmet(std::cerr, last);
@@ -107,8 +106,7 @@ void AddStatus(CLI::App& app, Invocation& invocation) {
            ->fallthrough();
   const auto options = std::make_shared<Options>();
   verb.add_flag("--wait", options->wait, "Wait until all of it is true");
-  verb.add_option("--timeout", options->timeout_s, "Seconds to wait at most. Default: 60.")
-      ->check(CLI::NonNegativeNumber);
+  AddTimeout(verb, options->timeout_s, "Seconds to wait at most. Default: 60.");
   verb.callback([&invocation, options] {
     invocation.run = [&, options] { return Status(invocation, *options); };
   });

@@ -39,7 +39,13 @@ void DieWithParent() {
   const auto parent = NumberFromEnvironment("RADIX_SUPERVISOR_PID");
   if (!parent) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != *parent) _exit(1);  // it died before the line above
+  if (getppid() == *parent) return;
+  // It died before the line above; or this was started by somebody in between, who would outlive
+  // it.
+  constexpr std::string_view kWhy =
+      "this is not a child of the supervisor any more; a script must `exec` its program\n";
+  if (write(STDERR_FILENO, kWhy.data(), kWhy.size()) < 0) _exit(1);
+  _exit(1);
 }
 
 void NameProcess(const char* name) { prctl(PR_SET_NAME, name); }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/charter.h"
 
@@ -55,11 +56,17 @@ class ServiceCheck {
       return Wrong("horde", Quoted(spec_.horde) + " is not 1 to 63 of a-z, 0-9 and '-'");
     }
     if (absl::Status file = File(author); !file.ok()) return file;
+    if (absl::Status size = Size(); !size.ok()) return size;
     if (absl::Status args = Arguments(); !args.ok()) return args;
     return Environment();
   }
 
-  absl::Status Wrong(std::string_view field, const std::string& what) const {
+  absl::Status Wrong(const std::string& field, const std::string& what) const {
+    return Refuse("." + field, what);
+  }
+
+ private:
+  absl::Status Refuse(const std::string& field, const std::string& what) const {
     std::string place;
     if (!source_.empty()) {
       place = source_;
@@ -68,10 +75,9 @@ class ServiceCheck {
     }
     const std::string label = IsServiceName(spec_.name) ? " (" + spec_.name + ")" : "";
     return absl::InvalidArgumentError(
-        absl::StrCat(place, "services[", index_, "]", label, ".", std::string(field), ": ", what));
+        absl::StrCat(place, "services[", index_, "]", label, field, ": ", what));
   }
 
- private:
   static std::string Quoted(const std::string& text) { return "'" + text + "'"; }
 
   absl::Status File(Author author) const {
@@ -82,33 +88,41 @@ class ServiceCheck {
                              "`radix apply` make one");
   }
 
-  absl::Status Arguments() const {
-    if (spec_.args.size() > kArgumentsMax) {
-      return Wrong("args", absl::StrCat("more than ", kArgumentsMax));
+  // What picket would refuse, node by node and for ever.
+  absl::Status Size() const {
+    const std::size_t count = spec_.args.size() + spec_.env.size();
+    if (count > kArgumentsMax) {
+      return Refuse("", absl::StrCat("args and env are ", count, " together; at most ",
+                                     kArgumentsMax, " are taken"));
     }
-    for (const std::string& arg : spec_.args) {
-      if (arg.size() > kArgumentBytesMax || HasNul(arg)) {
-        return Wrong("args", absl::StrCat("one holds a NUL or is longer than ", kArgumentBytesMax,
-                                          " bytes"));
+    std::size_t bytes = 0;
+    for (const std::string& arg : spec_.args) bytes += arg.size();
+    for (const std::string& entry : spec_.env) bytes += entry.size();
+    if (bytes <= kArgumentBytesMax) return absl::OkStatus();
+    return Refuse("", absl::StrCat("args and env have ", bytes, " bytes together; at most ",
+                                   kArgumentBytesMax,
+                                   " are taken: put them into a file that the program reads"));
+  }
+
+  absl::Status Arguments() const {
+    for (std::size_t i = 0; i < spec_.args.size(); ++i) {
+      if (HasNul(spec_.args[i])) {
+        return Wrong(absl::StrCat("args[", i, "]"), "holds a zero byte, which no argument can");
       }
     }
     return absl::OkStatus();
   }
 
   absl::Status Environment() const {
-    if (spec_.env.size() > kArgumentsMax)
-      return Wrong("env", absl::StrCat("more than ", kArgumentsMax));
     std::set<std::string> names;
     for (const std::string& entry : spec_.env) {
       const std::size_t equals = entry.find('=');
       const std::string name = entry.substr(0, equals);
       if (equals == std::string::npos || !IsVariableName(name)) {
-        return Wrong("env", Quoted(entry) + " is not NAME=value");
+        return Wrong("env", Quoted(absl::CHexEscape(entry)) +
+                                " is not NAME=value, with a name of A-Z, a-z, 0-9 and _");
       }
-      if (entry.size() > kArgumentBytesMax || HasNul(entry)) {
-        return Wrong("env", absl::StrCat(name, " holds a NUL or is longer than ", kArgumentBytesMax,
-                                         " bytes"));
-      }
+      if (HasNul(entry)) return Wrong("env", name + ": holds a zero byte, which no variable can");
       if (name.rfind("RADIX_", 0) == 0)
         return Wrong("env", name + ": RADIX_ names are set by Radix");
       if (!names.insert(name).second) return Wrong("env", name + " is set twice");

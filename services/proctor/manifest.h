@@ -46,8 +46,9 @@ inline constexpr std::string_view kBuiltInName = "radix";
 
 inline constexpr std::size_t kServicesMax = 256;
 inline constexpr std::size_t kKhanMax = 64 * 1024;
-inline constexpr std::size_t kArgumentsMax = 256;       // args, and env, of one service
-inline constexpr std::size_t kArgumentBytesMax = 4096;  // of each of them
+// Of one service, args and env together: with all its other fields it then fits what picket takes.
+inline constexpr std::size_t kArgumentsMax = 256;
+inline constexpr std::size_t kArgumentBytesMax = 6 * 1024;
 
 // Whether plugins of `owner` are for manifests to start and stop. Those of `dean`, `fulcrum` and
 // the like are not.

@@ -59,8 +59,6 @@ TEST(Manifest, WrongFieldsAreNamedWithFileAndLine) {
                 m.services[0].file = "";
               }),
               StartsWith("g.yaml: services[0] (galumph).file"));
-  EXPECT_THAT(ErrorOf([](Manifest& m) { m.services[0].args = {std::string("a\0b", 3)}; }),
-              HasSubstr(".args: one holds a NUL"));
   EXPECT_THAT(ErrorOf([](Manifest& m) { m.name = "no good"; }),
               StartsWith("g.yaml: name: 'no good' is not"));
   EXPECT_THAT(ErrorOf([](Manifest& m) {
@@ -68,6 +66,34 @@ TEST(Manifest, WrongFieldsAreNamedWithFileAndLine) {
                 m.name = "";
               }),
               StartsWith("name: ''"));
+}
+
+TEST(Manifest, ArgumentsAndEnvironmentFitWhatANodeTakes) {
+  EXPECT_EQ(ErrorOf([](Manifest& m) { m.services[0].args = {std::string("a\0b", 3)}; }),
+            "g.yaml:4: services[0] (galumph).args[0]: holds a zero byte, which no argument can");
+  EXPECT_EQ(ErrorOf([](Manifest& m) {
+              m.services[0].env = {"A=1", std::string("B=\0", 3)};
+            }),
+            "g.yaml:4: services[0] (galumph).env: B: holds a zero byte, which no variable can");
+  const auto args = [](std::size_t count, std::size_t bytes) {
+    return ErrorOf([&](Manifest& m) { m.services[0].args.assign(count, std::string(bytes, 'x')); });
+  };
+  const auto env = [](std::size_t count, std::size_t bytes) {
+    return ErrorOf([&](Manifest& m) {
+      m.services[0].env.clear();
+      for (std::size_t i = 0; i < count; ++i) {
+        m.services[0].env.push_back(absl::StrCat("A", i, "=", std::string(bytes, 'x')));
+      }
+    });
+  };
+  EXPECT_EQ(args(1, 6000), "");
+  EXPECT_EQ(args(255, 20), "");
+  EXPECT_EQ(env(255, 18), "");
+  EXPECT_THAT(args(1, 6200), HasSubstr("(galumph): args and env have 6210 bytes together; at most "
+                                       "6144 are taken: put them into a file"));
+  EXPECT_THAT(args(100, 70), HasSubstr("bytes together"));
+  EXPECT_THAT(env(100, 70), HasSubstr("bytes together"));
+  EXPECT_THAT(args(256, 1), HasSubstr("(galumph): args and env are 257 together; at most 256"));
 }
 
 TEST(Manifest, TheEnvironmentIsNameValueOnceAndNotOurs) {

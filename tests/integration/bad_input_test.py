@@ -122,6 +122,10 @@ class LabUpTest(unittest.TestCase):
         self.assert_refused(2, "--label", "--nodes", 1, "--label", "n9:x")
         done = self.lab.run("lab", "up", "--range", "pigs")
         self.assertEqual((done.returncode, "--range" in done.stderr), (2, True))
+        for timeout in ("nan", "inf", "-1", "1e300", "soon", "86401"):
+            for words in (["status", "--wait"], ["apply", "m.yaml"]):
+                done = self.lab.run(*words, "--timeout", timeout)
+                self.assertEqual((done.returncode, "--timeout" in done.stderr), (2, True), done.stderr)
         for words in (["levitate"], ["lab", "levitate"], ["members", "--levitate"]):
             done = self.lab.run(*words)
             self.assertEqual((done.returncode, "levitate" in done.stderr), (2, True), done.stderr)
@@ -190,6 +194,23 @@ class RunningLabTest(unittest.TestCase):
         self.assert_refused(MANIFEST.replace("3, here)", "3, here &)"), "bad.yaml:10")
         self.assert_refused(MANIFEST.replace("here := ALL", "here := NOWHERE"), "bad.yaml:9", "NOWHERE")
 
+    def test_a_count_that_can_never_be(self):
+        self.assert_refused(MANIFEST.replace("3, here)", "1/0, here)"), "bad.yaml:10", "divides by zero")
+        self.assert_refused(MANIFEST.replace("3, here)", "1 - 3, here)"), "bad.yaml:10", "below zero")
+        self.assert_refused(MANIFEST.replace("3, here)", "1501, here)"), "bad.yaml:10", "500 on each of 3 nodes")
+        self.assert_refused(
+            MANIFEST.replace("3, here)", "1000000000 * 1000000000 * 1000000000, here)"), "bad.yaml:10", "too large"
+        )
+
+    def test_what_no_program_can_be_given(self):
+        given = "    file: /bin/true\n"
+        self.assert_refused(MANIFEST.replace(given, given + "    env: {'A=B': c}\n"), "bad.yaml:8", "A=B")
+        self.assert_refused(MANIFEST.replace(given, given + "    env: {'': c}\n"), "bad.yaml:8", "env")
+        self.assert_refused(MANIFEST.replace(given, given + '    args: ["a\\0b"]\n'), "bad.yaml:8", "zero byte")
+        self.assert_refused(
+            MANIFEST.replace(given, given + f"    args: [{'x' * 7000}]\n"), "bad.yaml:4", "at most 6144"
+        )
+
     def test_a_bad_value(self):
         self.assert_refused(MANIFEST.replace("name: bad", "name: BAD!"), "name")
         self.assert_refused(MANIFEST.replace("name: bad", "name: radix"), "radix")
@@ -198,6 +219,9 @@ class RunningLabTest(unittest.TestCase):
     def test_a_file_that_is_none(self):
         self.assert_refused(MANIFEST.replace("/bin/true", "/bin/nothing7"), "bad.yaml:4", "/bin/nothing7")
         self.assert_refused(MANIFEST.replace("/bin/true", "sha256:abc"), "bad.yaml:4", "abc")
+        text = self.lab.folder / "text"
+        text.write_text("no program")
+        self.assert_refused(MANIFEST.replace("/bin/true", str(text)), "bad.yaml:4", "neither an ELF executable nor")
 
     def test_a_checksum_that_is_none(self):
         out = self.lab.folder / "out"
