@@ -78,6 +78,7 @@ absl::StatusOr<Beat> BeatFrom(const v1::BeatRequest& message, const confab::Node
   if (message.pid() > 0) {
     if (message.pid_start_ticks() <= 0) return Malformed("pid_start_ticks", "is required with pid");
     beat.process = Process{message.pid(), message.pid_start_ticks()};
+    beat.instance.pid = message.pid();
   }
   return beat;
 }

@@ -1,6 +1,7 @@
 #include "services/proctor/dean_driver.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -38,7 +39,8 @@ std::vector<PluginSpec> NodeBuiltIns() {
 DeanDriver::DeanDriver(Options options)
     : options_(std::move(options)),
       own_address_(options_.node.address.ToString()),
-      random_(confab::RandomNumber()) {}
+      random_(confab::RandomNumber()),
+      local_([](int pid) { return getpgid(pid); }) {}
 
 std::shared_ptr<DeanDriver> DeanDriver::Create(Options options) {
   std::shared_ptr<DeanDriver> driver(new DeanDriver(std::move(options)));
@@ -376,7 +378,15 @@ v1::PluginsReport DeanDriver::MakeReport() const {
   v1::PluginsReport report;
   const std::vector<picket::v1::Plugin> plugins = PluginList();
   for (const picket::v1::Plugin& plugin : plugins) *report.add_plugins() = plugin;
-  for (const std::string& id : local_.ServingIds(plugins)) report.add_serving_ids(id);
+  const Served served = local_.Compare(plugins);
+  for (const std::string& id : served.ids) report.add_serving_ids(id);
+  for (const auto& [id, registration] : served.otherwise) {
+    v1::Registration& wire = *report.add_registrations();
+    wire.set_id(id);
+    wire.set_horde(registration.horde);
+    wire.set_api(registration.api);
+    wire.set_inst(registration.inst);
+  }
   report.set_assignment_revision(conformed_revision_);
   for (const std::string& error : orders_->Errors()) report.add_errors(error);
   return report;

@@ -4,9 +4,11 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace radix::proctor {
 namespace {
@@ -19,11 +21,29 @@ bool Serves(const Plugin& plugin) {
   return plugin.serving && plugin.state == PluginState::kRunning;
 }
 
+// How a program differs from its manifest.
+std::string Mismatch(const PluginSpec& spec, const Registration& registered) {
+  std::vector<std::string> does;
+  std::vector<std::string> should;
+  const auto compare = [&](const std::string& field, const std::string& is,
+                           const std::string& wanted) {
+    if (is == wanted) return;
+    does.push_back(field + is);
+    should.push_back(field + wanted);
+  };
+  compare("horde ", registered.horde, spec.horde);
+  compare("api ", registered.api, spec.api);
+  compare("", registered.inst, spec.inst);
+  return absl::StrCat("registers ", absl::StrJoin(does, " "), ", the manifest says ",
+                      absl::StrJoin(should, " "));
+}
+
 // Why a plugin that should serve does not.
 std::string Obstacle(const Plugin& plugin) {
   const std::string end = plugin.last_exit.empty() ? "" : " (last: " + plugin.last_exit + ")";
   switch (plugin.state) {
     case PluginState::kRunning:
+      if (plugin.registered) return Mismatch(plugin.spec, *plugin.registered);
       return "runs but does not serve yet" + end;
     case PluginState::kBackoff:
       return "ended and waits to be started again" + end;

@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,11 +29,21 @@ struct PluginSpec {
 
 enum class PluginState : std::uint8_t { kRunning, kBackoff, kStopping, kStopped };
 
+// What a service is known as.
+struct Registration {
+  std::string horde;
+  std::string api;
+  std::string inst;
+
+  auto operator<=>(const Registration&) const = default;
+};
+
 // One plugin that a node has.
 struct Plugin {
   PluginSpec spec;
   PluginState state = PluginState::kRunning;
   bool serving = false;  // the node's registry shows it as serving what `spec` says
+  std::optional<Registration> registered;  // as something else, while it does not serve that
   std::string last_exit;                   // how its last process ended; may be empty
 };
 

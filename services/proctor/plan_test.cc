@@ -235,6 +235,24 @@ TEST(Measure, SaysWhatBlocks) {
   EXPECT_EQ(doneness.total, 5);
 }
 
+TEST(Measure, SaysWhatAProgramRegistersInsteadOfWhatTheManifestSays) {
+  Nodes nodes = ThreeNodes();
+  nodes["n1"].plugins = {Runs("galumph2_3", /*serving=*/false)};
+  Plugin& plugin = nodes["n1"].plugins[0];
+  const auto reason = [&](const Registration& registered) {
+    plugin.registered = registered;
+    return Measure({Placed("galumph2_3", {{"n1", 1}})}, nodes).unmet.at(0).reason;
+  };
+  EXPECT_EQ(reason({"default", "galumph2", "galumph2_4"}),
+            "registers galumph2_4, the manifest says galumph2_3");
+  EXPECT_EQ(reason({"default", "galumph3", "galumph3_0"}),
+            "registers api galumph3 galumph3_0, the manifest says api galumph2 galumph2_3");
+  EXPECT_EQ(reason({"other", "galumph2", "galumph2_3"}),
+            "registers horde other, the manifest says horde default");
+  plugin.state = PluginState::kBackoff;
+  EXPECT_THAT(reason({"default", "galumph2", "galumph2_4"}), HasSubstr("ended"));
+}
+
 TEST(Measure, TheBuiltInPartIsCountedByItself) {
   Nodes nodes = ThreeNodes();
   nodes["n1"].plugins = {{.spec = {.id = "pastiche", .owner = "dean"}, .serving = true},

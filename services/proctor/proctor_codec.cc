@@ -1,5 +1,6 @@
 #include "services/proctor/proctor_codec.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -109,9 +110,17 @@ Plugin ToPlugin(const picket::v1::Plugin& wire, bool serving) {
 
 std::vector<Plugin> ToPlugins(const v1::PluginsReport& wire) {
   const std::set<std::string> serving(wire.serving_ids().begin(), wire.serving_ids().end());
+  std::map<std::string, Registration> registered;
+  for (const v1::Registration& other : wire.registrations()) {
+    registered[other.id()] = {other.horde(), other.api(), other.inst()};
+  }
   std::vector<Plugin> plugins;
   for (const picket::v1::Plugin& plugin : wire.plugins()) {
-    plugins.push_back(ToPlugin(plugin, serving.count(plugin.spec().id()) != 0));
+    const std::string& id = plugin.spec().id();
+    plugins.push_back(ToPlugin(plugin, serving.count(id) != 0));
+    if (const auto other = registered.find(id); other != registered.end()) {
+      plugins.back().registered = other->second;
+    }
   }
   return plugins;
 }

@@ -1,58 +1,77 @@
 #include "services/proctor/registry_codec.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace radix::proctor {
+namespace {
+
+Registration WantedOf(const picket::v1::PluginSpec& spec) {
+  return {spec.horde(), spec.api(), spec.inst()};
+}
+
+}  // namespace
 
 void InstanceTable::Apply(const registry::v1::Delta& delta) {
-  if (delta.snapshot()) net_ids_.clear();
+  if (delta.snapshot()) entries_.clear();
   for (const registry::v1::Change& change : delta.changes()) {
     const registry::v1::Instance& instance = change.instance();
-    const Key key(instance.horde(), instance.api(), instance.inst());
-    // An instance is named by horde, api and netID: whatever inst it was before, it is no more.
-    for (auto& [other, net_ids] : net_ids_) {
-      if (std::get<0>(other) == instance.horde() && std::get<1>(other) == instance.api()) {
-        net_ids.erase(instance.net_id());
+    const Key key(instance.horde(), instance.api(), instance.net_id());
+    if (instance.status() != registry::v1::STATUS_SERVING) {
+      // Whoever took over the netID as another inst is not meant.
+      const auto found = entries_.find(key);
+      if (found != entries_.end() && found->second.registration.inst == instance.inst()) {
+        entries_.erase(found);
       }
+      continue;
     }
-    if (instance.status() == registry::v1::STATUS_SERVING) net_ids_[key].insert(instance.net_id());
+    const int group = group_of_ && instance.pid() > 0 ? group_of_(instance.pid()) : 0;
+    entries_[key] = {{instance.horde(), instance.api(), instance.inst()}, instance.pid(), group};
   }
-  std::erase_if(net_ids_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 std::set<std::string> InstanceTable::NetIdsOf(const std::string& horde,
                                               const std::string& api) const {
   std::set<std::string> result;
-  for (const auto& [key, net_ids] : net_ids_) {
-    if (std::get<0>(key) == horde && std::get<1>(key) == api) {
-      result.insert(net_ids.begin(), net_ids.end());
-    }
+  for (const auto& [key, entry] : entries_) {
+    if (std::get<0>(key) == horde && std::get<1>(key) == api) result.insert(std::get<2>(key));
   }
   return result;
 }
 
-std::set<std::string> InstanceTable::ServingIds(
-    const std::vector<picket::v1::Plugin>& plugins) const {
-  std::map<Key, std::vector<const picket::v1::Plugin*>> running;
+Served InstanceTable::Compare(const std::vector<picket::v1::Plugin>& plugins) const {
+  std::map<int, const picket::v1::Plugin*> by_pid;
+  std::vector<const picket::v1::Plugin*> by_age;
   for (const picket::v1::Plugin& plugin : plugins) {
     if (plugin.state() != picket::v1::PLUGIN_STATE_RUNNING) continue;
-    running[{plugin.spec().horde(), plugin.spec().api(), plugin.spec().inst()}].push_back(&plugin);
+    if (plugin.pid() > 0) by_pid[plugin.pid()] = &plugin;
+    by_age.push_back(&plugin);
   }
-  const auto started = [](const picket::v1::Plugin* plugin) {
+  Served served;
+  std::map<Registration, std::size_t> unclaimed;
+  for (const auto& [key, entry] : entries_) {
+    auto owner = by_pid.find(entry.pid);
+    if (owner == by_pid.end()) owner = by_pid.find(entry.group);
+    if (owner == by_pid.end()) {
+      ++unclaimed[entry.registration];
+    } else if (WantedOf(owner->second->spec()) == entry.registration) {
+      served.ids.insert(owner->second->spec().id());
+    } else {
+      served.otherwise.emplace(owner->second->spec().id(), entry.registration);
+    }
+  }
+  const auto age = [](const picket::v1::Plugin* plugin) {
     return std::tuple(plugin->start_time().seconds(), plugin->start_time().nanos(),
                       plugin->spec().id());
   };
-  std::set<std::string> serving;
-  for (auto& [key, candidates] : running) {
-    const auto found = net_ids_.find(key);
-    if (found == net_ids_.end()) continue;
-    std::sort(candidates.begin(), candidates.end(),
-              [&](const auto* a, const auto* b) { return started(a) < started(b); });
-    candidates.resize(std::min(candidates.size(), found->second.size()));
-    for (const picket::v1::Plugin* plugin : candidates) serving.insert(plugin->spec().id());
+  std::sort(by_age.begin(), by_age.end(),
+            [&](const auto* a, const auto* b) { return age(a) < age(b); });
+  for (const picket::v1::Plugin* plugin : by_age) {
+    const auto found = unclaimed.find(WantedOf(plugin->spec()));
+    if (found == unclaimed.end() || found->second == 0) continue;
+    if (served.ids.insert(plugin->spec().id()).second) --found->second;
   }
-  return serving;
+  for (const std::string& id : served.ids) served.otherwise.erase(id);
+  return served;
 }
 
 }  // namespace radix::proctor

@@ -2,34 +2,56 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "radix/picket/v1/picket.pb.h"
 #include "radix/registry/v1/registry.pb.h"
+#include "services/proctor/inventory.h"
 
 namespace radix::proctor {
+
+// What some plugins serve, by their ids.
+struct Served {
+  std::set<std::string> ids;                      // those that serve what they are to
+  std::map<std::string, Registration> otherwise;  // of the others, those that serve something else
+};
 
 // The instances that serve, of one watch. Not thread-safe.
 class InstanceTable {
  public:
+  // `group_of` gives the process group of a process of this node, -1 when there is none: a plugin
+  // is the leader of its own. Without it only the plugin's very process is known to be it.
+  explicit InstanceTable(std::function<int(int)> group_of = nullptr)
+      : group_of_(std::move(group_of)) {}
+
   // Takes in the next delta of the watch.
   void Apply(const registry::v1::Delta& delta);
 
   // netIDs of the instances of `api` in `horde`.
   std::set<std::string> NetIdsOf(const std::string& horde, const std::string& api) const;
 
-  // The ids of those of `plugins` that serve. The registry does not know plugins: where k instances
-  // of one (horde, api, inst) serve, the k that run longest are taken to be it.
-  std::set<std::string> ServingIds(const std::vector<picket::v1::Plugin>& plugins) const;
+  // Whose the instances are of those `plugins` that run. Processes tell; where an instance comes
+  // from none of theirs, and k such of one (horde, api, inst) serve, the k that are to be it and
+  // run longest are taken for it.
+  Served Compare(const std::vector<picket::v1::Plugin>& plugins) const;
 
  private:
-  using Key = std::tuple<std::string, std::string, std::string>;  // horde, api, inst
+  using Key = std::tuple<std::string, std::string, std::string>;  // horde, api, netID
 
-  std::map<Key, std::set<std::string>> net_ids_;
+  struct Entry {
+    Registration registration;
+    int pid = 0;
+    int group = 0;  // of the process when it registered; 0 if unknown
+  };
+
+  std::function<int(int)> group_of_;
+  std::map<Key, Entry> entries_;
 };
 
 }  // namespace radix::proctor

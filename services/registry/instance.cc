@@ -49,7 +49,7 @@ std::string Quote(std::string_view text) {
 
 bool SameToReaders(const Instance& a, const Instance& b) {
   return static_cast<const InstanceId&>(a) == b && a.status == b.status &&
-         a.start_ns == b.start_ns && a.labels == b.labels;
+         a.start_ns == b.start_ns && a.labels == b.labels && a.pid == b.pid;
 }
 
 std::uint64_t HashOf(const Instance& instance) {
@@ -62,6 +62,7 @@ std::uint64_t HashOf(const Instance& instance) {
   hasher.Add(static_cast<std::uint64_t>(instance.status));
   hasher.Add(static_cast<std::uint64_t>(instance.start_ns));
   for (const std::string& label : instance.labels) hasher.Add(label);
+  hasher.Add(static_cast<std::uint64_t>(instance.pid));
   return hasher.Finish();
 }
 

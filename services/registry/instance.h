@@ -33,6 +33,7 @@ struct Instance : InstanceId {
   std::int64_t valid_until_ns = 0;
   std::int64_t start_ns = 0;
   std::vector<std::string> labels;
+  std::int32_t pid = 0;  // the process behind it, on its node; 0 for unknown
 };
 
 // Whether two instances are the same in all that a reader acts on: everything but valid_until_ns,

@@ -50,6 +50,7 @@ v1::Instance ToProto(const Instance& instance) {
   *message.mutable_valid_until_time() = ToTimestamp(instance.valid_until_ns);
   *message.mutable_start_time() = ToTimestamp(instance.start_ns);
   for (const std::string& label : instance.labels) message.add_labels(label);
+  message.set_pid(instance.pid);
   return message;
 }
 
@@ -120,6 +121,7 @@ absl::StatusOr<Instance> InstanceFrom(const std::string& field, const v1::Instan
   auto start = TimeFrom(field + ".start_time", true, message.start_time());
   if (!start.ok()) return start.status();
   if (auto ok = CheckLabels(field + ".labels", message.labels()); !ok.ok()) return ok;
+  if (message.pid() < 0) return Malformed(field + ".pid", "is negative");
   instance.horde = message.horde();
   instance.api = message.api();
   instance.inst = message.inst();
@@ -129,6 +131,7 @@ absl::StatusOr<Instance> InstanceFrom(const std::string& field, const v1::Instan
   instance.valid_until_ns = *valid_until;
   instance.start_ns = *start;
   instance.labels.assign(message.labels().begin(), message.labels().end());
+  instance.pid = message.pid();
   return instance;
 }
 

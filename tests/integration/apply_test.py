@@ -107,6 +107,28 @@ class ApplyTest(unittest.TestCase):
         self.apply(0)
         self.await_count(0, "n1")
 
+    def test_a_program_that_registers_otherwise_than_its_manifest_says_is_found_out(self):
+        path = self.lab.folder / "galumph.yaml"
+        manifest = MANIFEST.format(count=1, nodes="LABEL(rack=7)")
+        path.write_text(manifest.replace("file: galumph2_3", "file: galumph2_4"))
+        self.lab.json("apply", path)
+        reasons = lambda: [e["reason"] for e in (self.lab.try_json("status") or {"unmet": []})["unmet"]]
+        wait_for(
+            lambda: reasons() == ["registers galumph2_4, the manifest says galumph2_3"], 60, lambda: str(reasons())
+        )
+        self.apply(0)
+        self.await_count(0, "n1")
+
+    def test_a_script_that_becomes_the_service_is_run(self):
+        script = self.lab.folder / "galumph.sh"
+        script.write_text(f"#!/bin/sh\nexec {PROGRAMS / 'galumph2_3'}\n")
+        path = self.lab.folder / "galumph.yaml"
+        path.write_text(MANIFEST.format(count=2, nodes="ALL").replace("file: galumph2_3", f"file: {script}"))
+        self.lab.json("apply", path)
+        self.await_count(2, "n1")
+        self.apply(0)
+        self.await_count(0, "n1")
+
 
 if __name__ == "__main__":
     assert (PROGRAMS / "galumph2_3").exists(), f"{PROGRAMS} has no galumph2_3"
