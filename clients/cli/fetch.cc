@@ -1,7 +1,6 @@
 // radix fetch: gets a file by its checksum, from whichever node has it.
 
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 
@@ -26,15 +25,12 @@ int Fetch(const Invocation& invocation, const Options& options) {
   const absl::Status status =
       PasticheClient(Network::At(node->state)).FetchFile(*checksum, options.out);
   if (!status.ok()) return Fail(Explain(*node, "pastiche", status));
-  if (invocation.json()) {
-    std::error_code error;
-    PrintJson({{"checksum", checksum->ToString()},
-               {"size_bytes", std::filesystem::file_size(options.out, error)},
-               {"out", options.out}});
-  } else {
-    std::cout << options.out << '\n';
-  }
-  return kExitOk;
+  std::error_code error;
+  return Report(invocation.json(),
+                {{"checksum", checksum->ToString()},
+                 {"size_bytes", std::filesystem::file_size(options.out, error)},
+                 {"out", options.out}},
+                options.out);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // radix get: where the best instance of an api, or of one version, is.
 
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,15 +47,12 @@ int Get(const Invocation& invocation, const Options& options) {
     if (absl::IsNotFound(reply.status())) continue;
     if (!reply.ok()) return Fail(reply.status());
     const auto& best = reply->instances(0);
-    if (invocation.json()) {
-      PrintJson({{"api", best.api()},
-                 {"inst", best.inst()},
-                 {"node", best.node()},
-                 {"net_id", best.net_id()}});
-    } else {
-      std::cout << best.net_id() << '\n';
-    }
-    return kExitOk;
+    return Report(invocation.json(),
+                  {{"api", best.api()},
+                   {"inst", best.inst()},
+                   {"node", best.node()},
+                   {"net_id", best.net_id()}},
+                  best.net_id());
   }
   return Fail(absl::NotFoundError(
       absl::StrCat("no live instance of '", options.name, "', neither as an api nor as an inst",

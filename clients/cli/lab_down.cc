@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <filesystem>
-#include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/lab_view.h"
@@ -28,23 +27,16 @@ int EndDamaged(const std::filesystem::path& state) {
 int LabDown(const Invocation& invocation) {
   const auto lab = invocation.OpenLab();
   if (absl::IsNotFound(lab.status())) {
-    if (invocation.json())
-      PrintJson({{"state", nullptr}, {"nodes", Json::array()}});
-    else
-      std::cout << "no lab is up\n";
-    return kExitOk;
+    return Report(invocation.json(), {{"state", nullptr}, {"nodes", Json::array()}},
+                  "no lab is up");
   }
   if (absl::IsDataLoss(lab.status())) return EndDamaged(FindLab(invocation.state));
   if (!lab.ok()) return Fail(lab.status());
   const absl::Status status = EndNodes(lab->nodes, SIGTERM, kDrainLimit);
   if (!status.ok()) return Fail(status);
   ForgetLab(lab->state);
-  if (invocation.json()) {
-    PrintJson(LabStatus(*lab));
-  } else {
-    std::cout << "the lab at " << lab->state.string() << " is down\n";
-  }
-  return kExitOk;
+  return Report(invocation.json(), LabStatus(*lab),
+                absl::StrCat("the lab at ", lab->state.string(), " is down"));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // radix lab kill: what a power failure does to one node.
 
 #include <csignal>
-#include <iostream>
 #include <memory>
 #include <string>
 
@@ -26,12 +25,7 @@ int LabKill(const Invocation& invocation, const std::string& name) {
   }
   const absl::Status status = EndNodes({*node}, SIGKILL, kGoneLimit);
   if (!status.ok()) return Fail(status);
-  if (invocation.json()) {
-    PrintJson(LabStatus(*lab));
-  } else {
-    std::cout << name << " is gone\n";
-  }
-  return kExitOk;
+  return Report(invocation.json(), LabStatus(*lab), name + " is gone");
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // radix lab start: starts a node again that was killed, on the state that it left behind.
 
-#include <iostream>
 #include <memory>
 #include <string>
 
@@ -41,22 +40,13 @@ int LabStart(const Invocation& invocation, const std::string& name) {
   const auto node = lab->Node(name);
   if (!node.ok()) return Fail(node.status());
   if (RunningNode(*node)) {
-    if (invocation.json())
-      PrintJson(LabStatus(*lab));
-    else
-      std::cout << name << " runs already\n";
-    return kExitOk;
+    return Report(invocation.json(), LabStatus(*lab), name + " runs already");
   }
   if (absl::Status status = CheckPortsFree(*lab, *node); !status.ok()) return Fail(status);
   const auto process = StartNode(*lab, *node);
   if (!process.ok()) return Fail(process.status());
   if (absl::Status status = AwaitNode(*node, *process); !status.ok()) return Fail(status);
-  if (invocation.json()) {
-    PrintJson(LabStatus(*lab));
-  } else {
-    std::cout << name << " serves again\n";
-  }
-  return kExitOk;
+  return Report(invocation.json(), LabStatus(*lab), name + " serves again");
 }
 
 }  // namespace

@@ -173,9 +173,7 @@ int LabUp(const Invocation& invocation, const Options& options) {
   }
   if (running == static_cast<std::ptrdiff_t>(lab->nodes.size())) {
     if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
-    invocation.json() ? PrintJson(LabStatus(*lab))
-                      : void(std::cout << "already up, at " << place.string() << '\n');
-    return kExitOk;
+    return Report(invocation.json(), LabStatus(*lab), "already up, at " + place.string());
   }
   for (const LabNode& node : lab->nodes) {
     if (runs(node)) continue;

@@ -25,6 +25,15 @@ void PrintJson(const Json& value) {
   std::cout << value.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
+int Report(bool as_json, const Json& json, const std::string& text) {
+  if (as_json) {
+    PrintJson(json);
+  } else {
+    std::cout << text << '\n';
+  }
+  return kExitOk;
+}
+
 int Fail(const absl::Status& status) {
   std::cout.flush();
   std::cerr << "radix: " << std::string(status.message()) << '\n';

@@ -23,6 +23,9 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows);
 // Prints one JSON value, indented.
 void PrintJson(const Json& value);
 
+// Prints what was done: `json` for programs, the line `text` for people. Returns kExitOk.
+int Report(bool as_json, const Json& json, const std::string& text);
+
 // Prints `radix: MESSAGE` on stderr; returns the exit code.
 int Fail(const absl::Status& status);
 int FailUsage(const absl::Status& status);

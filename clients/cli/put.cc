@@ -1,7 +1,6 @@
 // radix put: stores a file in a node's pastiche.
 
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 
@@ -18,15 +17,12 @@ int Put(const Invocation& invocation, const std::filesystem::path& path) {
   if (!node.ok()) return Fail(node.status());
   const auto checksum = PasticheClient(Network::At(node->state)).PutFile(path);
   if (!checksum.ok()) return Fail(Explain(*node, "pastiche", checksum.status()));
-  if (invocation.json()) {
-    std::error_code error;
-    PrintJson({{"checksum", checksum->ToString()},
-               {"size_bytes", std::filesystem::file_size(path, error)},
-               {"node", node->name}});
-  } else {
-    std::cout << checksum->ToString() << '\n';
-  }
-  return kExitOk;
+  std::error_code error;
+  return Report(invocation.json(),
+                {{"checksum", checksum->ToString()},
+                 {"size_bytes", std::filesystem::file_size(path, error)},
+                 {"node", node->name}},
+                checksum->ToString());
 }
 
 }  // namespace

@@ -12,4 +12,8 @@ Instant Now() {
 
 std::chrono::system_clock::time_point WallNow() { return std::chrono::system_clock::now(); }
 
+std::int64_t WallNanoseconds() {
+  return std::chrono::nanoseconds(WallNow().time_since_epoch()).count();
+}
+
 }  // namespace radix::confab

@@ -16,4 +16,7 @@ Instant Now();
 // is decided by it across nodes. Thread-safe.
 std::chrono::system_clock::time_point WallNow();
 
+// The same, in nanoseconds since 1970.
+std::int64_t WallNanoseconds();
+
 }  // namespace radix::confab

@@ -1,4 +1,5 @@
-// The two kinds of status, turned into each other. Their codes have the same numbers.
+// The two kinds of status, turned into each other, and into the end of a call. Their codes have the
+// same numbers.
 
 #pragma once
 
@@ -17,6 +18,14 @@ inline grpc::Status ToGrpc(const absl::Status& status) {
 
 inline absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+// Ends a unary call at once: `return Answer(context, absl::OkStatus());`.
+inline grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
+                                        const absl::Status& status) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
 }
 
 }  // namespace radix::confab

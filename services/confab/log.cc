@@ -17,4 +17,9 @@ void StartLog(const std::string& service) {
   if (level != nullptr) spdlog::cfg::helpers::load_levels(level);
 }
 
+int Fail(const absl::Status& status, int exit_status) {
+  spdlog::error("{}", std::string(status.message()));
+  return exit_status;
+}
+
 }  // namespace radix::confab

@@ -16,11 +16,6 @@
 namespace radix::flock {
 namespace {
 
-int Fail(const absl::Status& status, int exit_status) {
-  spdlog::error("{}", std::string(status.message()));
-  return exit_status;
-}
-
 // Tells the supervisor, which starts and ends the services that only the leader has.
 bool TellSupervisor(std::optional<std::uint64_t> epoch) {
   const auto link = confab::SupervisorFd();
@@ -38,11 +33,11 @@ int Run(int argc, char** argv) {
   confab::StartLog("flock");
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) return Fail(arguments.status(), 2);
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   const auto config = LoadConfig(*arguments);
-  if (!config.ok()) return Fail(config.status(), 2);
+  if (!config.ok()) return confab::Fail(config.status(), 2);
   auto driver = FlockDriver::Create(*config, arguments->node);
-  if (!driver.ok()) return Fail(driver.status(), 1);
+  if (!driver.ok()) return confab::Fail(driver.status(), 1);
 
   // Every client of it watches again by itself: none has to be waited for.
   FlockServiceImpl service(**driver);
@@ -56,7 +51,7 @@ int Run(int argc, char** argv) {
                         .on_drain = [&service] { service.EndStreams(); },
                         .prove_alive = AfterTurnOf(**driver)},
                        service);
-  if (!serving.ok()) return Fail(serving.status(), 1);
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});
 
   const int exit_status = (*serving)->Wait();

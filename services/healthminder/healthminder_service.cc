@@ -57,23 +57,17 @@ void HealthminderServiceImpl::HandleChanges(const reeve::v1::WatchResponse& mess
 grpc::ServerUnaryReactor* HealthminderServiceImpl::ListAvailability(
     grpc::CallbackServerContext* context, const v1::ListAvailabilityRequest* request,
     v1::ListAvailabilityResponse* response) {
-  auto* reactor = context->DefaultReactor();
   const auto selector = registry::SelectorFrom(
       "selector", request->selector(), {.may_be_open = true, .all_hordes_by_default = true});
-  if (!selector.ok()) {
-    reactor->Finish(confab::ToGrpc(selector.status()));
-    return reactor;
-  }
-  const std::int64_t wall_now =
-      std::chrono::nanoseconds(confab::WallNow().time_since_epoch()).count();
+  if (!selector.ok()) return confab::Answer(context, selector.status());
+  const std::int64_t wall_now = confab::WallNanoseconds();
   {
     const std::lock_guard lock(mutex_);
     for (const Availability& each : log_.List(*selector, confab::Now())) {
       *response->add_availabilities() = ToProto(each, wall_now);
     }
   }
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return confab::Answer(context, absl::OkStatus());
 }
 
 }  // namespace radix::healthminder

@@ -1,7 +1,5 @@
 #include "services/healthminder/run.h"
 
-#include <spdlog/spdlog.h>
-
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -13,10 +11,7 @@ int Run(int argc, char** argv) {
   confab::StartLog("healthminder");
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) {
-    spdlog::error("{}", std::string(arguments.status().message()));
-    return 2;
-  }
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   HealthminderServiceImpl service(arguments->node);
   auto serving = Serve(Network{arguments->node},
                        {.horde = "radix",
@@ -24,10 +19,7 @@ int Run(int argc, char** argv) {
                         .inst = "healthminder1_0",
                         .socket = "healthminder"},
                        {{&service, v1::HealthminderService::service_full_name()}});
-  if (!serving.ok()) {
-    spdlog::error("{}", std::string(serving.status().message()));
-    return 1;
-  }
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 

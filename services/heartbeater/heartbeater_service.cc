@@ -107,9 +107,7 @@ grpc::ServerUnaryReactor* HeartbeaterServiceImpl::ListInstances(
       *response->add_instances() = registry::ToProto(instance);
     }
   }
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return confab::Answer(context, absl::OkStatus());
 }
 
 grpc::ServerWriteReactor<v1::WatchResponse>* HeartbeaterServiceImpl::Watch(

@@ -1,7 +1,5 @@
 #include "services/heartbeater/run.h"
 
-#include <spdlog/spdlog.h>
-
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -13,10 +11,7 @@ int Run(int argc, char** argv) {
   confab::StartLog("heartbeater");
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) {
-    spdlog::error("{}", std::string(arguments.status().message()));
-    return 2;
-  }
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   // It beats to itself, and no client must be drained: all of them reconnect to its successor.
   HeartbeaterServiceImpl service(arguments->node, arguments->charter.bloc);
   auto serving = Serve(Network{arguments->node},
@@ -29,10 +24,7 @@ int Run(int argc, char** argv) {
                         .on_drain = [&service] { service.EndStreams(); },
                         .prove_alive = AfterTurnOf(service)},
                        {{&service, v1::HeartbeaterService::service_full_name()}});
-  if (!serving.ok()) {
-    spdlog::error("{}", std::string(serving.status().message()));
-    return 1;
-  }
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 

@@ -16,19 +16,12 @@
 namespace radix::muster {
 namespace {
 
+using confab::Answer;
+using confab::WallNanoseconds;
+
 constexpr char kKind[] = "muster";
 constexpr std::size_t kCallsMax = 256;
 constexpr auto kCallLimit = std::chrono::seconds(5);
-
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(confab::ToGrpc(status));
-  return reactor;
-}
-
-std::int64_t WallNanoseconds() {
-  return std::chrono::nanoseconds(confab::WallNow().time_since_epoch()).count();
-}
 
 }  // namespace
 

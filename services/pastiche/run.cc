@@ -1,7 +1,5 @@
 #include "services/pastiche/run.h"
 
-#include <spdlog/spdlog.h>
-
 #include <memory>
 #include <string>
 
@@ -20,21 +18,16 @@ absl::StatusOr<Network> FindNetwork(int argc, char** argv) {
   return Network{std::move(arguments->node)};
 }
 
-int Fail(const absl::Status& status, int exit_status) {
-  spdlog::error("{}", std::string(status.message()));
-  return exit_status;
-}
-
 }  // namespace
 
 int Run(int argc, char** argv) {
   confab::StartLog("pastiche");
   BlockStopSignals();  // before the service's threads start
   const auto network = FindNetwork(argc, argv);
-  if (!network.ok()) return Fail(network.status(), 2);
+  if (!network.ok()) return confab::Fail(network.status(), 2);
 
   const auto store = Store::Open(network->node.state / "pastiche");
-  if (!store.ok()) return Fail(store.status(), 1);
+  if (!store.ok()) return confab::Fail(store.status(), 1);
 
   PasticheService service(network->node, **store);
   const auto serving = Serve(*network,
@@ -45,7 +38,7 @@ int Run(int argc, char** argv) {
                               .socket = "pastiche",
                               .prove_alive = AfterTurnOf(service)},
                              {{&service, v1::PasticheService::service_full_name()}});
-  if (!serving.ok()) return Fail(serving.status(), 1);
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 

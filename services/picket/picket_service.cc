@@ -43,23 +43,19 @@ grpc::ServerUnaryReactor* PicketService::Start(grpc::CallbackServerContext* cont
 
 grpc::ServerUnaryReactor* PicketService::Stop(grpc::CallbackServerContext* context,
                                               const v1::StopRequest* request, v1::StopResponse*) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const auto epoch = DecodeEpoch(request->epoch());
   const auto grace = DecodeGrace(request->grace_seconds());
   absl::Status status = epoch.ok() ? grace.status() : epoch.status();
   if (status.ok() && request->id().empty()) status = absl::InvalidArgumentError("id: is missing");
   if (status.ok()) status = plugins_.Stop(*epoch, request->id(), *grace);
-  reactor->Finish(confab::ToGrpc(status));
-  return reactor;
+  return confab::Answer(context, status);
 }
 
 grpc::ServerUnaryReactor* PicketService::ListPlugins(grpc::CallbackServerContext* context,
                                                      const v1::ListPluginsRequest*,
                                                      v1::ListPluginsResponse* response) {
   *response = EncodeList<v1::ListPluginsResponse>(plugins_.List());
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return confab::Answer(context, absl::OkStatus());
 }
 
 grpc::ServerWriteReactor<v1::WatchPluginsResponse>* PicketService::WatchPlugins(

@@ -1,9 +1,6 @@
 #include "services/picket/run.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
-#include <string>
 
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
@@ -12,26 +9,19 @@
 #include "services/picket/plugins_driver.h"
 
 namespace radix::picket {
-namespace {
-
-int Fail(const absl::Status& status, int exit_status) {
-  spdlog::error("{}", std::string(status.message()));
-  return exit_status;
-}
-
-}  // namespace
 
 int Run(int argc, char** argv) {
   confab::StartLog("picket");
   confab::DieWithParent();
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) return Fail(arguments.status(), 2);
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
 
   const auto link = confab::SupervisorFd();
-  if (!link) return Fail(absl::FailedPreconditionError("picket runs only under fulcrum"), 1);
+  if (!link)
+    return confab::Fail(absl::FailedPreconditionError("picket runs only under fulcrum"), 1);
   const auto plugins = Plugins::Resume(*arguments, *link);
-  if (!plugins.ok()) return Fail(plugins.status(), 1);
+  if (!plugins.ok()) return confab::Fail(plugins.status(), 1);
 
   PicketService service(**plugins);
   const auto serving = Serve(Network{arguments->node},
@@ -44,7 +34,7 @@ int Run(int argc, char** argv) {
                               .on_drain = [&service] { service.EndWatches(); },
                               .prove_alive = AfterTurnOf(**plugins)},
                              service);
-  if (!serving.ok()) return Fail(serving.status(), 1);
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   // Without destructors: they would wait for a program that is being pulled.
   std::_Exit((*serving)->Wait());
 }

@@ -16,10 +16,6 @@
 namespace radix::proctor {
 namespace {
 
-int Fail(const absl::Status& status, int code) {
-  return spdlog::error("{}", std::string(status.message())), code;
-}
-
 // What both begin with.
 absl::StatusOr<confab::ServiceArguments> Begin(const std::string& name, int argc, char** argv) {
   confab::StartLog(name);
@@ -42,7 +38,7 @@ int ServeUntilStopped(const confab::Node& node, const std::string& name,
                               .on_drain = std::move(on_drain),
                               .prove_alive = std::move(prove_alive)},
                              {std::move(service)});
-  if (!serving.ok()) return Fail(serving.status(), 1);
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 
@@ -50,9 +46,9 @@ int ServeUntilStopped(const confab::Node& node, const std::string& name,
 
 int RunProctor(int argc, char** argv) {
   const auto arguments = Begin("proctor", argc, argv);
-  if (!arguments.ok()) return Fail(arguments.status(), 2);
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   const auto epoch = static_cast<std::int64_t>(arguments->epoch);
-  if (epoch <= 0) return Fail(absl::InvalidArgumentError("--epoch must be above 0"), 2);
+  if (epoch <= 0) return confab::Fail(absl::InvalidArgumentError("--epoch must be above 0"), 2);
   // The end of the epoch ends the process as SIGTERM does.
   const auto driver = ProctorDriver::Create(
       {.node = arguments->node, .charter = arguments->charter, .epoch = epoch, .on_over = [] {
@@ -66,7 +62,7 @@ int RunProctor(int argc, char** argv) {
 
 int RunDean(int argc, char** argv) {
   const auto arguments = Begin("dean", argc, argv);
-  if (!arguments.ok()) return Fail(arguments.status(), 2);
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   const auto driver = DeanDriver::Create({.node = arguments->node, .builtins = NodeBuiltIns()});
   DeanServiceImpl service(driver);
   return ServeUntilStopped(

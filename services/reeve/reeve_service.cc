@@ -19,18 +19,11 @@
 namespace radix::reeve {
 namespace {
 
+using confab::Answer;
+using confab::WallNanoseconds;
+
 constexpr std::size_t kWatchersMax = 4096;
 constexpr auto kProxyLimit = std::chrono::seconds(6);  // a little more than the steward's own
-
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(confab::ToGrpc(status));
-  return reactor;
-}
-
-std::int64_t WallNanoseconds() {
-  return std::chrono::nanoseconds(confab::WallNow().time_since_epoch()).count();
-}
 
 // Carries a call to the steward's inventory; its answer goes back as it is.
 template <typename Request, typename Response>

@@ -1,7 +1,5 @@
 #include "services/reeve/run.h"
 
-#include <spdlog/spdlog.h>
-
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -13,10 +11,7 @@ int Run(int argc, char** argv) {
   confab::StartLog("reeve");
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) {
-    spdlog::error("{}", std::string(arguments.status().message()));
-    return 2;
-  }
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   const std::uint16_t port = arguments->charter.port;
   ReeveServiceImpl service(arguments->node, static_cast<std::uint16_t>(port + 1));
   auto serving = Serve(Network{arguments->node},
@@ -30,10 +25,7 @@ int Run(int argc, char** argv) {
                         .on_drain = [&service] { service.EndStreams(); },
                         .prove_alive = AfterTurnOf(service)},
                        {{&service, v1::ReeveService::service_full_name()}});
-  if (!serving.ok()) {
-    spdlog::error("{}", std::string(serving.status().message()));
-    return 1;
-  }
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 

@@ -12,21 +12,15 @@
 #include "services/steward/steward_service.h"
 
 namespace radix::steward {
-namespace {
-
-int Fail(const std::string& message, int exit_status) {
-  spdlog::error("{}", message);
-  return exit_status;
-}
-
-}  // namespace
 
 int Run(int argc, char** argv) {
   confab::StartLog("steward");
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
-  if (!arguments.ok()) return Fail(std::string(arguments.status().message()), 2);
-  if (arguments->epoch == 0) return Fail("--epoch: is required, and greater than 0", 2);
+  if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
+  if (arguments->epoch == 0) {
+    return confab::Fail(absl::InvalidArgumentError("--epoch: is required, and greater than 0"), 2);
+  }
   const auto port = static_cast<std::uint16_t>(arguments->charter.port + 1);
 
   const auto end = [epoch = arguments->epoch] {
@@ -49,7 +43,7 @@ int Run(int argc, char** argv) {
                         .prove_alive = AfterTurnOf(steward)},
                        {{&steward, v1::StewardService::service_full_name()},
                         {&muster, muster::v1::MusterService::service_full_name()}});
-  if (!serving.ok()) return Fail(std::string(serving.status().message()), 1);
+  if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }
 

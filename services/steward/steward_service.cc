@@ -169,9 +169,7 @@ grpc::ServerUnaryReactor* StewardServiceImpl::GetState(grpc::CallbackServerConte
     for (const std::string& node : table_.ConnectedNodes()) response->add_nodes(node);
     response->set_instance_count(static_cast<std::int64_t>(table_.table().size()));
   }
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return confab::Answer(context, absl::OkStatus());
 }
 
 void StewardServiceImpl::HandleGroup(const registry::Group& group) {
