@@ -18,15 +18,22 @@ namespace radix::cli {
 inline absl::Status Explain(const LabNode& node, const std::string& service,
                             const absl::Status& status) {
   const std::string said(status.message());
-  const bool unreached = said.starts_with("failed to connect") || said.empty();
-  if (absl::IsDeadlineExceeded(status) || (absl::IsUnavailable(status) && unreached)) {
+  const std::string socket = (node.state / (service + ".sock")).string();
+  const std::string who = absl::StrCat(service, " of ", node.name);
+  const bool unconnected = absl::IsUnavailable(status) && said.starts_with("failed to connect");
+  if (absl::IsDeadlineExceeded(status) ||
+      (unconnected && said.find("unix:" + socket) != std::string::npos)) {
     return absl::Status(status.code(),
-                        absl::StrCat(service, " of ", node.name, " does not answer at ",
-                                     (node.state / (service + ".sock")).string(),
-                                     "; `radix lab status` shows which nodes run",
-                                     said.empty() ? "" : " (", said, said.empty() ? "" : ")"));
+                        absl::StrCat(who, " does not answer at ", socket,
+                                     "; `radix lab status` shows which nodes run, --node asks ",
+                                     "another (", said, ")"));
   }
-  return absl::Status(status.code(), absl::StrCat(service, " of ", node.name, ": ", said));
+  // It asked somebody else in its turn, for example a leader that has just died.
+  if (unconnected) {
+    return absl::Status(status.code(),
+                        absl::StrCat(who, " does not reach whom it asks; try again (", said, ")"));
+  }
+  return absl::Status(status.code(), absl::StrCat(who, ": ", said));
 }
 
 // A living service of a machine whose processors all have work may need seconds to answer; only

@@ -1,5 +1,6 @@
 #include "clients/cli/lab.h"
 
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,10 +29,13 @@ std::string Environment(const char* name) {
 }
 
 fs::path RecordPath() {
-  const std::string base = Environment("XDG_STATE_HOME");
-  const fs::path home =
-      base.empty() ? fs::path(Environment("HOME")) / ".local/state" : fs::path(base);
-  return home / "radix" / "lab";
+  fs::path base = Environment("XDG_STATE_HOME");
+  if (base.empty()) {
+    const std::string home = Environment("HOME");
+    const passwd* user = home.empty() ? getpwuid(getuid()) : nullptr;
+    base = fs::path(user != nullptr ? user->pw_dir : home) / ".local/state";
+  }
+  return base / "radix" / "lab";
 }
 
 std::string Recorded() {

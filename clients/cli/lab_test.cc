@@ -175,5 +175,16 @@ TEST_F(LabTest, IsFoundByFlagThenByEnvironmentThenByRecord) {
   EXPECT_TRUE(absl::IsNotFound(LoadLab(FindLab("")).status()));
 }
 
+TEST_F(LabTest, IsNotFoundByARecordInWhateverFolderOneStandsIn) {
+  const fs::path before = fs::current_path();
+  fs::create_directories(folder_ / ".local/state/radix");
+  std::ofstream(folder_ / ".local/state/radix/lab") << "/trap\n";
+  fs::current_path(folder_);
+  unsetenv("XDG_STATE_HOME");
+  unsetenv("HOME");
+  EXPECT_NE(FindLab(""), "/trap");
+  fs::current_path(before);
+}
+
 }  // namespace
 }  // namespace radix::cli

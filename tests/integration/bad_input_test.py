@@ -129,6 +129,7 @@ class LabUpTest(unittest.TestCase):
         for words in (["levitate"], ["lab", "levitate"], ["members", "--levitate"]):
             done = self.lab.run(*words)
             self.assertEqual((done.returncode, "levitate" in done.stderr), (2, True), done.stderr)
+        self.assertIn("`radix lab kill --help`", self.lab.run("lab", "kill").stderr)
 
     def test_a_place_too_deep_for_a_socket(self):
         self.assert_refused(1, "107", "--state", self.lab.folder / ("d" * 80))

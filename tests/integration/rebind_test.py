@@ -9,7 +9,7 @@ from lab import PROGRAMS, Lab, take_down_after, wait_for
 
 MANIFEST = """\
 version: 1
-name: {inst}
+name: {name}
 services:
   - name: galumph
     api: galumph2
@@ -30,7 +30,7 @@ class RebindTest(unittest.TestCase):
     def apply(self, inst, count):
         path = self.lab.folder / f"{inst}.yaml"
         # Two manifests, so that either version can be there without the other.
-        path.write_text(MANIFEST.format(inst=inst, count=count).replace(f"name: {inst}\n", f"name: {inst.replace('_', '-')}\n", 1))
+        path.write_text(MANIFEST.format(name=inst.replace("_", "-"), inst=inst, count=count))
         self.lab.ok("apply", path)
 
     def await_count(self, inst, count):
