@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cpp/client_stream.h"
 #include "clients/cpp/default_deadline.h"
+#include "clients/cpp/unavailable_watch.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
@@ -26,6 +27,8 @@ using HealthRequest = google::protobuf::StringValue;
 using HealthResponse = google::protobuf::Int32Value;
 using HealthStream = ClientBidi<HealthRequest, HealthResponse>;
 constexpr int kServing = 1;
+// How long a server has to answer that it is there.
+constexpr auto kProbeLimit = std::chrono::seconds(1);
 
 Selector WithHorde(Selector selector) {
   const char* horde = std::getenv("RADIX_HORDE");
@@ -81,6 +84,38 @@ struct Connector::Link {
     if (owner != nullptr) owner->OnBroken(connection, status.error_message());
   }
 
+  // A call ended with UNAVAILABLE, and its caller is about to hear of it. A broken connection shows
+  // in the channel and in the health stream a little later: until it is asked, no other call may
+  // follow the one that was in flight.
+  void OnUnavailable(const std::shared_ptr<Link>& self) {
+    {
+      const std::lock_guard lock(mutex);
+      if (owner == nullptr) return;
+      const std::lock_guard owner_lock(owner->mutex_);
+      if (owner->doubted_ == connection || owner->stopping_) return;
+      owner->doubted_ = connection;
+    }
+    struct Probe {
+      grpc::ClientContext context;
+      HealthRequest request;
+      HealthResponse response;
+    };
+    auto probe = std::make_shared<Probe>();
+    probe->context.set_deadline(std::chrono::system_clock::now() + kProbeLimit);
+    grpc::TemplatedGenericStub<HealthRequest, HealthResponse>(channel).UnaryCall(
+        &probe->context, "/grpc.health.v1.Health/Check", {}, &probe->request, &probe->response,
+        [self, probe](const grpc::Status& status) { self->OnProbed(status); });
+  }
+
+  void OnProbed(const grpc::Status& status) {
+    const std::lock_guard lock(mutex);
+    if (owner == nullptr) return;
+    const bool answers = status.ok() || status.error_code() == grpc::StatusCode::UNIMPLEMENTED ||
+                         status.error_code() == grpc::StatusCode::NOT_FOUND;
+    if (!answers) owner->OnBroken(connection, status.error_message());
+    owner->OnProven(connection);
+  }
+
   // Nothing reaches the owner after this.
   void Leave() {
     {
@@ -116,7 +151,8 @@ std::shared_ptr<const Connector::Route> Connector::Current() {
   std::unique_lock lock(mutex_);
   while (true) {
     const std::shared_ptr<const Route> route = route_;
-    if (route != nullptr) {
+    const bool doubted = route != nullptr && route->connection == doubted_;
+    if (route != nullptr && (!doubted || options_.wait == 0ns)) {
       // A break may show in the channel before the health stream tells of it.
       lock.unlock();
       if (route->channel->GetState(false) == GRPC_CHANNEL_READY) return route;
@@ -177,9 +213,12 @@ void Connector::OpenLink(const Binding::Act& act) {
   if (options_.default_deadline > 0ns) {
     interceptors.push_back(MakeDefaultDeadlineFactory(options_.default_deadline));
   }
+  auto link = std::make_shared<Link>();
+  interceptors.push_back(MakeUnavailableWatch([weak = std::weak_ptr(link)] {
+    if (const auto live = weak.lock()) live->OnUnavailable(live);
+  }));
   auto channel = confab::Dial(act.candidate.net_id, std::move(interceptors));
   if (!channel.ok()) return OnBroken(act.connection, std::string(channel.status().message()));
-  auto link = std::make_shared<Link>();
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
   link->channel = *std::move(channel);
@@ -265,6 +304,14 @@ void Connector::OnBroken(Binding::ConnectionId connection, const std::string& re
     last_failure_ = reason;
   }
   timer_.Wake();
+}
+
+void Connector::OnProven(Binding::ConnectionId connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (doubted_ == connection) doubted_ = 0;
+  }
+  changed_.notify_all();
 }
 
 std::shared_ptr<const Connector::Route> Connector::RouteToNowhere() {

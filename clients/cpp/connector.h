@@ -60,6 +60,7 @@ class Connector {
   void DropLink(Binding::ConnectionId connection);
   void OnDelta(const registry::v1::Delta& delta);
   void OnBroken(Binding::ConnectionId connection, const std::string& reason);
+  void OnProven(Binding::ConnectionId connection);
   std::shared_ptr<const Route> RouteToNowhere();
 
   const Selector selector_;
@@ -71,6 +72,7 @@ class Connector {
   Binding binding_;
   std::map<Binding::ConnectionId, std::shared_ptr<Link>> links_;
   std::shared_ptr<const Route> route_;
+  Binding::ConnectionId doubted_ = 0;  // a call on it found nobody: no other goes there until asked
   std::shared_ptr<const Route> nowhere_;
   std::string nowhere_reason_;
   std::string last_failure_;
