@@ -5,11 +5,12 @@ namespace radix::proctor {
 Acceptor::Step Acceptor::Prepare(std::int64_t epoch) const {
   if (epoch < state_.promised) return {Answer::kStale, std::nullopt};
   if (epoch == state_.promised) return {Answer::kPromised, std::nullopt};
-  return {Answer::kPromised, AcceptorState{epoch, state_.document}};
+  return {Answer::kPromised, AcceptorState{epoch, state_.document, state_.losses}};
 }
 
 Acceptor::Step Acceptor::Write(const Document& document) const {
-  if (document.epoch < state_.promised) return {Answer::kStale, std::nullopt};
+  const bool unpromised = state_.losses > 0 && document.epoch > state_.promised;
+  if (document.epoch < state_.promised || unpromised) return {Answer::kStale, std::nullopt};
   if (!document.IsIntact()) return {Answer::kCorrupt, std::nullopt};
   const Document& have = state_.document;
   if (document.epoch == have.epoch) {
@@ -19,7 +20,7 @@ Acceptor::Step Acceptor::Write(const Document& document) const {
               std::nullopt};
     }
   }
-  return {Answer::kAccepted, AcceptorState{document.epoch, document}};
+  return {Answer::kAccepted, AcceptorState{document.epoch, document, 0}};
 }
 
 }  // namespace radix::proctor

@@ -153,25 +153,49 @@ Instant DeanDriver::Tick(Instant now) {
 void DeanDriver::OpenStore(Instant now) {
   if (store_ != nullptr || now < store_again_at_) return;
   auto store = DesiredStore::Open(options_.node.state / "desired.db");
-  if (!store.ok()) {
-    spdlog::error("cannot keep the group's decisions, so this node does not take part in them: {}",
-                  std::string(store.status().message()));
+  absl::Status status = store.status();
+  if (status.ok()) {
+    if (!(*store)->set_aside().empty()) {
+      spdlog::error("the group's decisions on this node's disk were damaged: {}",
+                    (*store)->set_aside());
+    }
+    // What this process remembers is what the disk had last.
+    if (acceptor_) status = (*store)->Save(acceptor_->state());
+  }
+  if (!status.ok()) {
+    const std::string problem(status.message());
+    if (problem != store_problem_) {
+      spdlog::error("cannot keep the group's decisions, so this node takes no part in them: {}",
+                    problem);
+    }
+    store_problem_ = problem;
     store_again_at_ = now + store_backoff_.Next(random_);
     return;
   }
   store_ = *std::move(store);
-  acceptor_.emplace(store_->loaded());
-  spdlog::info("has revision {} of epoch {} on disk", acceptor_->document().revision,
-               acceptor_->document().epoch);
+  store_problem_.clear();
+  store_backoff_.Reset();
+  if (!acceptor_) acceptor_.emplace(store_->loaded());
+  if (acceptor_->losses() > 0) {
+    spdlog::warn(
+        "does not know what it had of the group's decisions, so it counts for nothing in "
+        "them until a leader has sent them again");
+  } else {
+    spdlog::info("has revision {} of epoch {} on disk", acceptor_->document().revision,
+                 acceptor_->document().epoch);
+  }
 }
 
 // Whether `step`'s answer may leave.
 bool DeanDriver::Persist(const Acceptor::Step& step) {
   if (!step.persist) return true;
+  if (store_ == nullptr) return false;
   if (absl::Status saved = store_->Save(*step.persist); !saved.ok()) {
     spdlog::error("not on disk: {}", std::string(saved.message()));
+    if (absl::IsDataLoss(saved)) store_ = nullptr;  // to be set aside and written anew
     return false;
   }
+  if (acceptor_->losses() > step.persist->losses) spdlog::info("has the group's decisions again");
   acceptor_->Commit(*step.persist);
   return true;
 }
@@ -235,6 +259,7 @@ void DeanDriver::Open(const std::string& net_id, Instant now) {
   hello.set_boot(group_->own_boot);
   for (const std::string& label : options_.node.labels) hello.add_labels(label);
   *hello.mutable_document() = ToWire(acceptor_->document(), /*with_body=*/true);
+  hello.set_losses(acceptor_->losses());
   *hello.mutable_plugins() = MakeReport();
   session_->reported = hello.plugins().SerializeAsString();
   session_->stream->Send(std::move(request));

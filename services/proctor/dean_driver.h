@@ -120,6 +120,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   std::unique_ptr<DesiredStore> store_;  // null while it cannot be opened
   std::optional<Acceptor> acceptor_;     // set with store_
+  std::string store_problem_;            // logged when it changes
   Instant store_again_at_;
   Backoff store_backoff_{500ms, 10s};
 

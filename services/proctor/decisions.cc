@@ -7,8 +7,9 @@
 
 namespace radix::proctor {
 
-void Decisions::HandleReport(const std::string& slot, const Document& document, Instant now) {
+void Decisions::HandleReport(const std::string& slot, const Report& report, Instant now) {
   if (phase_ == Phase::kSuperseded) return;
+  const Document& document = report.document;
   if (document.epoch > options_.epoch) {
     phase_ = Phase::kSuperseded;
     return;
@@ -16,10 +17,11 @@ void Decisions::HandleReport(const std::string& slot, const Document& document, 
   Slot& entry = slots_[slot];
   entry = Slot();
   if (phase_ == Phase::kLearning) {
-    entry.reported = document;
+    entry.reported = report;
     Learn(now);
     return;
   }
+  entry.reported.losses = report.losses;
   entry.has_current = document.epoch == current_.epoch && document.revision == current_.revision &&
                       document.checksum == current_.checksum;
   if (entry.has_current) {
@@ -43,6 +45,7 @@ void Decisions::HandleAck(const std::string& slot, std::int64_t epoch, std::int6
     return;
   }
   found->second.has_current = true;
+  found->second.reported.losses = 0;
   found->second.resend_at.reset();
   CountAcks();
   WriteToOthers(now);
@@ -69,7 +72,7 @@ std::optional<Instant> Decisions::NextTimeout() const {
 absl::StatusOr<std::int64_t> Decisions::Propose(std::string body, Instant now) {
   if (phase_ != Phase::kLeading) {
     return absl::FailedPreconditionError(absl::StrCat("the group's decisions are not known yet (",
-                                                      slots_.size(), " of ", options_.quorum,
+                                                      report_count(), " of ", options_.quorum,
                                                       " nodes reported); try again"));
   }
   if (in_flight()) return absl::UnavailableError("the change before is not on enough disks yet");
@@ -90,19 +93,30 @@ std::optional<Decisions::Write> Decisions::PollWrite() {
   return write;
 }
 
+std::size_t Decisions::lost_count() const {
+  return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) {
+    return slot.second.reported.losses > 0;
+  }));
+}
+
 bool Decisions::OwnHasCurrent() const {
   const auto own = slots_.find(options_.own_slot);
   return own != slots_.end() && own->second.has_current;
 }
 
 void Decisions::Learn(Instant now) {
-  if (slots_.count(options_.own_slot) == 0 || slots_.size() < options_.quorum) return;
+  const auto own = slots_.find(options_.own_slot);
+  if (own == slots_.end() || report_count() < options_.quorum) return;
   Document latest;
   for (auto& [name, slot] : slots_) {
-    if (IsLater(slot.reported, latest)) latest = slot.reported;
+    if (slot.reported.losses == 0 && IsLater(slot.reported.document, latest)) {
+      latest = slot.reported.document;
+    }
   }
+  const int losses = own->second.reported.losses;
+  const std::int64_t gap = losses == 0 ? 0 : std::int64_t{1} << losses;
   phase_ = Phase::kWriting;
-  Adopt(Document::Make(options_.epoch, latest.revision, std::move(latest.body)), now);
+  Adopt(Document::Make(options_.epoch, latest.revision + gap, std::move(latest.body)), now);
 }
 
 // Makes `document` what is being written. The own slot comes first; see the top of the header.
@@ -110,10 +124,10 @@ void Decisions::Adopt(Document document, Instant now) {
   current_ = std::move(document);
   writes_.clear();
   for (auto& [name, slot] : slots_) {
-    slot.has_current = slot.reported.epoch == current_.epoch &&
-                       slot.reported.revision == current_.revision &&
-                       slot.reported.checksum == current_.checksum;
-    slot.reported = Document();
+    const Document& has = slot.reported.document;
+    slot.has_current = has.epoch == current_.epoch && has.revision == current_.revision &&
+                       has.checksum == current_.checksum;
+    slot.reported.document = Document();
     slot.resend_at.reset();
   }
   CountAcks();

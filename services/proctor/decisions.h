@@ -10,6 +10,13 @@
 // cannot use a revision again for something else, nothing is sent to other slots before the
 // leader's own slot has it on disk, and learning needs the own slot's report: it has whatever an
 // earlier process of this epoch may have sent to anybody.
+//
+// A slot whose disk was damaged says so, and does not count as one that reported: it may have been
+// part of any quorum. Those that do count then still meet every quorum in a slot that remembers.
+// From the first document that it takes it counts like any other. When the leader's own slot is
+// such a one, the revisions that an earlier process of this epoch may have used are unknown, but
+// few: one above the last decided, and as many as earlier gaps left out. So the new process leaves
+// a gap, twice as wide with each loss.
 
 #pragma once
 
@@ -45,6 +52,12 @@ class Decisions {
     kSuperseded,  // another epoch was promised: this one is over for good
   };
 
+  // What a slot has on disk, after all writes taken before.
+  struct Report {
+    Document document;
+    int losses = 0;  // as in AcceptorState; at most kLossesMax
+  };
+
   // A document for a slot. When `rewritten`, it was decided (or left undecided) under an earlier
   // epoch: whoever cannot get its files keeps it all the same.
   struct Write {
@@ -55,9 +68,9 @@ class Decisions {
 
   explicit Decisions(Options options) : options_(std::move(options)) {}
 
-  // `slot` promised this epoch, and has `document` on disk (after all writes taken before).
-  // Replaces what was known of the slot. It counts until HandleDisconnect.
-  void HandleReport(const std::string& slot, const Document& document, Instant now);
+  // `slot` promised this epoch. Replaces what was known of the slot. It counts until
+  // HandleDisconnect.
+  void HandleReport(const std::string& slot, const Report& report, Instant now);
 
   // The link to `slot` ended: its report and its acknowledgements count no more.
   void HandleDisconnect(const std::string& slot);
@@ -92,13 +105,15 @@ class Decisions {
   // Whether a proposed document is not decided yet.
   bool in_flight() const { return current_.revision != decided_.revision; }
 
-  // How many slots reported, the own one included, and how many must.
-  std::size_t report_count() const { return slots_.size(); }
+  // How many slots reported what they have, the own one included, and how many must; and how many
+  // reported that they lost it.
+  std::size_t report_count() const { return slots_.size() - lost_count(); }
   std::size_t quorum() const { return options_.quorum; }
+  std::size_t lost_count() const;
 
  private:
   struct Slot {
-    Document reported;  // body included only while learning
+    Report reported;  // the body only while learning
     bool has_current = false;
     std::optional<Instant> resend_at;  // set while a write is on its way
   };

@@ -67,8 +67,8 @@ TEST(Decisions, ANodeThatLeftBeforeTheQuorumWasFullDoesNotCount) {
 
 TEST(Decisions, ANewLeaderWritesTheLatestReportAgainUnderItsOwnEpoch) {
   Decisions leader = NewLeader(9);
-  leader.HandleReport("a", Document::Make(3, 8, "old"), kStart);
-  leader.HandleReport("b", Document::Make(5, 6, "latest"), kStart);
+  leader.HandleReport("a", {Document::Make(3, 8, "old")}, kStart);
+  leader.HandleReport("b", {Document::Make(5, 6, "latest")}, kStart);
   std::vector<Decisions::Write> first = Drain(leader);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].slot, "a") << "the own slot comes first";
@@ -108,7 +108,7 @@ TEST(Decisions, ALateNodeIsBroughtUpToDate) {
   Drain(leader);
   Ack(leader, "a", Document::Make(4, 1, "x"));
   Drain(leader);
-  leader.HandleReport("c", Document::Make(2, 9, "minority"), kStart);
+  leader.HandleReport("c", {Document::Make(2, 9, "minority")}, kStart);
   std::vector<Decisions::Write> writes = Drain(leader);
   ASSERT_EQ(writes.size(), 1U);
   EXPECT_EQ(writes[0].slot, "c");
@@ -143,6 +143,42 @@ TEST(Decisions, ABodyHasALimit) {
   EXPECT_TRUE(leader.Propose("fit", kStart).ok());
 }
 
+TEST(Decisions, ASlotThatLostWhatItHadDoesNotCountUntilItHasTheDocument) {
+  Decisions leader = NewLeader(7, 3);
+  leader.HandleReport("a", {Document::Make(3, 8, "old")}, kStart);
+  leader.HandleReport("b", {{}, /*losses=*/1}, kStart);
+  leader.HandleReport("c", {Document::Make(3, 8, "old")}, kStart);
+  EXPECT_EQ(leader.phase(), Phase::kLearning) << "three reported, of whom one remembers nothing";
+  EXPECT_EQ(leader.report_count(), 2U);
+  EXPECT_EQ(leader.lost_count(), 1U);
+  leader.HandleReport("d", {Document::Make(4, 9, "decided by b, d and others")}, kStart);
+  ASSERT_EQ(leader.phase(), Phase::kWriting);
+  Ack(leader, "a", Drain(leader).at(0).document);
+  const std::vector<Decisions::Write> writes = Drain(leader);
+  ASSERT_EQ(writes.size(), 3U) << "whoever lost it gets it too";
+  Ack(leader, "b", writes[0].document);
+  Ack(leader, "c", writes[0].document);
+  EXPECT_EQ(leader.phase(), Phase::kLeading) << "from then on it counts";
+  EXPECT_EQ(leader.lost_count(), 0U);
+  EXPECT_EQ(leader.decided().body, "decided by b, d and others");
+}
+
+TEST(Decisions, ALeaderThatLostItsOwnDocumentUsesNoRevisionAgain) {
+  for (const int losses : {1, 2, 3}) {
+    Decisions leader = NewLeader(7);
+    leader.HandleReport("a", {{}, losses}, kStart);
+    leader.HandleReport("b", {Document::Make(7, 4, "x")}, kStart);
+    EXPECT_EQ(leader.phase(), Phase::kLearning) << "the own slot is no part of the quorum";
+    leader.HandleReport("c", {Document::Make(7, 4, "x")}, kStart);
+    const Document written = Drain(leader).at(0).document;
+    EXPECT_EQ(written.body, "x");
+    // Unseen by b and c there may be one revision above theirs and, after an earlier loss, one that
+    // lies an earlier gap higher: 4 + 1 with the first loss, 4 + 1 + 2 with the second.
+    const std::int64_t unseen = (std::int64_t{1} << losses) - 1;
+    EXPECT_GT(written.revision, 4 + unseen) << losses;
+  }
+}
+
 TEST(Acceptor, PromisesOnDiskAndTakesNothingBelow) {
   Acceptor acceptor({});
   const Acceptor::Step promise = acceptor.Prepare(5);
@@ -168,6 +204,20 @@ TEST(Acceptor, TakesOnlyWhatIsLaterAndIntact) {
   const Acceptor::Step step = acceptor.Write(Document::Make(8, 1, "y"));
   EXPECT_EQ(step.answer, Answer::kAccepted);
   EXPECT_EQ(step.persist->promised, 8);
+}
+
+TEST(Acceptor, WhoLostWhatItHadTakesOnlyWhatItPromisedSince) {
+  Acceptor acceptor({0, {}, /*losses=*/2});
+  const Document document = Document::Make(5, 9, "x");
+  EXPECT_EQ(acceptor.Write(document).answer, Answer::kStale);
+  const Acceptor::Step promise = acceptor.Prepare(5);
+  ASSERT_TRUE(promise.persist);
+  EXPECT_EQ(*promise.persist, (AcceptorState{5, {}, 2})) << "the promise alone restores nothing";
+  acceptor.Commit(*promise.persist);
+  EXPECT_EQ(acceptor.Write(Document::Make(6, 9, "x")).answer, Answer::kStale);
+  const Acceptor::Step write = acceptor.Write(document);
+  ASSERT_TRUE(write.persist);
+  EXPECT_EQ(*write.persist, (AcceptorState{5, document, 0}));
 }
 
 }  // namespace

@@ -12,8 +12,6 @@ namespace {
 
 PluginState ToState(picket::v1::PluginState wire) {
   switch (wire) {
-    case picket::v1::PLUGIN_STATE_STARTING:
-      return PluginState::kStarting;
     case picket::v1::PLUGIN_STATE_RUNNING:
       return PluginState::kRunning;
     case picket::v1::PLUGIN_STATE_BACKOFF:
@@ -157,11 +155,19 @@ absl::StatusOr<Hello> ToHello(const v1::FollowHello& wire) {
     return absl::InvalidArgumentError(
         absl::StrCat("hello.", std::string(document.status().message())));
   }
+  if (wire.losses() < 0 || wire.losses() > kLossesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("hello.losses: ", wire.losses(), " is not in [0, ", kLossesMax, "]"));
+  }
+  if (wire.losses() > 0 && document->epoch != 0) {
+    return absl::InvalidArgumentError("hello.document: whoever lost it has none");
+  }
   return Hello{.epoch = wire.epoch(),
                .node = wire.node(),
                .address = address->ToString(),
                .labels = {wire.labels().begin(), wire.labels().end()},
                .document = *std::move(document),
+               .losses = wire.losses(),
                .plugins = ToPlugins(wire.plugins())};
 }
 

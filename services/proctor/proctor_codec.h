@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "radix/picket/v1/picket.pb.h"
 #include "radix/proctor/v1/proctor.pb.h"
+#include "services/proctor/acceptor.h"
 #include "services/proctor/document.h"
 #include "services/proctor/inventory.h"
 #include "services/proctor/manifest.h"
@@ -47,6 +48,7 @@ struct Hello {
   std::string address;  // canonical
   std::vector<std::string> labels;
   Document document;
+  int losses = 0;  // as in AcceptorState
   std::vector<Plugin> plugins;
 };
 

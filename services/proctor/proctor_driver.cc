@@ -200,14 +200,19 @@ absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello,
     }
     sessions_[id] = {hello.address, std::move(link), std::nullopt};
     decisions_->HandleDisconnect(hello.address);
-    decisions_->HandleReport(hello.address, hello.document, now);
+    decisions_->HandleReport(hello.address, {hello.document, hello.losses}, now);
     roster_.Connect(hello.address, hello.node, hello.labels, hello.plugins, now);
     if (roster_.NameAt(hello.address).empty()) {
       spdlog::error("{} calls itself {}, as another node does: it gets nothing placed on it",
                     hello.address, hello.node);
     }
-    spdlog::info("{} ({}) follows, with revision {} of epoch {}", hello.node, hello.address,
-                 hello.document.revision, hello.document.epoch);
+    if (hello.losses > 0) {
+      spdlog::warn("{} ({}) follows; its disk was damaged, it gets all decisions again", hello.node,
+                   hello.address);
+    } else {
+      spdlog::info("{} ({}) follows, with revision {} of epoch {}", hello.node, hello.address,
+                   hello.document.revision, hello.document.epoch);
+    }
     plan_due_ = true;
   }
   for (const auto& call : calls) call();
@@ -263,9 +268,13 @@ absl::Status ProctorDriver::Leading(Instant now) const {
     return absl::FailedPreconditionError("this proctor holds no lease now; try again");
   }
   if (decisions_->phase() != Decisions::Phase::kLeading || loaded_revision_ < 0) {
+    const std::size_t lost = decisions_->lost_count();
     return absl::FailedPreconditionError(absl::StrCat(
         "this proctor does not know the group's decisions yet: ", decisions_->report_count(),
-        " nodes reported, ", decisions_->quorum(), " must; try again"));
+        " nodes reported, ", decisions_->quorum(), " must",
+        lost == 0 ? std::string()
+                  : absl::StrCat(" (", lost, " more lost theirs with a damaged desired.db)"),
+        "; try again"));
   }
   return absl::OkStatus();
 }
