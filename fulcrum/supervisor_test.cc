@@ -55,9 +55,14 @@ TEST_F(SupervisorTest, NothingOutlivesAKilledSupervisorNotEvenWhatIsStopped) {
   ASSERT_TRUE(node_.StartPlugin("runner", "/bin/sleep", {"1000"}).ok());
   ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
   kill(node_.Find("reeve"), SIGSTOP);
-  // Stopped while it is still `fulcrum launch`, it could not tie itself to its parent yet.
+  // Before it is the program, stopping it would keep it from tying itself to its parent; and a
+  // process in the middle of its exec shows neither arguments nor environment to be counted by.
   const pid_t sleeping = node_.Plugin("sleeper").pid();
-  ASSERT_TRUE(Eventually([&] { return CommandLineOf(sleeping).starts_with("sleep"); }));
+  const pid_t running = node_.Plugin("runner").pid();
+  ASSERT_TRUE(Eventually([&] {
+    return CommandLineOf(sleeping).starts_with("sleep") &&
+           CommandLineOf(running).starts_with("/bin/sleep");
+  }));
   kill(sleeping, SIGSTOP);
   ASSERT_GE(node_.Processes().size(), 7U);
   node_.End(SIGKILL);

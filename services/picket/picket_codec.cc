@@ -127,7 +127,9 @@ v1::Plugin EncodePlugin(const Plugin& plugin, Instant now,
   v1::Plugin encoded;
   *encoded.mutable_spec() = EncodeSpec(plugin.spec);
   switch (plugin.state) {
-    case PluginState::kStarting:  // the wire has no state of its own for it
+    case PluginState::kStarting:
+      encoded.set_state(v1::PLUGIN_STATE_STARTING);
+      break;
     case PluginState::kBackoff:
       encoded.set_state(v1::PLUGIN_STATE_BACKOFF);
       break;

@@ -65,6 +65,17 @@ TEST(PicketCodecTest, ChecksEpochAndGrace) {
   EXPECT_FALSE(DecodeGrace(-1).ok());
 }
 
+TEST(PicketCodecTest, EveryStateHasOneOfItsOwn) {
+  const auto state_of = [](PluginState state) {
+    return EncodePlugin({.spec = *DecodeSpec(Good()), .state = state}, Instant{1h}, {}).state();
+  };
+  EXPECT_EQ(state_of(PluginState::kStarting), v1::PLUGIN_STATE_STARTING);
+  EXPECT_EQ(state_of(PluginState::kRunning), v1::PLUGIN_STATE_RUNNING);
+  EXPECT_EQ(state_of(PluginState::kBackoff), v1::PLUGIN_STATE_BACKOFF);
+  EXPECT_EQ(state_of(PluginState::kStopping), v1::PLUGIN_STATE_STOPPING);
+  EXPECT_EQ(state_of(PluginState::kStopped), v1::PLUGIN_STATE_STOPPED);
+}
+
 TEST(SupervisorCodecTest, TheTagOfAProcessTellsALaterPicketWhatItIs) {
   const auto spec = *DecodeSpec(Good());
   const auto spawn = EncodeSpawn(spec, {"x"}, {});

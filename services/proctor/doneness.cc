@@ -42,6 +42,8 @@ std::string Mismatch(const PluginSpec& spec, const Registration& registered) {
 std::string Obstacle(const Plugin& plugin) {
   const std::string end = plugin.last_exit.empty() ? "" : " (last: " + plugin.last_exit + ")";
   switch (plugin.state) {
+    case PluginState::kStarting:
+      return "is being started: its file is fetched, then its process begins";
     case PluginState::kRunning:
       if (plugin.registered) return Mismatch(plugin.spec, *plugin.registered);
       return "runs but does not serve yet" + end;

@@ -27,7 +27,7 @@ struct PluginSpec {
   bool operator==(const PluginSpec&) const = default;
 };
 
-enum class PluginState : std::uint8_t { kRunning, kBackoff, kStopping, kStopped };
+enum class PluginState : std::uint8_t { kStarting, kRunning, kBackoff, kStopping, kStopped };
 
 // What a service is known as.
 struct Registration {
@@ -49,7 +49,7 @@ struct Plugin {
 
 // Whether it runs, or is about to again.
 inline bool IsActive(const Plugin& plugin) {
-  return plugin.state == PluginState::kRunning || plugin.state == PluginState::kBackoff;
+  return plugin.state != PluginState::kStopping && plugin.state != PluginState::kStopped;
 }
 
 // One node, as its dean reported it last.

@@ -183,6 +183,10 @@ TEST(Conform, StartsComeBeforeStopsAndOthersPluginsStay) {
               ElementsAre(Order{Order::Kind::kStart, assignment.run[0]}));
   plugins.push_back({.spec = assignment.run[0], .state = PluginState::kBackoff});
   EXPECT_THAT(Conform({}, assignment, plugins), IsEmpty());
+  plugins.back().state = PluginState::kStarting;
+  EXPECT_THAT(Conform({}, assignment, plugins), IsEmpty());
+  EXPECT_THAT(Conform({}, Assignment{.keep_ids = {plugins[0].spec.id}}, plugins),
+              ElementsAre(Order{Order::Kind::kStop, plugins.back().spec}));
 }
 
 TEST(Conform, AnotherSpecificationUnderAWantedIdIsStoppedFirst) {
@@ -214,6 +218,16 @@ TEST(Measure, IsOneOnlyWhenAllServesAndNothingElseRuns) {
   EXPECT_LT(more.value(), 1.0);
   EXPECT_THAT(more.unmet, ElementsAre(UnmetItem{"g", "galumph", "n3",
                                                 "galumph2_2 still runs and is to be stopped"}));
+}
+
+TEST(Measure, WhatIsBeingStartedIsNotSaidToHaveEnded) {
+  Nodes nodes = ThreeNodes();
+  nodes["n1"].plugins = {Runs("galumph2_3", false)};
+  nodes["n1"].plugins[0].state = PluginState::kStarting;
+  const Doneness doneness = Measure({Placed("galumph2_3", {{"n1", 1}})}, nodes);
+  EXPECT_EQ(doneness.value(), 0.0);
+  ASSERT_EQ(doneness.unmet.size(), 1U);
+  EXPECT_THAT(doneness.unmet[0].reason, HasSubstr("is being started"));
 }
 
 TEST(Measure, SaysWhatBlocks) {

@@ -12,6 +12,8 @@ namespace {
 
 PluginState ToState(picket::v1::PluginState wire) {
   switch (wire) {
+    case picket::v1::PLUGIN_STATE_STARTING:
+      return PluginState::kStarting;
     case picket::v1::PLUGIN_STATE_RUNNING:
       return PluginState::kRunning;
     case picket::v1::PLUGIN_STATE_BACKOFF:
