@@ -28,7 +28,7 @@ TEST_F(FlockDriverTest, NodesFindEachOtherSealALeaderAndReplaceItWhenItDies) {
   const std::uint64_t epoch = *leader->leads();
   for (TestNode* node : nodes) {
     EXPECT_EQ(node->leads().has_value(), node == leader);
-    EXPECT_EQ(node->told.front(), std::nullopt) << "the supervisor is told at the start";
+    EXPECT_FALSE(node->led_at_the_start()) << "the supervisor is told before there is a leader";
     // Who granted has the promise on disk.
     if (node->driver->View().grant) {
       const auto promise = LoadPromise(node->node.state).value();

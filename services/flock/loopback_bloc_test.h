@@ -65,6 +65,10 @@ struct TestNode {
     const std::lock_guard lock(mutex);
     return told.empty() ? std::nullopt : told.back();
   }
+  bool led_at_the_start() {
+    const std::lock_guard lock(mutex);
+    return told.at(0).has_value();
+  }
 };
 
 // Nodes of one bloc, with their logs counted instead of printed.
