@@ -12,11 +12,6 @@ BIN := build/bin
 step = @echo "make: $(strip $(1))"; $(strip $(2)) || \
   { echo "make: failed: $(strip $(1))" >&2; echo "make: $(strip $(3))" >&2; exit 1; }
 
-# The simulations of a thousand nodes take too long under sanitizers; the smaller ones are run.
-sanitized = --preset $(1) --exclude-regex flock_sim_1000
-# The programs of those tests; each is named like its test.
-tests_of = $$(ctest $(call sanitized,$(1)) -N | sed -n 's/^ *Test *[0-9\#]*: //p')
-
 .PHONY: help deps build lab lab-down test bench tidy sanitize clean
 
 help:
@@ -26,7 +21,7 @@ help:
 	@echo "make build      build the programs into $(BIN)"
 	@echo "make bench      print what is promised beside what is measured"
 	@echo "make tidy       format the code and lint it"
-	@echo "make sanitize   the unit tests under address, undefined and thread sanitizers"
+	@echo "make sanitize   the tests that start no nodes, under address, undefined and thread sanitizers"
 	@echo "make deps       install what is missing"
 	@echo "make clean      remove everything that was built"
 
@@ -78,15 +73,16 @@ tidy: deps build/dev/build.ninja
 	  git ls-files '*.cc' | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/dev,\
 	  every finding above is an error: mend it)
 
-sanitize: build/asan/build.ninja build/tsan/build.ninja
-	$(call step,building with the address and undefined sanitizers,\
-	  cmake --build --preset asan --target $(call tests_of,asan),the first error above says where)
-	$(call step,testing with them all that starts no lab,\
-	  ctest $(call sanitized,asan) --parallel $(JOBS),the sanitizer's report is above)
+# cmake/radix.cmake says which tests.
+sanitize: deps build/tsan/build.ninja build/asan/build.ninja
 	$(call step,building with the thread sanitizer,\
-	  cmake --build --preset tsan --target $(call tests_of,tsan),the first error above says where)
-	$(call step,testing with it all that has no gRPC,\
-	  ctest $(call sanitized,tsan) --parallel $(JOBS),the sanitizer's report is above)
+	  cmake --build --preset tsan --target radix_tests,the first error above says where)
+	$(call step,testing with it what has threads and no gRPC,\
+	  ctest --preset tsan --parallel $(JOBS),the sanitizer's report is above)
+	$(call step,building with the address and undefined sanitizers,\
+	  cmake --build --preset asan --target radix_tests,the first error above says where)
+	$(call step,testing with them all that starts no nodes,\
+	  ctest --preset asan --parallel $(JOBS),the sanitizer's report is above)
 
 clean:
 	rm -rf build
