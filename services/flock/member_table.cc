@@ -138,6 +138,9 @@ void MemberTable::Apply(Member& member, const Record& record) {
   assert(member.slot == record.id.slot);
   if (IsLive(member.state)) Toggle(member);
   if (member.boot != record.id.boot) Close(member);
+  if (member.boot != record.id.boot || (!IsLive(member.state) && IsLive(record.state))) {
+    ++upheavals_;
+  }
   member.boot = record.id.boot;
   member.fingerprint = record.fingerprint;
   member.incarnation = record.incarnation;
@@ -157,6 +160,7 @@ void MemberTable::Remove(std::uint32_t slot) {
   const std::size_t position = (index_[hole] & kPlaceMask) - std::size_t{1};
   if (IsLive(members_[position].state)) Toggle(members_[position]);
   Close(members_[position]);
+  ++upheavals_;
   const std::size_t mask = index_.size() - 1;
   // Closes the gap in the probe sequence: moves back what probed past it.
   index_[hole] = 0;

@@ -82,6 +82,9 @@ class MemberTable {
   std::uint32_t slots() const { return slots_; }
   std::uint32_t live_count() const { return live_count_; }
   std::uint64_t view_hash() const { return view_hash_; }
+  // How often anything but an addition at the end, or a death, happened: somebody was removed, came
+  // back, or was replaced by another boot.
+  std::uint64_t upheavals() const { return upheavals_; }
 
   // A word is 64 consecutive slots: who is live there (bit i: slot 64 * word + i), and a hash.
   std::uint32_t word_count() const { return static_cast<std::uint32_t>(words_.size()); }
@@ -118,6 +121,7 @@ class MemberTable {
   std::vector<Word> words_;
   std::uint32_t live_count_ = 0;
   std::uint64_t view_hash_ = 0;
+  std::uint64_t upheavals_ = 0;
   std::uint64_t counter_floor_ = 1;  // above every counter used for a slot without contact
 };
 

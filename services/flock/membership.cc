@@ -194,17 +194,15 @@ void Membership::MarkLeft(Member& member, Instant now) {
 }
 
 void Membership::HandleTimeout(Instant now) {
-  while (const auto expired = suspicions_.Expired(now)) {
-    Member* const member = table_.Find(expired->id);
-    if (member == nullptr || member->state != MemberState::kSuspect) {
-      suspicions_.Clear(expired->id.slot);
-    } else if (IsInContact(*member, now)) {
+  for (const Suspicion& expired : suspicions_.TakeExpired(now)) {
+    Member* const member = table_.Find(expired.id);
+    if (member == nullptr || member->state != MemberState::kSuspect) continue;
+    if (IsInContact(*member, now)) {
       // Others may not reach it; we do. It will refute when it hears of it.
-      suspicions_.Clear(member->slot);
       table_.SetState(*member, MemberState::kAlive);
       Emit(EventKind::kRefuted, Evidence::kContact, member->id(), self_.id, 0, now);
     } else {
-      Die(*member, Evidence::kSuspicionExpired, expired->accuser_count, now);
+      Die(*member, Evidence::kSuspicionExpired, expired.accuser_count, now);
     }
   }
   if (now < next_purge_) return;

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <vector>
 
 namespace radix::flock {
 
@@ -19,25 +19,40 @@ class News {
 
   // `slot` has news, in a bloc of `live` members; told afresh from the beginning.
   void Add(std::uint32_t slot, std::uint32_t live);
-  void Remove(std::uint32_t slot) { left_.erase(slot); }
+  void Remove(std::uint32_t slot);
 
   bool empty() const { return left_.empty(); }
   std::size_t size() const { return left_.size(); }
 
+  std::size_t memory_bytes() const { return left_.capacity() * sizeof(Entry); }
+
   // Calls `tell(slot)` for up to `count` members in turn. Those told often enough drop out.
   template <typename Tell>
   void Take(std::size_t count, const Tell& tell) {
-    auto at = left_.lower_bound(cursor_);
+    std::size_t at = Place(cursor_);
     for (std::size_t i = left_.size() < count ? left_.size() : count; i > 0; --i) {
-      if (at == left_.end()) at = left_.begin();
-      tell(at->first);
-      cursor_ = at->first + 1;
-      at = --at->second == 0 ? left_.erase(at) : ++at;
+      if (at == left_.size()) at = 0;
+      Entry& entry = left_[at];
+      tell(entry.slot);
+      cursor_ = entry.slot + 1;
+      if (--entry.tellings > 0) {
+        ++at;
+      } else {
+        left_.erase(left_.begin() + static_cast<std::ptrdiff_t>(at));
+      }
     }
   }
 
  private:
-  std::map<std::uint32_t, std::uint32_t> left_;  // slot: tellings left
+  struct Entry {
+    std::uint32_t slot = 0;
+    std::uint32_t tellings = 0;  // that are left
+  };
+
+  // Where that of `slot` is, or would be.
+  std::size_t Place(std::uint32_t slot) const;
+
+  std::vector<Entry> left_;  // by slot
   std::uint32_t cursor_ = 0;
 };
 

@@ -13,34 +13,45 @@ constexpr Duration kPassedOverAfter = 3s;
 Standing::Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self)
     : tunables_(tunables), ranking_(ranking), self_(self), first_(self) {}
 
-void Standing::Rank(const MemberTable& members, Instant now) {
-  std::vector<Watched> ranked;
-  ranked.reserve(kWatched + 1);
+void Standing::Consider(const MemberTable& members, Instant now) {
   const auto before = [](const Watched& a, const Watched& b) {
     return a.rank != b.rank ? a.rank < b.rank : a.id < b.id;
   };
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const Member& member = members.at(i);
+  for (; considered_ < members.size(); ++considered_) {
+    const Member& member = members.at(considered_);
     if (!IsLive(member.state)) continue;
     const Watched entry{ranking_.Of(member.id()), member.id(), now};
-    if (ranked.size() == kWatched && !before(entry, ranked.back())) continue;
-    ranked.insert(std::upper_bound(ranked.begin(), ranked.end(), entry, before), entry);
-    if (ranked.size() > kWatched) ranked.pop_back();
+    if (watched_.size() == kWatched && !before(entry, watched_.back())) continue;
+    watched_.insert(std::upper_bound(watched_.begin(), watched_.end(), entry, before), entry);
+    if (watched_.size() > kWatched) watched_.pop_back();
   }
-  for (Watched& entry : ranked) {
-    const auto known =
-        std::ranges::find_if(watched_, [&](const Watched& w) { return w.id == entry.id; });
-    if (known != watched_.end()) entry.unfit_since = known->unfit_since;
+}
+
+void Standing::Track(const MemberTable& members, Instant now) {
+  if (ranked_view_ == members.view_hash()) return;
+  ranked_view_ = members.view_hash();
+  // Mostly somebody was added, or somebody died who was far behind: then the rest is as it was.
+  const bool as_it_was =
+      upheavals_ == members.upheavals() && std::ranges::all_of(watched_, [&](const Watched& entry) {
+        return IsLive(members.Find(entry.id.slot)->state);
+      });
+  if (as_it_was) {
+    Consider(members, now);
+  } else {
+    upheavals_ = members.upheavals();
+    considered_ = 0;
+    const std::vector<Watched> earlier = std::exchange(watched_, {});
+    Consider(members, now);
+    for (Watched& entry : watched_) {
+      const auto known = std::ranges::find(earlier, entry.id, &Watched::id);
+      if (known != earlier.end()) entry.unfit_since = known->unfit_since;
+    }
   }
-  watched_ = std::move(ranked);
   first_ = watched_.empty() ? self_ : watched_.front().id;
 }
 
 void Standing::Update(const MemberTable& members, bool leader_known, Instant now) {
-  if (ranked_view_ != members.view_hash()) {
-    ranked_view_ = members.view_hash();
-    Rank(members, now);
-  }
+  Track(members, now);
   std::uint32_t ahead = 0;
   bool watched = false;
   for (Watched& entry : watched_) {

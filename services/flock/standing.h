@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -38,7 +39,10 @@ class Standing {
     Instant unfit_since;
   };
 
-  void Rank(const MemberTable& members, Instant now);
+  // Follows what changed in the table.
+  void Track(const MemberTable& members, Instant now);
+  // Ranks those that were not looked at yet.
+  void Consider(const MemberTable& members, Instant now);
 
   Tunables tunables_;
   Ranking ranking_;
@@ -46,6 +50,8 @@ class Standing {
   std::vector<Watched> watched_;  // by rank
   MemberId first_;
   std::optional<std::uint64_t> ranked_view_;
+  std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole
+  std::size_t considered_ = 0;   // members of the table, from the first one on
   bool stands_ = false;
 };
 

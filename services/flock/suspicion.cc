@@ -15,9 +15,19 @@ Duration Suspicions::Timeout(std::uint32_t accusers, std::uint32_t others) const
   return tunables_.suspicion_shortest + range * kLeft[enough][accusers] / 1000;
 }
 
+std::size_t Suspicions::Place(std::uint32_t slot) const {
+  const auto at = std::ranges::lower_bound(suspicions_, slot, {},
+                                           [](const Suspicion& each) { return each.id.slot; });
+  return static_cast<std::size_t>(at - suspicions_.begin());
+}
+
 bool Suspicions::Accuse(const MemberId& id, std::uint32_t incarnation, std::uint32_t accuser,
                         std::uint32_t others, Instant now) {
-  Suspicion& suspicion = suspicions_[id.slot];
+  const std::size_t place = Place(id.slot);
+  if (place == suspicions_.size() || suspicions_[place].id.slot != id.slot) {
+    suspicions_.insert(suspicions_.begin() + static_cast<std::ptrdiff_t>(place), Suspicion{});
+  }
+  Suspicion& suspicion = suspicions_[place];
   if (suspicion.accuser_count == 0 || suspicion.id != id || incarnation > suspicion.incarnation) {
     suspicion = Suspicion{id, incarnation, {}, 0, now, now};
   } else if (incarnation < suspicion.incarnation) {
@@ -33,31 +43,38 @@ bool Suspicions::Accuse(const MemberId& id, std::uint32_t incarnation, std::uint
   return true;
 }
 
-void Suspicions::Clear(std::uint32_t slot) { suspicions_.erase(slot); }
+void Suspicions::Clear(std::uint32_t slot) {
+  const std::size_t place = Place(slot);
+  if (place == suspicions_.size() || suspicions_[place].id.slot != slot) return;
+  suspicions_.erase(suspicions_.begin() + static_cast<std::ptrdiff_t>(place));
+}
 
 void Suspicions::Restart(Instant now) {
-  for (auto& [slot, suspicion] : suspicions_) {
+  for (Suspicion& suspicion : suspicions_) {
     suspicion.deadline += now - suspicion.since;
     suspicion.since = now;
   }
 }
 
 const Suspicion* Suspicions::Find(std::uint32_t slot) const {
-  const auto found = suspicions_.find(slot);
-  return found == suspicions_.end() ? nullptr : &found->second;
+  const std::size_t place = Place(slot);
+  if (place == suspicions_.size() || suspicions_[place].id.slot != slot) return nullptr;
+  return &suspicions_[place];
 }
 
-std::optional<Suspicion> Suspicions::Expired(Instant now) {
-  if (now < next_) return std::nullopt;
+std::vector<Suspicion> Suspicions::TakeExpired(Instant now) {
+  std::vector<Suspicion> expired;
+  if (now < next_) return expired;
   next_ = Instant::max();
-  for (const auto& [slot, suspicion] : suspicions_) {
+  std::erase_if(suspicions_, [&](const Suspicion& suspicion) {
     if (suspicion.deadline <= now) {
-      next_ = now;
-      return suspicion;
+      expired.push_back(suspicion);
+      return true;
     }
     next_ = std::min(next_, suspicion.deadline);
-  }
-  return std::nullopt;
+    return false;
+  });
+  return expired;
 }
 
 }  // namespace radix::flock

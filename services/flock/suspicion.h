@@ -5,8 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <optional>
+#include <vector>
 
 #include "services/confab/time.h"
 #include "services/flock/config.h"
@@ -44,18 +43,23 @@ class Suspicions {
   void Restart(Instant now);
 
   const Suspicion* Find(std::uint32_t slot) const;
-  // One whose time is up.
-  std::optional<Suspicion> Expired(Instant now);
-  // When Expired should be asked again; may be too early, never too late.
+  // Takes those whose time is up, by slot.
+  std::vector<Suspicion> TakeExpired(Instant now);
+  // When TakeExpired should be asked again; may be too early, never too late.
   Instant next() const { return next_; }
   std::size_t size() const { return suspicions_.size(); }
+  std::size_t memory_bytes() const { return suspicions_.capacity() * sizeof(Suspicion); }
 
  private:
   Duration Timeout(std::uint32_t accusers, std::uint32_t others) const;
+  // Where that of `slot` is, or would be.
+  std::size_t Place(std::uint32_t slot) const;
 
   Tunables tunables_;
-  std::map<std::uint32_t, Suspicion> suspicions_;  // by slot
-  Instant next_ = Instant::max();                  // not after the first deadline
+  // By slot. When a part of the bloc is cut off these are hundreds, looked up for every piece of
+  // news, and looked through whenever one of them runs out.
+  std::vector<Suspicion> suspicions_;
+  Instant next_ = Instant::max();  // not after the first deadline
 };
 
 }  // namespace radix::flock

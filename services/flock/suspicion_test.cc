@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "services/confab/random.h"
+
 namespace radix::flock {
 namespace {
 
@@ -25,8 +29,11 @@ TEST_F(SuspicionsTest, EachOfThreeAccusersShortensTheTimeLeft) {
   }
   EXPECT_EQ(last, now_ + tunables_.suspicion_shortest);
   EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, 4, kMany, now_));
-  EXPECT_FALSE(suspicions_.Expired(last - 1ns).has_value());
-  EXPECT_EQ(suspicions_.Expired(last)->accuser_count, 3);
+  EXPECT_TRUE(suspicions_.TakeExpired(last - 1ns).empty());
+  const std::vector<Suspicion> expired = suspicions_.TakeExpired(last);
+  ASSERT_EQ(expired.size(), 1U);
+  EXPECT_EQ(expired[0].accuser_count, 3);
+  EXPECT_EQ(suspicions_.Find(9), nullptr);
 }
 
 TEST_F(SuspicionsTest, WhereFewerCouldAccuseFewerAreEnough) {
@@ -36,6 +43,35 @@ TEST_F(SuspicionsTest, WhereFewerCouldAccuseFewerAreEnough) {
   EXPECT_EQ(suspicions_.Find(8)->deadline, now_ + tunables_.suspicion_longest);
   suspicions_.Accuse({8, 88}, 1, 2, 2, now_);
   EXPECT_EQ(suspicions_.Find(8)->deadline, now_ + tunables_.suspicion_shortest);
+}
+
+TEST_F(SuspicionsTest, OfManyEachIsFoundAndTakenWhenItsOwnTimeIsUp) {
+  Random random(5);
+  std::vector<std::uint32_t> slots(300);
+  for (std::uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
+  random.Shuffle(slots);
+  for (const std::uint32_t slot : slots) {
+    suspicions_.Accuse({slot, slot + 1000}, 1, 5000, 1, now_ + (slot % 7) * 1s);
+  }
+  for (std::uint32_t slot = 0; slot < 300; slot += 3) suspicions_.Clear(slot);
+  suspicions_.Clear(1000);
+  EXPECT_EQ(suspicions_.Find(3), nullptr);
+  EXPECT_EQ(suspicions_.Find(1000), nullptr);
+  std::size_t taken = 0;
+  while (suspicions_.next() != Instant::max()) {
+    const Instant now = suspicions_.next();
+    std::uint32_t last = 0;
+    for (const Suspicion& suspicion : suspicions_.TakeExpired(now)) {
+      EXPECT_EQ(suspicion.id.boot, suspicion.id.slot + 1000);
+      EXPECT_NE(suspicion.id.slot % 3, 0U);
+      EXPECT_EQ(suspicion.deadline, now);
+      EXPECT_GT(suspicion.id.slot, last);
+      last = suspicion.id.slot;
+      ++taken;
+    }
+  }
+  EXPECT_EQ(taken, 200U);
+  EXPECT_EQ(suspicions_.size(), 0U);
 }
 
 TEST_F(SuspicionsTest, ARefutedIncarnationIsNotAccusedAgain) {

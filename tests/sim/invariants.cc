@@ -26,7 +26,7 @@ void Invariants::Booted(std::size_t node, const flock::MemberId& id) {
   std::uint64_t& boot = boots_[id.slot];
   if (boot != 0) earlier_boots_.insert({id.slot, boot});
   boot = id.boot;
-  if (!counters_.empty()) counters_[node].clear();
+  if (!counters_.empty()) counters_[node].assign(boots_.size(), 0);
 }
 
 bool Invariants::EverBooted(const flock::MemberId& id) const {

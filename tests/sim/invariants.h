@@ -7,7 +7,6 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -69,7 +68,7 @@ class Invariants {
   std::vector<std::uint64_t> boots_;  // the latest of each slot
   std::set<flock::MemberId> earlier_boots_;
   std::set<std::pair<flock::MemberId, std::uint64_t>> sealed_;  // who was, under which epoch
-  std::vector<std::unordered_map<std::uint32_t, std::uint64_t>> counters_;  // of nodes, by slot
+  std::vector<std::vector<std::uint64_t>> counters_;            // of nodes, by slot
   std::uint64_t greatest_epoch_ = 0;
   std::uint64_t sealings_ = 0;
   bool disks_intact_ = false;

@@ -1,0 +1,56 @@
+#include "services/flock/news.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+namespace radix::flock {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::uint32_t> Take(News& news, std::size_t most) {
+  std::vector<std::uint32_t> taken;
+  news.Take(most, [&](std::uint32_t slot) { taken.push_back(slot); });
+  return taken;
+}
+
+TEST(NewsTest, TellsOfAllInTurnAndOfNoneTwiceInOneGo) {
+  News news;
+  for (const std::uint32_t slot : {5U, 3U, 9U}) news.Add(slot, 100);
+  EXPECT_THAT(Take(news, 2), ElementsAre(3, 5));
+  EXPECT_THAT(Take(news, 9), ElementsAre(9, 3, 5));
+  news.Remove(3);
+  news.Remove(4);
+  EXPECT_EQ(news.size(), 2U);
+  EXPECT_THAT(Take(news, 9), ElementsAre(9, 5));
+}
+
+TEST(NewsTest, TellsOfEachTwiceTheLogarithmOfTheBlocAndThenNoMore) {
+  News news;
+  news.Add(1, 1000);
+  news.Add(2, 1000);
+  std::map<std::uint32_t, int> told;
+  while (!news.empty()) {
+    for (const std::uint32_t slot : Take(news, 9)) ++told[slot];
+  }
+  EXPECT_EQ(told[1], 22);
+  EXPECT_EQ(told[2], 22);
+}
+
+TEST(NewsTest, HoldsNoMoreThanItsBoundAndWhatItHoldsIsToldAfresh) {
+  News news;
+  for (std::uint32_t slot = 0; slot < 2 * News::kMax; ++slot) news.Add(slot, 10000);
+  EXPECT_EQ(news.size(), News::kMax);
+  while (news.size() > 1) news.Remove(Take(news, 1).front());
+  const std::uint32_t last = Take(news, 1).front();
+  news.Add(last, 2);
+  int told = 0;
+  while (!news.empty()) told += static_cast<int>(Take(news, 9).size());
+  EXPECT_EQ(told, 6);
+}
+
+}  // namespace
+}  // namespace radix::flock
