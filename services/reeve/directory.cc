@@ -92,14 +92,20 @@ void Directory::HandleStewardLost() {
 
 void Directory::HandleMembers(const std::vector<registry::Member>& members) {
   std::map<IpAddress, bool> alive;
-  for (const registry::Member& member : members) alive[member.address] = member.alive;
+  for (const registry::Member& member : members) {
+    alive[member.address] = member.alive;
+    if (member.address != self_ || member.boot == own_boot_) continue;
+    // flock began again: whom it does not list, it has not heard of yet.
+    alive_.clear();
+    own_boot_ = member.boot;
+  }
   Shown before;
   for (auto& [address, node] : nodes_) {
     // Whom flock has listed before and lists no more, it has forgotten after a death. Whom it has
     // never listed, the steward's flock has heard of first.
     if (alive_.contains(address)) alive.try_emplace(address, false);
     const auto found = alive.find(address);
-    const bool gone = found != alive.end() && !found->second;
+    const bool gone = found == alive.end() ? node.gone : !found->second;
     if (gone == node.gone) continue;
     before.emplace(address, ShownOf(node));
     node.gone = gone;

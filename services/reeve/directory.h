@@ -93,7 +93,8 @@ class Directory {
   Instant own_settles_at_ = Instant::max();
 
   std::map<IpAddress, Node> nodes_;
-  std::map<IpAddress, bool> alive_;  // what flock says of whom it listed
+  std::map<IpAddress, bool> alive_;  // what flock says of whom it listed since it began
+  std::string own_boot_;             // another one after flock began again
   std::string group_origin_;
   std::uint64_t group_digest_ = 0;  // over the `group` of all nodes
   Instant group_settles_at_ = Instant::max();

@@ -131,6 +131,24 @@ TEST_F(DirectoryTest, EntriesOfNodesThatFlockSaysAreGoneVanishAtOnce) {
   EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
 }
 
+TEST_F(DirectoryTest, AFlockThatBeginsAgainDoesNotEmptyTheDirectory) {
+  const auto self = [](const std::string& boot) {
+    Member member = Alive(1);
+    member.boot = boot;
+    return member;
+  };
+  directory_.HandleMembers({self("a"), Alive(2), Alive(3), Alive(4, false)});
+  ASSERT_TRUE(directory_.HandleGroup(
+      5, Snapshot("s5", {Make(2, "ntp2_3"), Make(3, "ntp2_3"), Make(4, "ntp2_3")}), kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n3/ntp2_3"));
+  directory_.HandleMembers({self("b")});  // it knows nobody yet
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n3/ntp2_3"));
+  directory_.HandleMembers({self("b"), Alive(2)});
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n3/ntp2_3"));
+  directory_.HandleMembers({self("b")});  // and forgets one that it knew
+  EXPECT_THAT(Visible(), ElementsAre("n3/ntp2_3"));
+}
+
 TEST_F(DirectoryTest, WhatIsOnlyRememberedOfANodeEndsForGoodWhenTheNodeIsGone) {
   directory_.HandleMembers({Alive(2)});
   ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {Make(2, "ntp2_3")}), kStart));
