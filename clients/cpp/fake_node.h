@@ -69,6 +69,12 @@ class FakeNode {
     return statuses;
   }
 
+  // The last beat of all; none of its fields are set before the first.
+  heartbeater::v1::BeatRequest last_beat() const {
+    const std::lock_guard lock(mutex_);
+    return last_beat_;
+  }
+
   // How often a watch was begun.
   int watches() const {
     const std::lock_guard lock(mutex_);
@@ -94,7 +100,7 @@ class FakeNode {
                            last->set_node("n1");
                            last->set_net_id(beat.net_id());
                            last->set_status(beat.status());
-                           node_->Apply(*last);
+                           node_->Apply(*last, &beat);
                          },
                      .on_half_close = nullptr,
                      .on_done =
@@ -154,8 +160,10 @@ class FakeNode {
     return *std::move(server);
   }
 
-  void Apply(const registry::v1::Instance& instance) {
+  void Apply(const registry::v1::Instance& instance,
+             const heartbeater::v1::BeatRequest* beat = nullptr) {
     const std::lock_guard lock(mutex_);
+    if (beat != nullptr) last_beat_ = *beat;
     const auto known = table_.find(instance.net_id());
     const bool dead = instance.status() == registry::v1::STATUS_DEAD;
     if (known == table_.end() ? dead
@@ -180,6 +188,7 @@ class FakeNode {
   mutable std::mutex mutex_;
   std::map<std::string, registry::v1::Instance> table_;  // by net_id
   std::map<WatchStream*, Watcher> watchers_;
+  heartbeater::v1::BeatRequest last_beat_;
   int watches_ = 0;
   Heartbeater heartbeater_{this};
   Reeve reeve_{this};

@@ -68,7 +68,7 @@ void Heartbeat::SetStatus(registry::v1::Status status) {
 // Holds mutex_.
 void Heartbeat::Beat() {
   if (link_ == nullptr || link_->ended) return;
-  const std::int64_t now = TimeUtil::TimestampToNanoseconds(TimeUtil::GetCurrentTime());
+  const std::int64_t now = confab::WallNanoseconds();
   *beat_.mutable_issue_time() = TimeUtil::NanosecondsToTimestamp(now);
   *beat_.mutable_valid_until_time() =
       TimeUtil::NanosecondsToTimestamp(now + kValidSeconds * 1'000'000'000);

@@ -7,6 +7,7 @@
 #include "clients/cpp/call.h"
 #include "clients/cpp/fake_galumph.h"
 #include "clients/cpp/fake_node.h"
+#include "services/confab/clock.h"
 #include "services/confab/dial.h"
 
 namespace radix {
@@ -46,6 +47,19 @@ TEST_F(ServeTest, RegistersAndWithdraws) {
   serving->Stop();
   EXPECT_EQ(Ended(*serving), 0);
   EXPECT_TRUE(Eventually([&] { return node_.statuses().empty(); }));
+}
+
+TEST_F(ServeTest, BeatsSayWhenTheyWereMadeAndAreValidForThreeSeconds) {
+  const auto nanoseconds = [](const google::protobuf::Timestamp& time) {
+    return time.seconds() * 1'000'000'000 + time.nanos();
+  };
+  const std::int64_t before = confab::WallNanoseconds();
+  const auto serving = ServeAs("galumph2_3");
+  ASSERT_TRUE(Eventually([&] { return node_.last_beat().has_issue_time(); }));
+  const heartbeater::v1::BeatRequest beat = node_.last_beat();
+  EXPECT_GE(nanoseconds(beat.issue_time()), before);
+  EXPECT_LE(nanoseconds(beat.issue_time()), confab::WallNanoseconds());
+  EXPECT_EQ(nanoseconds(beat.valid_until_time()) - nanoseconds(beat.issue_time()), 3'000'000'000);
 }
 
 TEST_F(ServeTest, SaysThatItDrainsAndServesUntilItsCallersHaveLeft) {
