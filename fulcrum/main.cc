@@ -26,8 +26,13 @@ int Usage(const std::string& problem) {
   return 2;
 }
 
+// Whether a verb was given the one file that it takes; what looks like a flag is none.
+bool HasOneFile(int argc, char** argv) {
+  return argc == 2 && !std::string_view(argv[1]).starts_with("-");
+}
+
 int Check(int argc, char** argv) {
-  if (argc != 2) return Usage("check takes one charter");
+  if (!HasOneFile(argc, argv)) return Usage("check takes one charter");
   const std::filesystem::path path = std::filesystem::absolute(argv[1]);
   const auto charter = radix::confab::LoadCharter(path);
   if (!charter.ok()) return Complain(charter.status(), 1);
@@ -41,7 +46,7 @@ int Check(int argc, char** argv) {
 }
 
 int MakeKey(int argc, char** argv) {
-  if (argc != 2) return Usage("keygen takes one file");
+  if (!HasOneFile(argc, argv)) return Usage("keygen takes one file");
   const absl::Status made = radix::confab::MakeKeyFile(argv[1]);
   return made.ok() ? 0 : Complain(made, 1);
 }

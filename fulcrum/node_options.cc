@@ -60,11 +60,7 @@ std::filesystem::path DefaultState() {
 }
 
 absl::StatusOr<std::string> NameOf(const NodeFlags& flags) {
-  if (!flags.name.empty()) {
-    if (IsName(flags.name)) return flags.name;
-    return absl::InvalidArgumentError(
-        absl::StrCat("--name: '", flags.name, "' is not 1 to 63 characters of a-z 0-9 -"));
-  }
+  if (!flags.name.empty()) return flags.name;
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   return NameFromHost(host.data());
@@ -74,10 +70,7 @@ absl::StatusOr<IpAddress> AddressOf(const NodeFlags& flags, const AddressRanges&
   const std::vector<IpAddress> here = InterfaceAddresses();
   if (flags.address.empty()) return ChooseAddress(ranges, here);
   auto address = IpAddress::Parse(flags.address);
-  if (!address.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--address: ", address.status().message()));
-  }
-  if (ranges.SlotOf(*address)) return address;
+  if (!address.ok() || ranges.SlotOf(*address)) return address;
   return absl::InvalidArgumentError(
       absl::StrCat("--address: ", flags.address, " is in none of the charter's ranges (",
                    ranges.ToString(), "); this machine's addresses are ", ToText(here)));
@@ -124,6 +117,16 @@ absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
     app.parse(argc, argv);
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(absl::StrCat(error.what(), "; see `fulcrum --help`"));
+  }
+  if (!flags.name.empty() && !IsName(flags.name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--name: '", flags.name, "' is not 1 to 63 characters of a-z 0-9 -"));
+  }
+  if (!flags.address.empty()) {
+    const auto address = IpAddress::Parse(flags.address);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--address: ", address.status().message()));
+    }
   }
   for (const std::string& label : flags.labels) {
     if (confab::IsLabel(label)) continue;

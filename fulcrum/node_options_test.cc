@@ -82,12 +82,24 @@ TEST_F(ResolveNodeTest, NamesWhatIsWrong) {
   EXPECT_THAT(Problem(), HasSubstr("chmod 600"));
 }
 
-TEST_F(ResolveNodeTest, RefusesAnAddressOutsideAndANameThatIsNone) {
+TEST_F(ResolveNodeTest, RefusesAnAddressOutside) {
   flags_.address = "10.0.0.1";
   EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("--address"), HasSubstr("127.88.77.0-")));
-  flags_.address = "127.88.77.1";
-  flags_.name = "N_1";
-  EXPECT_THAT(Problem(), HasSubstr("--name"));
+}
+
+// Usage, and so told apart from what is well-formed and does not fit.
+TEST(ParseNodeFlagsTest, RefusesWhatIsMalformed) {
+  const auto problem = [](const char* flag, const char* value) {
+    const char* const argv[] = {"fulcrum", "--charter", "c.yaml", flag, value};
+    return Message(ParseNodeFlags(5, argv).status());
+  };
+  EXPECT_EQ(problem("--name", "n1"), "");
+  EXPECT_THAT(problem("--name", "N_1"), HasSubstr("--name: 'N_1'"));
+  EXPECT_EQ(problem("--address", "fd00::7"), "");
+  EXPECT_THAT(problem("--address", "300.1.1.1"), HasSubstr("--address: '300.1.1.1'"));
+  EXPECT_EQ(problem("--label", "rack=7"), "");
+  EXPECT_THAT(problem("--label", "a b"), HasSubstr("--label: 'a b'"));
+  EXPECT_THAT(problem("--wat", "x"), HasSubstr("--wat"));
 }
 
 // Once, and here: not every service of its own, again and again.

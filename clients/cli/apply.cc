@@ -34,7 +34,7 @@ int Apply(const Invocation& invocation, const Options& options) {
   const PasticheClient pastiche(Network::At(node->state));
   const auto put = [&](const std::filesystem::path& path) -> absl::StatusOr<std::string> {
     const auto checksum = pastiche.PutFile(path);
-    if (!checksum.ok()) return Explain(*node, "pastiche", checksum.status());
+    if (!checksum.ok()) return ExplainFile(*node, path.string(), checksum.status());
     return checksum->ToString();
   };
   if (absl::Status status = ResolveFiles(ProgramFolder(), put, *manifest); !status.ok()) {

@@ -36,6 +36,14 @@ inline absl::Status Explain(const LabNode& node, const std::string& service,
   return absl::Status(status.code(), absl::StrCat(who, ": ", said));
 }
 
+// The same for a file that was to go to or come from `node`'s pastiche. What is wrong with the file
+// at `path` itself is not pastiche's word.
+inline absl::Status ExplainFile(const LabNode& node, const std::string& path,
+                                const absl::Status& status) {
+  const bool is_own = std::string(status.message()).starts_with(path + ": ");
+  return is_own ? status : Explain(node, "pastiche", status);
+}
+
 // A living service of a machine whose processors all have work may need seconds to answer; only
 // time tells it from one that hangs.
 constexpr CallOptions kPatient = {.timeout = 10s};

@@ -40,5 +40,12 @@ TEST(AskTest, WhatAServiceAnswersIsPassedOn) {
   EXPECT_TRUE(absl::IsNotFound(Explain(kNode, "dean", absl::NotFoundError("no"))));
 }
 
+TEST(AskTest, WhatIsWrongWithAFileIsNotPastichesWord) {
+  const absl::Status own = absl::NotFoundError("out/copy: No such file or directory");
+  EXPECT_EQ(ExplainFile(kNode, "out/copy", own), own);
+  EXPECT_EQ(ExplainFile(kNode, "out/copy", absl::NotFoundError("nobody has it")).message(),
+            "pastiche of n3: nobody has it");
+}
+
 }  // namespace
 }  // namespace radix::cli

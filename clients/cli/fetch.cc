@@ -24,7 +24,7 @@ int Fetch(const Invocation& invocation, const Options& options) {
   if (!node.ok()) return Fail(node.status());
   const absl::Status status =
       PasticheClient(Network::At(node->state)).FetchFile(*checksum, options.out);
-  if (!status.ok()) return Fail(Explain(*node, "pastiche", status));
+  if (!status.ok()) return Fail(ExplainFile(*node, options.out, status));
   std::error_code error;
   return Report(invocation.json(),
                 {{"checksum", checksum->ToString()},

@@ -61,9 +61,10 @@ absl::Status MakePrivateFolder(const fs::path& path) {
         path.string(), " belongs to somebody else; choose another place with --state"));
   }
   if ((info.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path.string(), ": group or others have permissions on it, and a lab keeps keys; chmod 700 ",
-        path.string()));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path.string(),
+                     ": group or others have permissions on it, and a lab keeps keys; choose a "
+                     "new folder with --state, or, if it is only the lab's, chmod 700 it"));
   }
   return absl::OkStatus();
 }

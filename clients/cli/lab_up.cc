@@ -45,22 +45,39 @@ std::filesystem::path Place(const Invocation& invocation) {
 // What was asked for; what was left open is as it was when the lab was up last.
 LabPlan Plan(const std::filesystem::path& place, const Options& options,
              const absl::StatusOr<Lab>& before) {
-  LabPlan plan{.state = place};
+  LabPlan plan{.state = place, .labels = options.labels};
   if (before.ok()) {
     plan.nodes = static_cast<int>(before->nodes.size());
     plan.range = before->range;
     plan.port = before->port;
-    if (options.labels.empty()) {
-      for (const LabNode& node : before->nodes) {
-        for (const std::string& label : node.labels) plan.labels.push_back(node.name + ":" + label);
-      }
-    }
   }
   plan.nodes = options.nodes.value_or(plan.nodes);
   plan.range = options.range.value_or(plan.range);
   plan.port = options.port.value_or(plan.port);
-  plan.labels.insert(plan.labels.end(), options.labels.begin(), options.labels.end());
+  if (!before.ok() || !options.labels.empty()) return plan;
+  for (const LabNode& node : before->nodes) {
+    if (&node - before->nodes.data() >= plan.nodes) break;  // those behind are asked for no more
+    for (const std::string& label : node.labels) plan.labels.push_back(node.name + ":" + label);
+  }
   return plan;
+}
+
+// Whether what runs of `lab` is what `other` asks for, too.
+bool IsSame(const Lab& lab, const Lab& other) {
+  return lab.range == other.range && lab.port == other.port &&
+         std::equal(lab.nodes.begin(), lab.nodes.end(), other.nodes.begin(), other.nodes.end(),
+                    [](const LabNode& a, const LabNode& b) { return a.labels == b.labels; });
+}
+
+// For example ", labels n2:rack=7 n4:rack=7"; empty without any.
+std::string LabelsText(const Lab& lab) {
+  std::string text;
+  for (const LabNode& node : lab.nodes) {
+    for (const std::string& label : node.labels) {
+      absl::StrAppend(&text, text.empty() ? ", labels" : "", " ", node.name, ":", label);
+    }
+  }
+  return text;
 }
 
 // Waits until the lab is ready. Says what is missing when the time is up, a node ended, or
@@ -115,7 +132,7 @@ void PrintWhatToTry(const Lab& lab, const std::string& leader) {
   if (survivor == leader) {
     std::cout << radix << " put " << radix << '\n';
   } else {
-    std::cout << radix << " lab kill " << leader << " && " << radix << " members --node "
+    std::cout << radix << " lab kill " << leader << " && sleep 5 && " << radix << " members --node "
               << survivor << '\n';
   }
   std::cout << "  " << radix << " apply "
@@ -165,11 +182,10 @@ int LabUp(const Invocation& invocation, const Options& options) {
   const auto runs = [](const LabNode& node) { return RunningNode(node).has_value(); };
   const auto running =
       before.ok() ? std::count_if(before->nodes.begin(), before->nodes.end(), runs) : 0;
-  if (running > 0 && (before->nodes.size() != lab->nodes.size() || before->range != lab->range ||
-                      before->port != lab->port)) {
-    return Fail(absl::AlreadyExistsError(
-        absl::StrCat("a lab of ", before->nodes.size(), " nodes in ", before->range, ", port ",
-                     before->port, ", is up at ", place.string(), "; `radix lab down` ends it")));
+  if (running > 0 && !IsSame(*before, *lab)) {
+    return Fail(absl::AlreadyExistsError(absl::StrCat(
+        "a lab of ", before->nodes.size(), " nodes in ", before->range, ", port ", before->port,
+        LabelsText(*before), ", is up at ", place.string(), "; `radix lab down` ends it")));
   }
   if (running == static_cast<std::ptrdiff_t>(lab->nodes.size())) {
     if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);

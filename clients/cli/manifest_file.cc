@@ -181,9 +181,11 @@ int FirstLine(const std::string& text, const YAML::Node& node) {
 Manifest ReadManifest(const std::string& text, const std::string& source) {
   CheckUtf8(text);
   const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-  if (documents.size() != 1) {
-    Refuse(documents.empty() ? YAML::Mark() : documents[1].Mark(),
-           "must be one YAML document; give each manifest a file of its own");
+  if (documents.empty()) {
+    Refuse(YAML::Mark(), "is empty; a manifest has version, name, services and khan");
+  }
+  if (documents.size() > 1) {
+    Refuse(documents[1].Mark(), "a second document begins; give each manifest a file of its own");
   }
   const YAML::Node& root = documents[0];
   const Fields fields = ReadFields(root, "", {"version", "name", "services", "khan"});

@@ -16,7 +16,7 @@ int Put(const Invocation& invocation, const std::filesystem::path& path) {
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const auto checksum = PasticheClient(Network::At(node->state)).PutFile(path);
-  if (!checksum.ok()) return Fail(Explain(*node, "pastiche", checksum.status()));
+  if (!checksum.ok()) return Fail(ExplainFile(*node, path.string(), checksum.status()));
   std::error_code error;
   return Report(invocation.json(),
                 {{"checksum", checksum->ToString()},

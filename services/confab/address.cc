@@ -12,6 +12,8 @@
 namespace radix {
 namespace {
 
+constexpr std::string_view kRange =
+    "address range, such as 10.1.0.0/16, 10.1.0.1-10.1.0.9 or one address";
 constexpr std::array<std::uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 // Adds `offset` to an address, as one big number. Only the low four bytes can carry so far that it
@@ -113,7 +115,7 @@ absl::StatusOr<AddressRanges::Range> AddressRanges::ParseRange(std::string_view 
   if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
     const auto base = IpAddress::Parse(text.substr(0, slash));
     const auto bits = ParseNumber(text.substr(slash + 1), base.ok() && base->is_v4() ? 32 : 128);
-    if (!base.ok() || !bits) return Malformed("address range", text);
+    if (!base.ok() || !bits) return Malformed(kRange, text);
     const std::uint32_t host_bits = (base->is_v4() ? 32 : 128) - *bits;
     if (host_bits > 24) {
       return absl::InvalidArgumentError(
@@ -133,7 +135,7 @@ absl::StatusOr<AddressRanges::Range> AddressRanges::ParseRange(std::string_view 
     const auto last =
         dash == std::string_view::npos ? first : IpAddress::Parse(text.substr(dash + 1));
     if (!first.ok() || !last.ok() || first->is_v4() != last->is_v4()) {
-      return Malformed("address range", text);
+      return Malformed(kRange, text);
     }
     range.first = *first;
     range.last = *last;

@@ -20,6 +20,9 @@ bool IsName(std::string_view text) {
 
 absl::StatusOr<Charter> Charter::Create(const CharterFields& fields) {
   Charter charter;
+  if (fields.bloc.empty()) {
+    return Refuse("bloc: must name the bloc, with 1 to 63 characters of a-z 0-9 -");
+  }
   if (!IsName(fields.bloc)) {
     return Refuse(absl::StrCat("bloc: '", fields.bloc, "' is not 1 to 63 characters of a-z 0-9 -"));
   }

@@ -91,6 +91,15 @@ class CharterTest(unittest.TestCase):
         self.key.unlink()
         self.assert_refused(CHARTER, "secondary.key")
 
+    def test_a_flag_is_no_file(self):
+        for verb in ("check", "keygen"):
+            done = subprocess.run(
+                [FULCRUM, verb, "--help"], cwd=self.lab.folder, capture_output=True, text=True, timeout=20, check=False
+            )
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("usage:", done.stderr)
+        self.assertFalse((self.lab.folder / "--help").exists())
+
     def test_an_address_outside_the_ranges(self):
         self.charter.write_text(CHARTER)
         done = subprocess.run(
@@ -130,6 +139,16 @@ class LabUpTest(unittest.TestCase):
             done = self.lab.run(*words)
             self.assertEqual((done.returncode, "levitate" in done.stderr), (2, True), done.stderr)
         self.assertIn("`radix lab kill --help`", self.lab.run("lab", "kill").stderr)
+
+    def test_other_labels_than_those_of_the_lab_that_is_up(self):
+        self.lab.ok("lab", "up", *self.lab.flags, "--nodes", 2, "--label", "n2:rack=7")
+        done = self.lab.run("lab", "up", "--label", "n2:rack=8")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("labels n2:rack=7, is up", done.stderr)
+        self.assertIn("already up", self.lab.ok("lab", "up"))
+        self.lab.ok("lab", "down")
+        # The one node that is left has none; that of the other is not asked for any more.
+        self.lab.ok("lab", "up", "--nodes", 1)
 
     def test_a_place_too_deep_for_a_socket(self):
         self.assert_refused(1, "107", "--state", self.lab.folder / ("d" * 80))
