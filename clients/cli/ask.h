@@ -33,7 +33,9 @@ inline absl::Status Explain(const LabNode& node, const std::string& service,
     return absl::Status(status.code(),
                         absl::StrCat(who, " does not reach whom it asks; try again (", said, ")"));
   }
-  return absl::Status(status.code(), absl::StrCat(who, ": ", said));
+  // A service says by itself what to do; a connection that breaks under a call does not.
+  const bool advised = !absl::IsUnavailable(status) || said.find("again") != std::string::npos;
+  return absl::Status(status.code(), absl::StrCat(who, ": ", said, advised ? "" : "; try again"));
 }
 
 // The same for a file that was to go to or come from `node`'s pastiche. What is wrong with the file

@@ -34,9 +34,15 @@ TEST(AskTest, AServiceWhoseOwnQuestionFindsNobodyIsNotSaidToBeSilent) {
                     HasSubstr("127.61.0.2:43575"), Not(HasSubstr("dean.sock"))));
 }
 
+TEST(AskTest, AServiceThatDiesWhileItAnswersIsToBeAskedAgain) {
+  EXPECT_EQ(Said(absl::UnavailableError("Socket closed")), "dean of n3: Socket closed; try again");
+}
+
 TEST(AskTest, WhatAServiceAnswersIsPassedOn) {
   EXPECT_EQ(Said(absl::UnavailableError("there is no proctor now; try again")),
             "dean of n3: there is no proctor now; try again");
+  EXPECT_EQ(Said(absl::UnavailableError("not enough nodes had it on disk; apply again")),
+            "dean of n3: not enough nodes had it on disk; apply again");
   EXPECT_TRUE(absl::IsNotFound(Explain(kNode, "dean", absl::NotFoundError("no"))));
 }
 

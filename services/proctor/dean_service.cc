@@ -20,6 +20,18 @@ struct Carried {
   grpc::ClientContext context;
 };
 
+// Its caller's side. Who goes away gives up what was asked for, so the proctor is told.
+class Caller final : public grpc::ServerUnaryReactor {
+ public:
+  explicit Caller(std::shared_ptr<Carried> carried) : carried_(std::move(carried)) {}
+
+ private:
+  void OnCancel() override { carried_->context.TryCancel(); }
+  void OnDone() override { delete this; }
+
+  const std::shared_ptr<Carried> carried_;
+};
+
 // Calls `method` of the proctor with the same request, and answers with what it answered.
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* Carry(
@@ -27,21 +39,18 @@ grpc::ServerUnaryReactor* Carry(
     Response* response,
     void (v1::ProctorService::Stub::async::*method)(grpc::ClientContext*, const Request*, Response*,
                                                     std::function<void(grpc::Status)>)) {
-  auto* reactor = context->DefaultReactor();
   auto channel = driver.Proctor();
-  if (!channel.ok()) {
-    reactor->Finish(confab::ToGrpc(channel.status()));
-    return reactor;
-  }
+  if (!channel.ok()) return confab::Answer(context, channel.status());
   auto carried = std::make_shared<Carried>();
   carried->channel = *std::move(channel);
   carried->stub = v1::ProctorService::NewStub(carried->channel);
   carried->context.set_deadline(
       std::min(context->deadline(), std::chrono::system_clock::now() + kLimit));
+  auto* const caller = new Caller(carried);  // deletes itself
   (carried->stub->async()->*method)(
       &carried->context, request, response,
-      [carried, reactor](const grpc::Status& status) { reactor->Finish(status); });
-  return reactor;
+      [carried, caller](const grpc::Status& status) { caller->Finish(status); });
+  return caller;
 }
 
 }  // namespace

@@ -89,17 +89,44 @@ struct FakePastiche final : pastiche::v1::PasticheService::CallbackService {
   std::mutex mutex;
   std::set<std::string> files;   // those that can be had
   std::set<std::string> pulled;  // those that were asked for and had
+  std::set<std::string> missed;  // those that were asked for in vain
   grpc::ServerUnaryReactor* Pull(grpc::CallbackServerContext* context,
                                  const pastiche::v1::PullRequest* request,
                                  pastiche::v1::PullResponse*) override {
     auto* reactor = context->DefaultReactor();
     const std::lock_guard lock(mutex);
+    if (request->checksum() == held_) {
+      held_calls_.push_back(reactor);
+      return reactor;
+    }
     const bool had = files.count(request->checksum()) != 0;
-    if (had) pulled.insert(request->checksum());
+    (had ? pulled : missed).insert(request->checksum());
     reactor->Finish(had ? grpc::Status::OK
                         : grpc::Status(grpc::StatusCode::NOT_FOUND, "no reachable peer has it"));
     return reactor;
   }
+
+  // Answers nobody who asks for `checksum`, until Release.
+  void Hold(const std::string& checksum) {
+    const std::lock_guard lock(mutex);
+    held_ = checksum;
+  }
+
+  std::size_t held_count() {
+    const std::lock_guard lock(mutex);
+    return held_calls_.size();
+  }
+
+  void Release() {
+    const std::lock_guard lock(mutex);
+    held_.clear();
+    for (grpc::ServerUnaryReactor* call : held_calls_) call->Finish(grpc::Status::OK);
+    held_calls_.clear();
+  }
+
+ private:
+  std::string held_;
+  std::vector<grpc::ServerUnaryReactor*> held_calls_;
 };
 
 // Runs plugins in name only: what is started serves at once, unless its inst is in `silent`.
@@ -204,6 +231,7 @@ class FakeNode {
     Serve("pastiche", pastiche);
   }
   ~FakeNode() {
+    pastiche.Release();
     flock.group.EndAll();
     picket.list.EndAll();
     heartbeater.table.EndAll();

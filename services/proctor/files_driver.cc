@@ -36,8 +36,11 @@ struct Pull : std::enable_shared_from_this<Pull> {
 
   void Take(const absl::Status& status) {
     if (!status.ok()) {
-      return std::exchange(done, nullptr)(absl::Status(
-          status.code(), absl::StrCat(request.checksum(), ": ", std::string(status.message()))));
+      std::string said(status.message());
+      if (said.find(request.checksum()) == std::string::npos) {
+        said = absl::StrCat(request.checksum(), ": ", said);
+      }
+      return std::exchange(done, nullptr)(absl::Status(status.code(), said));
     }
     left.erase(left.begin());
     Next();

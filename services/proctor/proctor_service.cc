@@ -9,7 +9,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/confab/server_stream.h"
-#include "services/proctor/files_driver.h"
+#include "services/proctor/apply_driver.h"
 #include "services/proctor/proctor_codec.h"
 
 namespace radix::proctor {
@@ -35,23 +35,7 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
   return reactor;
 }
 
-// Replaces what has that name, in name order; a manifest without services removes it.
-void Replace(v1::DocumentBody& body, const v1::Manifest& manifest) {
-  v1::DocumentBody before;
-  before.mutable_manifests()->Swap(body.mutable_manifests());
-  bool placed = manifest.services().empty();
-  for (v1::Manifest& other : *before.mutable_manifests()) {
-    if (other.name() == manifest.name()) continue;
-    if (!placed && other.name() > manifest.name()) {
-      *body.add_manifests() = manifest;
-      placed = true;
-    }
-    *body.add_manifests() = std::move(other);
-  }
-  if (!placed) *body.add_manifests() = manifest;
-}
-
-// The same for an opaque decision; an empty value removes it.
+// Replaces what has that kind and key, in their order; an empty value removes it.
 void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
   auto& all = *body.mutable_decisions();
   for (int i = 0; i < all.size(); ++i) {
@@ -79,12 +63,6 @@ absl::Status CheckDecision(const v1::Decision& decision) {
         absl::StrCat("decision.value: longer than ", kDecisionValueMax, " bytes"));
   }
   return absl::OkStatus();
-}
-
-std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
-  v1::DocumentBody body;
-  *body.add_manifests() = manifest;
-  return FilesOf(body);
 }
 
 // One dean's stream, from its first message on.
@@ -151,32 +129,7 @@ grpc::ServerUnaryReactor* ProctorServiceImpl::Apply(grpc::CallbackServerContext*
       CheckUserManifest(ToManifest(request->manifest()), driver_->charter().at_most);
   if (status.ok()) status = driver_->CheckLeading();
   if (!status.ok()) return Finished(context, status);
-  auto* reactor = context->DefaultReactor();
-  const Instant deadline = DeadlineOf(*context);
-  // The files come first: what is acknowledged must be there to run.
-  PullFiles(node_, FilesOfOne(request->manifest()), deadline - confab::Now(),
-            [driver = driver_, request, response, reactor, deadline](const absl::Status& pulled) {
-              if (!pulled.ok()) {
-                const bool missing = absl::IsNotFound(pulled);
-                return reactor->Finish(
-                    {missing ? grpc::StatusCode::INVALID_ARGUMENT : grpc::StatusCode::UNAVAILABLE,
-                     absl::StrCat("file ", std::string(pulled.message()),
-                                  missing ? "; `radix put` it first" : "")});
-              }
-              driver->Make(
-                  {.edit = [manifest = request->manifest()](
-                               v1::DocumentBody& body) { Replace(body, manifest); },
-                   .deadline = deadline,
-                   .done =
-                       [driver, response, reactor](const absl::StatusOr<std::int64_t>& revision) {
-                         if (revision.ok()) {
-                           response->set_epoch(driver->epoch());
-                           response->set_revision(*revision);
-                         }
-                         reactor->Finish(confab::ToGrpc(revision.status()));
-                       }});
-            });
-  return reactor;
+  return ApplyCall::Begin(node_, driver_, DeadlineOf(*context), request, response);
 }
 
 grpc::ServerUnaryReactor* ProctorServiceImpl::GetStatus(grpc::CallbackServerContext* context,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -239,6 +240,61 @@ TEST_F(ProctorTest, NodesPullTheFilesBeforeTheyAcknowledge) {
   ASSERT_TRUE(Eventually([&] { return StatusOf(0).ok() && StatusOf(0)->revision() == 1; }))
       << "it is tried again, and may have been kept";
   EXPECT_EQ(nodes_[1]->pastiche.pulled.count(kFile3), 1U);
+}
+
+TEST_F(ProctorTest, AFileOfANodeThatHasJustStartedIsAskedForAgain) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  FakePastiche& pastiche = nodes_[0]->pastiche;
+  {
+    const std::lock_guard lock(pastiche.mutex);
+    pastiche.files.erase(kFile4);
+  }
+  auto applied = std::async(
+      std::launch::async, [&] { return Apply(1, Galumph("galumph2_4", "pick(galumph, 1, ALL)")); });
+  EXPECT_TRUE(Eventually([&] {
+    const std::lock_guard lock(pastiche.mutex);
+    return pastiche.missed.count(kFile4) == 1;
+  }));
+  {
+    const std::lock_guard lock(pastiche.mutex);
+    pastiche.files.insert(kFile4);
+  }
+  EXPECT_EQ(applied.get().status(), absl::OkStatus());
+}
+
+TEST_F(ProctorTest, AnApplyThatWasGivenUpDoesNotReplaceWhatWasAppliedSince) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(ApplySoon(1, Galumph("galumph2_3", "pick(galumph, 1, ALL)")).ok());
+
+  nodes_[0]->pastiche.Hold(kFile4);  // a large file: the proctor waits for it
+  {
+    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[1]->node(), "dean"));
+    grpc::ClientContext context;
+    v1::ApplyRequest request;
+    *request.mutable_manifest() = Galumph("galumph2_4", "pick(galumph, 3, ALL)");
+    v1::ApplyResponse response;
+    std::promise<grpc::Status> done;
+    stub->async()->Apply(&context, &request, &response,
+                         [&done](const grpc::Status& status) { done.set_value(status); });
+    EXPECT_TRUE(Eventually([&] { return nodes_[0]->pastiche.held_count() == 1; }));
+    context.TryCancel();  // Ctrl-C
+    EXPECT_EQ(done.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  ASSERT_TRUE(ApplySoon(1, Galumph("galumph2_3", "pick(galumph, 2, ALL)")).ok());
+
+  nodes_[0]->pastiche.Release();
+  v1::Manifest later = Galumph("galumph2_4", "pick(galumph, 0, ALL)");
+  later.set_name("later");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(ApplySoon(1, later).ok());
+  const auto status = StatusOf(1);
+  ASSERT_TRUE(status.ok()) << status.status();
+  for (const auto& service : status->services()) {
+    EXPECT_FALSE(service.manifest() == "galumph" && service.inst() == "galumph2_4");
+  }
+  EXPECT_EQ(status->revision(), 5) << "nothing but what was acknowledged";
 }
 
 TEST_F(ProctorTest, ANodeThatIsCutOffKeepsWhatItRuns) {

@@ -1,0 +1,117 @@
+#include "services/proctor/apply_driver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+#include "services/confab/entropy.h"
+#include "services/confab/grpc_status.h"
+#include "services/proctor/files_driver.h"
+#include "services/proctor/proctor_codec.h"
+
+namespace radix::proctor {
+namespace {
+
+constexpr Duration kMissingLimit = 5s;  // for a node that has just started to become known
+
+// Replaces what has that name, in name order; a manifest without services removes it.
+void Replace(v1::DocumentBody& body, const v1::Manifest& manifest) {
+  v1::DocumentBody before;
+  before.mutable_manifests()->Swap(body.mutable_manifests());
+  bool placed = manifest.services().empty();
+  for (v1::Manifest& other : *before.mutable_manifests()) {
+    if (other.name() == manifest.name()) continue;
+    if (!placed && other.name() > manifest.name()) {
+      *body.add_manifests() = manifest;
+      placed = true;
+    }
+    *body.add_manifests() = std::move(other);
+  }
+  if (!placed) *body.add_manifests() = manifest;
+}
+
+std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
+  v1::DocumentBody body;
+  *body.add_manifests() = manifest;
+  return FilesOf(body);
+}
+
+}  // namespace
+
+ApplyCall::ApplyCall(confab::Node node, std::shared_ptr<ProctorDriver> driver, Instant deadline,
+                     const v1::ApplyRequest& request, v1::ApplyResponse* response)
+    : node_(std::move(node)),
+      driver_(std::move(driver)),
+      deadline_(deadline),
+      missing_until_(std::min(deadline, confab::Now() + kMissingLimit)),
+      manifest_(request.manifest()),
+      response_(response),
+      random_(confab::RandomNumber()) {}
+
+grpc::ServerUnaryReactor* ApplyCall::Begin(confab::Node node, std::shared_ptr<ProctorDriver> driver,
+                                           Instant deadline, const v1::ApplyRequest* request,
+                                           v1::ApplyResponse* response) {
+  auto call =
+      std::make_shared<ApplyCall>(std::move(node), std::move(driver), deadline, *request, response);
+  call->self_ = call;
+  call->Pull();
+  return call.get();
+}
+
+void ApplyCall::Pull() {
+  PullFiles(node_, FilesOfOne(manifest_), deadline_ - confab::Now(),
+            [self = shared_from_this()](const absl::Status& pulled) { self->Take(pulled); });
+}
+
+void ApplyCall::Take(const absl::Status& pulled) {
+  {
+    const std::lock_guard lock(mutex_);
+    alarm_ = nullptr;  // which holds what it calls
+    if (over_) return;
+  }
+  if (pulled.ok()) return Make();
+  const std::string said = absl::StrCat("file ", std::string(pulled.message()));
+  if (!absl::IsNotFound(pulled)) return End(absl::UnavailableError(said), nullptr);
+  const Duration wait = backoff_.Next(random_);
+  if (confab::Now() + wait >= missing_until_) {
+    return End(absl::InvalidArgumentError(absl::StrCat(
+                   said, "; `radix put` it first, or try again if its node has just started")),
+               nullptr);
+  }
+  const std::lock_guard lock(mutex_);
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(std::chrono::system_clock::now() +
+                  std::chrono::duration_cast<std::chrono::system_clock::duration>(wait),
+              [self = shared_from_this()](bool) { self->Pull(); });
+}
+
+void ApplyCall::Make() {
+  driver_->Make(
+      {.edit = [manifest = manifest_](v1::DocumentBody& body) { Replace(body, manifest); },
+       .deadline = deadline_,
+       .done =
+           [self = shared_from_this()](const absl::StatusOr<std::int64_t>& revision) {
+             self->End(revision.status(), [&](v1::ApplyResponse& response) {
+               if (!revision.ok()) return;
+               response.set_epoch(self->driver_->epoch());
+               response.set_revision(*revision);
+             });
+           }});
+}
+
+void ApplyCall::End(const absl::Status& status,
+                    const std::function<void(v1::ApplyResponse&)>& fill) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(over_, true)) return;
+  if (fill) fill(*response_);
+  Finish(confab::ToGrpc(status));
+}
+
+void ApplyCall::OnCancel() { End(absl::CancelledError("the caller went away"), nullptr); }
+
+void ApplyCall::OnDone() { const std::shared_ptr<ApplyCall> last = std::move(self_); }
+
+}  // namespace radix::proctor
