@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -78,7 +80,9 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
   YAML::Mark first_line = YAML::Mark::null_mark();
   std::map<std::string, YAML::Mark> seen;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(file);
+    // Not by yaml-cpp, whose reader leaks when reading throws.
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.empty() || !documents[0].IsMap()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path.string(), ":1: must be a list of `field: value` lines"));
