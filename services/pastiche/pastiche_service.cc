@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "services/confab/caller.h"
 #include "services/confab/grpc_status.h"
 #include "services/pastiche/get_driver.h"
 #include "services/pastiche/put_driver.h"
@@ -106,7 +107,7 @@ grpc::ServerUnaryReactor* PasticheService::Pull(grpc::CallbackServerContext* con
     return reactor;
   }
   // Paths are told only to this node's own processes.
-  const bool local = context->peer().starts_with("unix:");
+  const bool local = confab::CameThroughUnixSocket(*context);
   std::string path = local ? store_.PathOf(*checksum) : "";
   pulls_.Request(*checksum,
                  [call, response, path = std::move(path)](const absl::StatusOr<Pulled>& end) {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "services/confab/caller.h"
 #include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/picket/picket_codec.h"
@@ -20,18 +22,25 @@ Response EncodeList(const std::vector<Plugin>& plugins) {
   return response;
 }
 
+// Whoever may give orders may run programs as the node's user.
+absl::Status CheckMayOrder(const grpc::CallbackServerContext& context) {
+  if (confab::CameThroughUnixSocket(context)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      "picket starts and stops only for callers on its Unix socket, picket.sock in the node's "
+      "state folder; this call came over TCP");
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* PicketService::Start(grpc::CallbackServerContext* context,
                                                const v1::StartRequest* request,
                                                v1::StartResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (absl::Status may = CheckMayOrder(*context); !may.ok()) return confab::Answer(context, may);
   const auto epoch = DecodeEpoch(request->epoch());
+  if (!epoch.ok()) return confab::Answer(context, epoch.status());
   const auto spec = DecodeSpec(request->spec());
-  if (!epoch.ok() || !spec.ok()) {
-    reactor->Finish(confab::ToGrpc(epoch.ok() ? spec.status() : epoch.status()));
-    return reactor;
-  }
+  if (!spec.ok()) return confab::Answer(context, spec.status());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   plugins_.Start(*epoch, *spec, [reactor, response](const absl::StatusOr<Plugin>& plugin) {
     if (plugin.ok()) {
       *response->mutable_plugin() = EncodePlugin(*plugin, confab::Now(), confab::WallNow());
@@ -43,6 +52,7 @@ grpc::ServerUnaryReactor* PicketService::Start(grpc::CallbackServerContext* cont
 
 grpc::ServerUnaryReactor* PicketService::Stop(grpc::CallbackServerContext* context,
                                               const v1::StopRequest* request, v1::StopResponse*) {
+  if (absl::Status may = CheckMayOrder(*context); !may.ok()) return confab::Answer(context, may);
   const auto epoch = DecodeEpoch(request->epoch());
   const auto grace = DecodeGrace(request->grace_seconds());
   absl::Status status = epoch.ok() ? grace.status() : epoch.status();

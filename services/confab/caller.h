@@ -1,0 +1,16 @@
+// Who calls: what a service does for the processes of its own node and for nobody else.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+namespace radix::confab {
+
+// Whether a call came through one of the node's Unix sockets. Then its caller is the node's own
+// user, or root: nobody else may enter the folder in which they are. On TCP it may be any user of
+// the machine, until connections have keys.
+inline bool CameThroughUnixSocket(const grpc::CallbackServerContext& context) {
+  return context.peer().starts_with("unix:");
+}
+
+}  // namespace radix::confab
