@@ -9,13 +9,20 @@ using registry::Delta;
 using registry::Instance;
 using registry::InstanceId;
 
+namespace {
+
+// A heartbeater holds the node's one socket: where there is a new one, the one before is gone.
+bool IsHeartbeater(const InstanceId& id) { return id.horde == "radix" && id.api == "heartbeater1"; }
+
+}  // namespace
+
 bool Directory::HandleOwn(const Delta& delta, Instant now) {
   if (delta.snapshot) {
     const std::set<InstanceId> named(delta.changes.begin(), delta.changes.end());
     const bool restarted = delta.origin != own_origin_;
     for (const Instance& instance : own_.List()) {
       if (named.contains(instance)) continue;
-      if (restarted) {
+      if (restarted && !IsHeartbeater(instance)) {
         own_remembered_.insert(instance);
       } else {
         own_remembered_.erase(instance);

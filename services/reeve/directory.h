@@ -19,7 +19,7 @@ namespace radix::reeve {
 //
 // - Its own node's come from its own heartbeater alone, with or without a steward. When the
 //   heartbeater was restarted, what it knew before stays for kOwnSettle, in which the services beat
-//   again.
+//   again; but not the heartbeater that it replaces.
 // - Another node's come from the steward, and stay without one, for as long as flock does not say
 //   that the node is gone. A new steward starts with an empty table: of each node, what was known
 //   before stays until the new steward knows something of that node, or kGroupSettle has passed

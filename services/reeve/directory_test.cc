@@ -178,6 +178,22 @@ TEST_F(DirectoryTest, ARestartedHeartbeaterHasTimeToHearTheServicesAgain) {
   EXPECT_EQ(directory_.own().size(), 1U);
 }
 
+TEST_F(DirectoryTest, ANewHeartbeaterTakesThePlaceOfTheOneBefore) {
+  const auto heartbeater = [](int port) {
+    return Instance{
+        {"radix", "heartbeater1", "heartbeater1_0", "n1", "127.0.0.1:" + std::to_string(port)},
+        Status::kServing};
+  };
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {heartbeater(7), Make(1, "ntp2_3")}), kStart));
+  directory_.HandleOwnLost(kStart);
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3", "n1/heartbeater1_0")) << "its stream may be back";
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h2", {}), kStart + 1s));
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3"));
+  EXPECT_EQ(directory_.own().size(), 1U) << "the steward is told too";
+  ASSERT_TRUE(directory_.HandleOwn({.origin = "h2", .changes = {heartbeater(8)}}, kStart + 1s));
+  EXPECT_THAT(Visible(), ElementsAre("n1/ntp2_3", "n1/heartbeater1_0"));
+}
+
 TEST_F(DirectoryTest, WithoutAHeartbeaterItsOwnEntriesEndAfterAWhile) {
   ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {Make(1, "ntp2_3")}), kStart));
   directory_.HandleOwnLost(kStart);
