@@ -73,12 +73,12 @@ TEST(CharterTest, NamesAFieldThatIsMissing) {
   const auto problem = [](const CharterFields& fields) {
     return std::string(Charter::Create(fields).status().message());
   };
-  CharterFields fields{.bloc = "", .ranges = {}, .port = 0, .key_file = ""};
+  CharterFields fields{.bloc = "", .ranges = {}, .port = {}, .key_file = ""};
   EXPECT_EQ(problem(fields), "bloc: must name the bloc, with 1 to 63 characters of a-z 0-9 -");
   fields.bloc = "lab";
   EXPECT_EQ(problem(fields), "ranges: there must be at least one address range");
   fields.ranges = {"10.0.0.0/29"};
-  EXPECT_EQ(problem(fields), "port: 0 is not in 1..65534");
+  EXPECT_EQ(problem(fields), "port: is missing; it must be 1 to 65534");
   fields.port = 7117;
   EXPECT_EQ(problem(fields), "key_file: must name the file with the secondary key");
 }

@@ -33,10 +33,11 @@ absl::StatusOr<Charter> Charter::Create(const CharterFields& fields) {
   charter.ranges = *std::move(ranges);
 
   // Steward takes the port behind it, so the last one cannot be chosen.
-  if (fields.port < 1 || fields.port > 65534) {
-    return Refuse(absl::StrCat("port: ", fields.port, " is not in 1..65534"));
+  if (!fields.port) return Refuse("port: is missing; it must be 1 to 65534");
+  if (*fields.port < 1 || *fields.port > 65534) {
+    return Refuse(absl::StrCat("port: ", *fields.port, " is not in 1..65534"));
   }
-  charter.port = static_cast<std::uint16_t>(fields.port);
+  charter.port = static_cast<std::uint16_t>(*fields.port);
 
   const std::int64_t slots = charter.ranges.size();
   const std::int64_t at_most = fields.at_most.value_or(slots);

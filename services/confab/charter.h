@@ -15,9 +15,9 @@ namespace radix {
 
 // What a charter says, before it is checked; one field for each of the file.
 struct CharterFields {
-  std::string bloc;                 // Required.
-  std::vector<std::string> ranges;  // Required.
-  std::int64_t port = 0;            // Required.
+  std::string bloc;                  // Required.
+  std::vector<std::string> ranges;   // Required.
+  std::optional<std::int64_t> port;  // Required.
   std::optional<std::int64_t> at_most;
   std::optional<std::int64_t> quorum;
   std::string key_file;  // Required.

@@ -62,6 +62,8 @@ TEST_F(CharterFileTest, NamesFileLineAndField) {
               StartsWith(path().string() + ":2: port: must be a number"));
   EXPECT_THAT(MessageFor("bloc: lab\nranges: 127.0.0.1\n"),
               StartsWith(path().string() + ":2: ranges: must be a list"));
+  EXPECT_THAT(MessageFor("bloc: lab\nranges: [127.0.0.1]\nkey_file: k\n"),
+              StartsWith(path().string() + ":1: port: is missing"));
   EXPECT_THAT(MessageFor("bloc: Lab\nranges: [127.0.0.1]\nport: 1\nkey_file: k\n"),
               StartsWith(path().string() + ":1: bloc: "));
   EXPECT_THAT(MessageFor(std::string(kGood) + "quorum: 3\n"),
