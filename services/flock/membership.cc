@@ -11,7 +11,6 @@ namespace {
 constexpr std::uint32_t kIncarnationJumpMax = 1U << 16;
 constexpr std::uint32_t kIncarnationMax = 1U << 31;
 constexpr Duration kPurgeInterval = 10s;
-constexpr std::size_t kTellsMax = 16;
 
 }  // namespace
 
@@ -40,8 +39,8 @@ bool Membership::IsInContact(const Member& member, Instant now) const {
          now - contact.hears_us_at < tunables_.contact_timeout;
 }
 
-void Membership::Tell(std::uint32_t slot) {
-  if (tells_.size() < kTellsMax && std::ranges::count(tells_, slot) == 0) tells_.push_back(slot);
+void Membership::Tell(std::uint32_t slot, Instant now) {
+  if (std::ranges::count(tells_, slot) == 0 && tell_pace_.Take(now)) tells_.push_back(slot);
 }
 
 std::vector<std::uint32_t> Membership::TakeTells() { return std::exchange(tells_, {}); }
@@ -88,13 +87,22 @@ void Membership::Revive(Member& member, const Record& record, Evidence evidence,
 
 void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk,
                               Instant now) {
-  const Record& record = item.record;
+  Record record = item.record;
   if (record.id.slot >= table_.slots() || record.incarnation >= kIncarnationMax) return;
+  if (item.check != 0) {
+    // Whoever holds another boot or incarnation cannot tell whether it was before or after.
+    const Member* const known = table_.Find(record.id.slot);
+    if (known == nullptr || CheckOf(known->record()) != item.check) return;
+    record = known->record();
+    record.state = MemberState::kSuspect;
+  }
   if (record.id.slot == self_.id.slot) {
     MergeAboutSelf(record, now);
     return;
   }
   Member* member = table_.Find(record.id.slot);
+  const bool known_before = member != nullptr && member->boot == record.id.boot &&
+                            member->incarnation == record.incarnation;
   if (member == nullptr) {
     if (!IsLive(record.state)) return;
     Record alive = record;
@@ -116,16 +124,30 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
   }
 
   if (!IsLive(member->state)) {
-    if (IsLive(record.state)) Tell(member->slot);  // it is dead here and should refute
+    if (IsLive(record.state)) Tell(member->slot, now);  // it is dead here and should refute
     return;
   }
+  bool accused = false;
   if (record.state == MemberState::kSuspect) {
     for (const std::uint32_t accuser : std::span(item.accusers).first(item.accuser_count)) {
-      if (accuser != record.id.slot) Accuse(*member, accuser, teller, Evidence::kHearsay, now);
+      if (accuser == record.id.slot) continue;
+      accused |= Accuse(*member, accuser, teller, Evidence::kHearsay, now);
     }
   } else if (!IsLive(record.state)) {
-    Accuse(*member, teller.slot, teller, Evidence::kHearsay, now);
+    accused = Accuse(*member, teller.slot, teller, Evidence::kHearsay, now);
   }
+  // Also when anti-entropy told it: the suspect must hear of it.
+  if (accused) {
+    news_.Add(member->slot, table_.live_count());
+  } else if (!bulk && known_before && IsWhatWeTell(item, *member)) {
+    news_.HeardAgain(member->slot);
+  }
+}
+
+bool Membership::IsWhatWeTell(const NewsItem& item, const Member& member) const {
+  if (item.record.state != member.state) return false;
+  const Suspicion* const suspicion = suspicions_.Find(member.slot);
+  return suspicion == nullptr || item.accuser_count >= suspicion->accuser_count;
 }
 
 bool Membership::MergeDirect(Member& member, std::uint32_t incarnation, Instant now) {
@@ -156,23 +178,32 @@ Member* Membership::Prove(const Record& record, Instant now) {
   return member;
 }
 
-void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
+bool Membership::IsTeller(std::uint32_t slot) const {
+  constexpr std::uint64_t kTellers = 8;
+  const std::uint64_t draw =
+      std::uint64_t{slot * 0x9e3779b1U ^ self_.id.slot * 0x85ebca6bU} * table_.live_count() >> 32;
+  return draw < kTellers;
+}
+
+bool Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
                         Evidence evidence, Instant now) {
   const std::uint32_t others = table_.live_count() > 2 ? table_.live_count() - 2 : 1;
-  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, others, now)) return;
-  const bool first = member.state == MemberState::kAlive;
-  if (first) table_.SetState(member, MemberState::kSuspect);
-  news_.Add(member.slot, table_.live_count());
-  if (first) {
-    Tell(member.slot);  // the suspect hears it first
+  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, others, now)) return false;
+  if (member.state == MemberState::kAlive) {
+    table_.SetState(member, MemberState::kSuspect);
+    // The suspect hears it first: from who accuses it, and from a few others.
+    if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
     Emit(EventKind::kSuspected, evidence, member.id(), reporter, accuser, now);
   }
+  return true;
 }
 
 void Membership::AccuseOnOwnEvidence(const MemberId& id, Instant now) {
   Member* const member = table_.Find(id);
   if (member == nullptr || !IsLive(member->state)) return;
-  Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now);
+  if (Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now)) {
+    news_.Add(member->slot, table_.live_count());
+  }
 }
 
 void Membership::Die(Member& member, Evidence evidence, std::uint64_t value, Instant now) {

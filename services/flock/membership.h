@@ -11,6 +11,7 @@
 #include "services/flock/event.h"
 #include "services/flock/member_table.h"
 #include "services/flock/news.h"
+#include "services/flock/pace.h"
 #include "services/flock/packet_codec.h"
 #include "services/flock/suspicion.h"
 
@@ -67,13 +68,18 @@ class Membership {
 
  private:
   void MergeAboutSelf(const Record& record, Instant now);
-  void Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
+  // Returns whether that was news.
+  bool Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
               Instant now);
+  // Whether `item`, which is about this boot and incarnation, says all that we would tell of it.
+  bool IsWhatWeTell(const NewsItem& item, const Member& member) const;
+  // Whether this node is one of the few that tell `slot` of a suspicion that others told us of.
+  bool IsTeller(std::uint32_t slot) const;
   void Revive(Member& member, const Record& record, Evidence evidence, const MemberId& reporter,
               bool bulk, Instant now);
   void Die(Member& member, Evidence evidence, std::uint64_t value, Instant now);
   void Raise(std::uint32_t above, Instant now);
-  void Tell(std::uint32_t slot);
+  void Tell(std::uint32_t slot, Instant now);
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
             std::uint64_t value, Instant now);
 
@@ -94,6 +100,9 @@ class Membership {
   std::vector<Tombstone> tombstones_;  // oldest first
   Instant changed_at_;
   Instant next_purge_;
+  // A member is told that it is held for dead, or suspected. When a rack is dead, everybody has
+  // something to tell to each node of it.
+  Pace tell_pace_{100ms, 16};
 };
 
 }  // namespace radix::flock

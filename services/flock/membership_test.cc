@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "services/confab/random.h"
@@ -71,6 +72,92 @@ TEST_F(MembershipTest, RemovesASuspectThatDoesNotRefuteAndSaysWhoAccused) {
   EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});
   Hear(Item(kOther, 2));
   EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+}
+
+TEST_F(MembershipTest, ABriefSuspicionCountsOnlyAgainstTheVeryBootAndIncarnationThatItMeans) {
+  Hear(Item(kOther, 2));
+  NewsItem brief = Item(kOther, 0, MemberState::kSuspect, {7});
+  for (const Record& meant :
+       {Record{kOther, 1, MemberState::kAlive, 1}, Record{kOther, 3, MemberState::kAlive, 1},
+        Record{{2, 103}, 2, MemberState::kAlive, 1}}) {
+    brief.check = CheckOf(meant);
+    Hear(brief);
+    EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+  }
+  brief.check = CheckOf({kOther, 2, MemberState::kAlive, 1});
+  Hear(brief);
+  EXPECT_EQ(StateOf(kOther), MemberState::kSuspect);
+  EXPECT_EQ(membership_.table().Find(2)->incarnation, 2U);
+  // Of somebody unknown it says nothing, and of this node it is refuted.
+  brief.record.id.slot = 9;
+  Hear(brief);
+  EXPECT_EQ(membership_.table().Find(9), nullptr);
+  brief.record.id.slot = kSelf.slot;
+  brief.check = CheckOf(membership_.self());
+  Hear(brief);
+  EXPECT_EQ(membership_.self().incarnation, 2U);
+  Hear(brief);  // an old one
+  EXPECT_EQ(membership_.self().incarnation, 2U);
+}
+
+TEST_F(MembershipTest, WhomAnotherHoldsForDeadHearsThatHoweverWeLearntIt) {
+  for (std::uint32_t slot = 2; slot < 42; ++slot) {
+    membership_.MergeHearsay(Item({slot, 100}, 1), kTeller, true, now_);
+  }
+  EXPECT_TRUE(membership_.news().empty());
+  membership_.MergeHearsay(Item({5, 100}, 1, MemberState::kDead), kTeller, true, now_);
+  EXPECT_EQ(StateOf({5, 100}), MemberState::kSuspect);
+  EXPECT_EQ(membership_.news().size(), 1U);
+}
+
+TEST_F(MembershipTest, WhatOthersTellTooIsToldLessButNotWhatTheyDoNotKnowYet) {
+  const auto tellings = [&] {
+    int count = 0;
+    for (; !membership_.news().empty(); ++count) {
+      bool told = false;
+      membership_.news().Take([&](std::uint32_t) { return !std::exchange(told, true); });
+    }
+    return count;
+  };
+  const NewsItem one = Item(kOther, 1, MemberState::kSuspect, {7});
+  Hear(Item(kOther, 1));
+  tellings();
+  Hear(one);
+  const int all = tellings();
+  EXPECT_GT(all, 4);
+  Hear(Item(kOther, 2));
+  tellings();
+  Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
+  Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
+  EXPECT_EQ(tellings(), all - 1);
+  // We know of two accusers: who knows of one, or of none, was not told yet.
+  Hear(Item(kOther, 2, MemberState::kSuspect, {7, 8}));
+  Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
+  Hear(Item(kOther, 2));
+  EXPECT_EQ(tellings(), all);
+}
+
+TEST_F(MembershipTest, ASuspectIsToldByItsAccuserAndByAFewOthersHoweverManyThereAre) {
+  std::size_t tellers = 0;
+  for (std::uint32_t self = 1000; self < 1400; ++self) {
+    std::vector<Event> events;
+    Membership membership(Tunables{}, 2000, 400, {{self, 1}, 1, MemberState::kAlive, 1}, events,
+                          now_);
+    for (std::uint32_t slot = 2; slot < 400; ++slot) {
+      membership.MergeHearsay(Item({slot, 100}, 1), kTeller, true, now_);
+    }
+    membership.MergeHearsay(Item({2, 100}, 1, MemberState::kSuspect, {7}), kTeller, false, now_);
+    tellers += membership.TakeTells().size();
+    membership.AccuseOnOwnEvidence({3, 100}, now_);
+    EXPECT_EQ(membership.TakeTells(), std::vector<std::uint32_t>{3});
+    // When very many are to be told, they are told little by little.
+    for (std::uint32_t slot = 4; slot < 400; ++slot) {
+      membership.AccuseOnOwnEvidence({slot, 100}, now_);
+    }
+    EXPECT_LE(membership.TakeTells().size(), 15U);
+  }
+  EXPECT_GE(tellers, 4U);
+  EXPECT_LE(tellers, 16U);
 }
 
 TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {

@@ -20,6 +20,14 @@ void News::Add(std::uint32_t slot, std::uint32_t live) {
   }
 }
 
+void News::HeardAgain(std::uint32_t slot) {
+  const std::size_t place = Place(slot);
+  if (place == left_.size() || left_[place].slot != slot) return;
+  if (--left_[place].tellings == 0) {
+    left_.erase(left_.begin() + static_cast<std::ptrdiff_t>(place));
+  }
+}
+
 void News::Remove(std::uint32_t slot) {
   const std::size_t place = Place(slot);
   if (place == left_.size() || left_[place].slot != slot) return;

@@ -10,15 +10,21 @@ namespace radix::flock {
 
 // The members with news, by slot; what the news is stands in the member table and the suspicions at
 // the time of telling, so that nobody is ever told something outdated. Each is told about
-// 2 * log2(n) times, which reaches everybody with high probability; the rest is anti-entropy's. Not
-// thread-safe.
+// 2 * log2(n) times, less each time that it is heard from another meanwhile: then many know it.
+// That is about log2(n) times, and reaches everybody with high probability; the rest is
+// anti-entropy's, which takes seconds. Not thread-safe.
+//
+// Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987
+// (rumours with feedback and a counter).
 class News {
  public:
   // No more than this many members at a time: beyond that, anti-entropy is the better way.
-  static constexpr std::size_t kMax = 1024;
+  static constexpr std::size_t kMax = 4096;
 
   // `slot` has news, in a bloc of `live` members; told afresh from the beginning.
   void Add(std::uint32_t slot, std::uint32_t live);
+  // Somebody told us all that we would tell of `slot`.
+  void HeardAgain(std::uint32_t slot);
   void Remove(std::uint32_t slot);
 
   bool empty() const { return left_.empty(); }
@@ -26,14 +32,15 @@ class News {
 
   std::size_t memory_bytes() const { return left_.capacity() * sizeof(Entry); }
 
-  // Calls `tell(slot)` for up to `count` members in turn. Those told often enough drop out.
+  // Calls `tell(slot)` for those with news in turn, each at most once, until it returns false: that
+  // one was not told. Those told often enough drop out.
   template <typename Tell>
-  void Take(std::size_t count, const Tell& tell) {
+  void Take(const Tell& tell) {
     std::size_t at = Place(cursor_);
-    for (std::size_t i = left_.size() < count ? left_.size() : count; i > 0; --i) {
+    for (std::size_t i = left_.size(); i > 0; --i) {
       if (at == left_.size()) at = 0;
       Entry& entry = left_[at];
-      tell(entry.slot);
+      if (!tell(entry.slot)) return;
       cursor_ = entry.slot + 1;
       if (--entry.tellings > 0) {
         ++at;

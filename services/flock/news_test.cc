@@ -13,7 +13,11 @@ using testing::ElementsAre;
 
 std::vector<std::uint32_t> Take(News& news, std::size_t most) {
   std::vector<std::uint32_t> taken;
-  news.Take(most, [&](std::uint32_t slot) { taken.push_back(slot); });
+  news.Take([&](std::uint32_t slot) {
+    if (taken.size() == most) return false;
+    taken.push_back(slot);
+    return true;
+  });
   return taken;
 }
 
@@ -38,6 +42,20 @@ TEST(NewsTest, TellsOfEachTwiceTheLogarithmOfTheBlocAndThenNoMore) {
   }
   EXPECT_EQ(told[1], 22);
   EXPECT_EQ(told[2], 22);
+}
+
+TEST(NewsTest, WhatOthersTellTooIsToldLess) {
+  News news;
+  news.Add(1, 1000);
+  for (int i = 0; i < 10; ++i) news.HeardAgain(1);
+  news.HeardAgain(7);  // no news of ours
+  int told = 0;
+  while (!news.empty()) told += static_cast<int>(Take(news, 9).size());
+  EXPECT_EQ(told, 12);
+  news.Add(1, 1000);
+  for (int i = 0; i < 22; ++i) news.HeardAgain(1);
+  EXPECT_TRUE(news.empty());
+  EXPECT_TRUE(Take(news, 9).empty());
 }
 
 TEST(NewsTest, HoldsNoMoreThanItsBoundAndWhatItHoldsIsToldAfresh) {

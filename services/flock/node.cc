@@ -14,6 +14,9 @@ namespace {
 constexpr Duration kStandingInterval = 50ms;
 constexpr Duration kContactSlice = 20ms;
 constexpr Duration kNewsInterval = 100ms;
+// About so much news fits into one datagram; no more datagrams are sent per interval.
+constexpr std::size_t kNewsPerDatagram = 40;
+constexpr std::size_t kNewsDatagramsMax = 20;
 // A node that authenticated nothing for so long was away itself, or is alone.
 constexpr Duration kAwayAfter = 1s;
 // Once it tried to come back for so long, its verdicts count again: it is alone.
@@ -194,18 +197,15 @@ void Flock::Node::TickSync(Instant now) {
 void Flock::Node::TickNews(Instant now) {
   if (membership_.news().empty() || now < next_news_) return;
   next_news_ = now + random_.Between(kNewsInterval * 3 / 4, kNewsInterval * 5 / 4);
-  constexpr std::size_t kItems = 24;
-  const int packets = membership_.news().size() > kItems ? 3 : 1;
-  for (int i = 0; i < packets; ++i) {
+  // To three at a time; to more when there is more than fits into three datagrams.
+  const std::size_t packets =
+      std::clamp<std::size_t>(membership_.news().size() / kNewsPerDatagram, 3, kNewsDatagramsMax);
+  for (std::size_t i = 0; i < packets && !membership_.news().empty(); ++i) {
     // Only who was heard already would take it.
     const Member* const peer = RandomContact();
-    if (peer == nullptr || membership_.news().empty()) return;
-    std::array<NewsItem, kItems> items;
-    std::size_t count = 0;
-    membership_.news().Take(
-        kItems, [&](std::uint32_t slot) { items[count++] = membership_.ItemFor(slot); });
+    if (peer == nullptr) return;
     Writer body = Begin(peer->id(), now);
-    AppendNews(std::span(items).first(count), body);
+    AppendNewsTo(body, body.room());
     SendGroup(peer->id(), body, now);
   }
 }
@@ -234,7 +234,7 @@ void Flock::Node::TickContact(Instant now) {
     if (keyless || random_.Below(8) == 0) {
       Append(KeyTell{keyless, pair_keys_.public_key()}, body);
     }
-    AppendNewsTo(body);
+    AppendNewsTo(body, kNewsOnOthers);
     SendGroup(to, body, now);
   }
 }

@@ -125,7 +125,9 @@ class Flock::Node {
                 std::optional<NewsItem> news = std::nullopt);
   void SendWords(const Incoming& packet, Instant now);
   void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
-  void AppendNewsTo(Writer& body);
+  // Bytes of news that ride on packets of another kind.
+  static constexpr std::size_t kNewsOnOthers = 200;
+  void AppendNewsTo(Writer& body, std::size_t bytes);
   Destination DestinationOf(const MemberId& id) const;
 
   // node_leadership.cc

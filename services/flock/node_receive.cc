@@ -122,7 +122,7 @@ bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
       AppendNews(std::span(&item, 1), body);
     }
   } else {
-    AppendNewsTo(body);
+    AppendNewsTo(body, kNewsOnOthers);
   }
   SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
   return true;
@@ -203,7 +203,9 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
 void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
   Reader news(packet.body.news);
   while (news.left() > 0) {
-    membership_.MergeHearsay(DecodeNewsItem(news), packet.sender, false, now);
+    const auto item = DecodeNewsItem(news);
+    if (!item) break;  // DecodeBody has seen to it
+    membership_.MergeHearsay(*item, packet.sender, false, now);
   }
   Reader records(packet.body.records);
   while (records.left() > 0) {

@@ -8,8 +8,6 @@ namespace radix::flock {
 namespace {
 
 constexpr std::size_t kBodyMax = kDatagramSizeMax - kHeaderSize - kTagSize;
-// News that ride on other packets.
-constexpr std::size_t kNewsPerPacket = 6;
 constexpr std::size_t kRecordsPerPacket = 40;
 
 }  // namespace
@@ -93,18 +91,27 @@ void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant n
   if (news) {
     AppendNews(std::span(&*news, 1), body);
   } else {
-    AppendNewsTo(body);
+    AppendNewsTo(body, kNewsOnOthers);
   }
   SendGroup(to, body, now);
 }
 
-void Flock::Node::AppendNewsTo(Writer& body) {
-  News& news = membership_.news();
-  if (news.empty()) return;
-  std::array<NewsItem, kNewsPerPacket> items;
+void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
+  const std::size_t room = std::min(bytes, body.room());
+  if (membership_.news().empty() || room < kMessageOverhead) return;
+  std::array<NewsItem, kDatagramSizeMax / kNewsItemSizeMin> items;
   std::size_t count = 0;
-  news.Take(items.size(), [&](std::uint32_t slot) { items[count++] = membership_.ItemFor(slot); });
-  AppendNews(std::span(items).first(count), body);
+  std::size_t left = room - kMessageOverhead;
+  membership_.news().Take([&](std::uint32_t slot) {
+    NewsItem item = membership_.ItemFor(slot);
+    // Who does not know the suspect by this boot and incarnation has nothing to suspect.
+    if (item.record.state == MemberState::kSuspect) item.check = CheckOf(item.record);
+    if (SizeOf(item) > left) return false;
+    left -= SizeOf(item);
+    items[count++] = item;
+    return true;
+  });
+  if (count > 0) AppendNews(std::span(items).first(count), body);
 }
 
 void Flock::Node::SendWords(const Incoming& packet, Instant now) {

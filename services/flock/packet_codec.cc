@@ -59,10 +59,16 @@ bool ValidRecord(Reader& in) {
   return in.ok() && record.id.boot != 0 && record.state <= MemberState::kLeft;
 }
 
-bool ValidNewsItem(Reader& in) {
-  if (!ValidRecord(in)) return false;
-  return in.U8() <= 3;
+bool ValidNews(std::span<const std::uint8_t> bytes) {
+  Reader in(bytes);
+  do {
+    if (!DecodeNewsItem(in)) return false;
+  } while (in.left() > 0);
+  return true;
 }
+
+// The first byte of a news item: two bits each for the state and the number of accusers.
+constexpr std::uint8_t kBrief = 16;
 
 bool DecodeMember(MessageType type, Reader& in, Body& body) {
   switch (type) {
@@ -104,7 +110,7 @@ bool DecodeMember(MessageType type, Reader& in, Body& body) {
       return ValidItems(body.records, kRecordSize, ValidRecord);
     case MessageType::kNews:
       body.news = in.Bytes(in.left());
-      return ValidItems(body.news, kNewsItemSize, ValidNewsItem);
+      return ValidNews(body.news);
     case MessageType::kKeyTell: {
       const bool wants = in.U8() != 0;
       body.key_tell = KeyTell{wants, in.ReadKey()};
@@ -274,17 +280,51 @@ Record DecodeRecord(Reader& in) {
   return record;
 }
 
-void Encode(const NewsItem& item, Writer& out) {
-  Encode(item.record, out);
-  out.U8(item.accuser_count);
-  for (const std::uint32_t accuser : item.accusers) out.U32(accuser);
+std::uint32_t CheckOf(const Record& record) {
+  std::uint64_t z = record.id.boot + record.incarnation * 0x9e3779b97f4a7c15ULL;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z ^= z >> 32;
+  return static_cast<std::uint32_t>(z) | 1;
 }
 
-NewsItem DecodeNewsItem(Reader& in) {
+std::size_t SizeOf(const NewsItem& item) {
+  return (item.check != 0 ? 1 + 4 + 4 : kRecordSize) + std::size_t{4} * item.accuser_count;
+}
+
+void Encode(const NewsItem& item, Writer& out) {
+  const Record& record = item.record;
+  const bool brief = item.check != 0;
+  out.U8(static_cast<std::uint8_t>(static_cast<int>(record.state) | item.accuser_count << 2 |
+                                   (brief ? kBrief : 0)));
+  out.U32(record.id.slot);
+  if (brief) {
+    out.U32(item.check);
+  } else {
+    out.U64(record.id.boot);
+    out.U32(record.incarnation);
+    out.U64(record.fingerprint);
+  }
+  for (std::size_t i = 0; i < item.accuser_count; ++i) out.U32(item.accusers[i]);
+}
+
+std::optional<NewsItem> DecodeNewsItem(Reader& in) {
   NewsItem item;
-  item.record = DecodeRecord(in);
-  item.accuser_count = in.U8();
-  for (std::uint32_t& accuser : item.accusers) accuser = in.U32();
+  const std::uint8_t first = in.U8();
+  const bool brief = (first & kBrief) != 0;
+  item.record.state = static_cast<MemberState>(first & 3);
+  item.accuser_count = first >> 2 & 3;
+  item.record.id.slot = in.U32();
+  if (brief) {
+    item.check = in.U32();
+  } else {
+    item.record.id.boot = in.U64();
+    item.record.incarnation = in.U32();
+    item.record.fingerprint = in.U64();
+  }
+  for (std::size_t i = 0; i < item.accuser_count; ++i) item.accusers[i] = in.U32();
+  const bool valid = brief ? item.check != 0 && item.record.state == MemberState::kSuspect
+                           : item.record.id.boot != 0;
+  if (!in.ok() || !valid || first > (kBrief | 15)) return std::nullopt;
   return item;
 }
 

@@ -147,15 +147,22 @@ struct Words {
   bool reply = false;                   // the receiver sent its own before: no third one
   std::span<const std::uint8_t> words;  // 12 bytes each
 };
-// One member's news: its record, and who accuses it.
+// One member's news: its record, and who accuses it. When many are suspected at once, that is most
+// of the traffic; then it is brief: a check stands for what the receiver has in its own record.
 struct NewsItem {
   Record record;
+  std::uint32_t check = 0;  // not 0: of the record only slot and state are there; a suspect's
   std::uint8_t accuser_count = 0;
   std::array<std::uint32_t, 3> accusers{};  // slots
 };
+// Stands for the boot and the incarnation of a record; never 0.
+std::uint32_t CheckOf(const Record& record);
+std::size_t SizeOf(const NewsItem& item);
+inline constexpr std::size_t kNewsItemSizeMin = 9;
+inline constexpr std::size_t kNewsItemSizeMax = kRecordSize + 12;
 void Encode(const NewsItem& item, Writer& out);
-NewsItem DecodeNewsItem(Reader& in);
-inline constexpr std::size_t kNewsItemSize = kRecordSize + 1 + 12;
+// nullopt if there is none, or it is malformed.
+std::optional<NewsItem> DecodeNewsItem(Reader& in);
 
 struct KeyTell {
   bool wants_yours = false;
@@ -209,7 +216,7 @@ struct Body {
   std::optional<Summary> summary;
   std::optional<Words> words;
   std::span<const std::uint8_t> records;  // kRecordSize each
-  std::span<const std::uint8_t> news;     // kNewsItemSize each
+  std::span<const std::uint8_t> news;     // items, one after another
   std::optional<KeyTell> key_tell;
   bool introduction_ask = false;
   std::optional<std::span<const std::uint8_t>> introduction;

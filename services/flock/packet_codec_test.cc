@@ -60,7 +60,7 @@ std::vector<std::uint8_t> Rewritten(const Body& body) {
   for (Reader in(body.records); in.left() > 0;) records.push_back(DecodeRecord(in));
   if (!records.empty()) AppendRecords(records, out);
   std::vector<NewsItem> news;
-  for (Reader in(body.news); in.left() > 0;) news.push_back(DecodeNewsItem(in));
+  for (Reader in(body.news); in.left() > 0;) news.push_back(*DecodeNewsItem(in));
   if (!news.empty()) AppendNews(news, out);
   if (body.introduction_ask) AppendIntroductionAsk(out);
   if (body.introduction) AppendIntroduction(*body.introduction, out);
@@ -87,7 +87,7 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   Reader records(body->records);
   EXPECT_EQ(DecodeRecord(records).fingerprint, 23U);
   Reader news(body->news);
-  EXPECT_EQ(DecodeNewsItem(news).accusers[1], 31U);
+  EXPECT_EQ(DecodeNewsItem(news)->accusers[1], 31U);
   EXPECT_EQ(body->key_tell->public_key[2], 3);
   EXPECT_TRUE(body->introduction_ask && body->introduction && body->leave);
   EXPECT_EQ(body->ask->charter_digest, 43U);
@@ -99,6 +99,38 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   EXPECT_EQ(body->give_back->epoch, 52U);
   EXPECT_EQ(body->ring_ack, 53U);
   EXPECT_EQ(body->electorate.size(), 8U);
+}
+
+TEST(PacketCodecTest, WritesNewsInFullOrInBriefAndSaysBeforeHowLong) {
+  NewsItem item;
+  item.record = {{20, 21}, 22, MemberState::kSuspect, 23};
+  item.accuser_count = 3;
+  item.accusers = {30, 31, 32};
+  for (const bool brief : {false, true}) {
+    if (brief) item.check = CheckOf(item.record);
+    std::array<std::uint8_t, kNewsItemSizeMax> buffer{};
+    Writer out(buffer);
+    Encode(item, out);
+    ASSERT_TRUE(out.ok());
+    EXPECT_EQ(out.size(), SizeOf(item));
+    EXPECT_EQ(out.size(), brief ? 21U : 37U);
+    Reader in(out.written());
+    const auto read = DecodeNewsItem(in);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(in.left(), 0U);
+    EXPECT_EQ(read->record.id.slot, 20U);
+    EXPECT_EQ(read->record.state, MemberState::kSuspect);
+    EXPECT_EQ(read->accusers, item.accusers);
+    EXPECT_EQ(read->check, item.check);
+    EXPECT_EQ(read->record.incarnation, brief ? 0U : 22U);
+    Reader cut(out.written().first(out.size() - 1));
+    EXPECT_FALSE(DecodeNewsItem(cut).has_value());
+    buffer[0] |= 32;
+    Reader odd(buffer);
+    EXPECT_FALSE(DecodeNewsItem(odd).has_value());
+  }
+  const Record other{{20, 21}, 24, MemberState::kSuspect, 23};
+  EXPECT_NE(CheckOf(other), CheckOf(item.record));
 }
 
 TEST(PacketCodecTest, TakesLeasesAndKeysOnlyFromPairs) {
