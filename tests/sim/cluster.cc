@@ -22,17 +22,18 @@ flock::Key DrawKey(Random& random) {
   return key;
 }
 
-Charter MakeCharter(const ClusterOptions& options) {
+Charter MakeCharter(const ClusterOptions& options, std::size_t bloc) {
   const auto slots = static_cast<std::uint32_t>(std::max<double>(
       static_cast<double>(options.nodes), static_cast<double>(options.nodes) / options.density));
   CharterFields fields;
-  fields.bloc = "simulated";
+  fields.bloc = bloc == 0 ? "simulated" : "simulated-" + std::to_string(bloc);
   const std::uint32_t last = (10U << 24) + slots - 1;
   fields.ranges = {"10.0.0.0-" + std::to_string(last >> 24) + "." +
                    std::to_string(last >> 16 & 255) + "." + std::to_string(last >> 8 & 255) + "." +
                    std::to_string(last & 255)};
   fields.port = 7117;
-  fields.at_most = options.at_most == 0 ? static_cast<std::int64_t>(options.nodes)
+  const std::size_t nodes = (options.nodes - bloc + options.blocs - 1) / options.blocs;
+  fields.at_most = options.at_most == 0 ? static_cast<std::int64_t>(nodes)
                                         : static_cast<std::int64_t>(options.at_most);
   if (options.quorum != 0) fields.quorum = options.quorum;
   fields.key_file = "none";
@@ -46,21 +47,29 @@ Charter MakeCharter(const ClusterOptions& options) {
 Cluster::Cluster(const ClusterOptions& options)
     : options_(options),
       random_(options.seed * 0x9e3779b97f4a7c15 + 1),
-      charter_(MakeCharter(options)),
       network_(options.nodes, options.network, random_.Next()),
-      invariants_(options.nodes, charter_.ranges.size()),
       traffic_(options.nodes),
+      health_(options.nodes),
       nodes_(options.nodes),
-      node_of_slot_(charter_.ranges.size(), -1),
-      secondary_{DrawKey(random_)},
       now_(kBegin) {
-  std::vector<std::uint32_t> slots(charter_.ranges.size());
+  assert(options.blocs >= 1 && options.blocs <= options.nodes);
+  const flock::Key key = DrawKey(random_);
+  for (std::size_t bloc = 0; bloc < options.blocs; ++bloc) {
+    Charter charter = MakeCharter(options, bloc);
+    const std::uint32_t slots = charter.ranges.size();
+    blocs_.push_back({std::move(charter),
+                      {bloc == 0 || options.one_key ? key : DrawKey(random_)},
+                      Invariants(options.nodes, slots)});
+    blocs_.back().invariants.set_disks_intact(options.with_disk >= 1);
+  }
+  std::vector<std::uint32_t> slots(charter().ranges.size());
   for (std::uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
   random_.Shuffle(slots);
-  invariants_.set_disks_intact(options.with_disk >= 1);
+  node_of_slot_.assign(slots.size(), -1);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = nodes_[i];
     node.slot = slots[i];
+    node.bloc = static_cast<std::uint32_t>(i % blocs_.size());
     node_of_slot_[node.slot] = static_cast<std::int32_t>(i);
     node.has_disk = random_.Chance(options.with_disk);
     node.identity = DrawKey(random_);
@@ -93,28 +102,28 @@ void Cluster::Boot(std::size_t i) {
   Node& node = nodes_[i];
   assert(!node.flock);
   flock::Config config;
-  config.charter = charter_;
+  config.charter = blocs_[node.bloc].charter;
   config.slot = node.slot;
   config.boot = random_.Next() | 1;
   config.identity_seed = node.identity;
-  config.secondary_keys = secondary_;
+  config.secondary_keys = blocs_[node.bloc].secondary;
   config.entropy = DrawKey(random_);
   config.remembered = node.has_disk ? node.remembered : std::vector<std::uint32_t>{};
   config.has_disk = node.has_disk;
   config.recorded = node.disk;
   config.introduction = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8)};
   config.tunables = options_.tunables;
-  invariants_.Booted(i, {node.slot, config.boot});
+  InvariantsOf(node).Booted(i, {node.slot, config.boot});
   auto created = flock::Flock::Create(std::move(config), ToLocal(node, now_));
   if (!created.ok()) {
-    invariants_.Report(now_, std::string(created.status().message()));
+    InvariantsOf(node).Report(now_, std::string(created.status().message()));
     return;
   }
   node.flock.emplace(*std::move(created));
   ++node.generation;
   node.paused = false;
   node.wake = Instant::max();
-  if (!node.has_disk) invariants_.ForgetPromises(i);
+  if (!node.has_disk) InvariantsOf(node).ForgetPromises(i);
   Drain(i);
 }
 
@@ -124,7 +133,8 @@ void Cluster::Crash(std::size_t i) {
   node.remembered = node.flock->PeersToRemember();
   if (node.writing && random_.Chance(0.5)) node.disk = *node.writing;
   node.writing.reset();
-  invariants_.Orphan(i);
+  InvariantsOf(node).Orphan(i);
+  health_.Crashed(node.flock->self(), now_);
   node.flock.reset();
   for (const Step& step : node.waiting) pool_.Free(step.payload);
   node.waiting.clear();
@@ -132,10 +142,18 @@ void Cluster::Crash(std::size_t i) {
 }
 
 void Cluster::WipeDisk(std::size_t i) {
-  nodes_[i].disk = {};
-  nodes_[i].remembered.clear();
-  invariants_.ForgetPromises(i);
-  invariants_.set_disks_intact(false);
+  Node& node = nodes_[i];
+  node.disk = {};
+  node.remembered.clear();
+  InvariantsOf(node).ForgetPromises(i);
+  InvariantsOf(node).set_disks_intact(false);
+}
+
+void Cluster::SwapAddresses(std::size_t a, std::size_t b) {
+  assert(!up(a) && !up(b));
+  std::swap(nodes_[a].slot, nodes_[b].slot);
+  node_of_slot_[nodes_[a].slot] = static_cast<std::int32_t>(a);
+  node_of_slot_[nodes_[b].slot] = static_cast<std::int32_t>(b);
 }
 
 void Cluster::Pause(std::size_t i) { nodes_[i].paused = nodes_[i].flock.has_value(); }
@@ -155,7 +173,7 @@ void Cluster::Leave(std::size_t i) {
   if (!node.flock) return;
   node.flock->Leave(ToLocal(node, now_));
   Drain(i);
-  invariants_.CheckNoLeadership(i, now_);
+  InvariantsOf(node).CheckNoLeadership(i, now_);
   Crash(i);
 }
 
@@ -212,7 +230,8 @@ void Cluster::Deliver(const Step& step) {
     return;
   }
   traffic_.Arrived(step.node, now_);
-  const Endpoint from{charter_.ranges.At(nodes_[step.from].slot), charter_.port};
+  const Charter& charter = blocs_[node.bloc].charter;
+  const Endpoint from{charter.ranges.At(step.from), charter.port};
   const std::uint64_t before = node.flock->counters().accepted;
   std::vector<std::uint8_t>& bytes = pool_.At(step.payload);
   Trace(static_cast<std::uint64_t>(now_.time_since_epoch().count()) + step.node);
@@ -220,14 +239,15 @@ void Cluster::Deliver(const Step& step) {
   node.flock->HandleDatagram(from, bytes, ToLocal(node, now_));
   const bool copied = options_.network.duplication > 0 || options_.network.replay > 0;
   if (copied && node.flock->counters().accepted != before) {
-    invariants_.CheckAccepted(step.id, node.flock->self().boot, now_);
+    InvariantsOf(node).CheckAccepted(step.id, node.flock->self().boot, now_);
   }
+  if (on_deliver) on_deliver(step.from, step.node, bytes);
   pool_.Free(step.payload);
   Drain(step.node);
 }
 
 void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {
-  invariants_.CheckSent(from, now_, transmit.slot, transmit.bytes);
+  InvariantsOf(nodes_[from]).CheckSent(from, now_, transmit.slot, transmit.bytes);
   const std::int32_t to = node_of_slot_[transmit.slot];
   if (to < 0) return;
   const std::uint64_t id = ++datagram_id_;
@@ -236,7 +256,7 @@ void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {
   Step step;
   step.kind = StepKind::kDatagram;
   step.node = static_cast<std::uint32_t>(to);
-  step.from = static_cast<std::uint32_t>(from);
+  step.from = nodes_[from].slot;
   step.id = id;
   for (std::size_t i = 0; i < fate.copies; ++i) {
     step.payload = pool_.Put(transmit.bytes);
@@ -277,7 +297,8 @@ void Cluster::Drain(std::size_t i) {
   }
   while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
   while (const auto event = node.flock->PollEvent()) {
-    invariants_.CheckEvent(i, now_, *event);
+    InvariantsOf(node).CheckEvent(i, now_, *event);
+    if (event->kind == flock::EventKind::kDied) NoteRemoval(i, event->subject);
     if (on_event) on_event(i, *event);
   }
   Check(i);
@@ -293,18 +314,27 @@ void Cluster::Drain(std::size_t i) {
   }
 }
 
+void Cluster::NoteRemoval(std::size_t observer, const flock::MemberId& id) {
+  const std::int32_t at = node_of_slot_[id.slot];
+  const auto subject = static_cast<std::size_t>(at);
+  const bool lives =
+      at >= 0 && nodes_[subject].flock && nodes_[subject].flock->self() == id && !paused(subject);
+  health_.Removed(observer, id, lives ? &subject : nullptr, now_);
+}
+
 void Cluster::Check(std::size_t i) {
   const Node& node = nodes_[i];
+  Invariants& invariants = InvariantsOf(node);
   const Instant local = ToLocal(node, now_);
   traffic_.Viewed(i, node.flock->view_hash());
   if (const auto lead = node.flock->own_leadership(local)) {
-    invariants_.CheckLeadership(i, now_, *lead, ToTrue(node, lead->until));
+    invariants.CheckLeadership(i, now_, *lead, ToTrue(node, lead->until));
   } else {
-    invariants_.CheckNoLeadership(i, now_);
+    invariants.CheckNoLeadership(i, now_);
   }
   // What was answered counts, not what waits for the disk.
   if (const auto grant = node.flock->own_grant(local)) {
-    invariants_.CheckPromise(i, now_, {grant->epoch, grant->leader});
+    invariants.CheckPromise(i, now_, {grant->epoch, grant->leader});
   }
 }
 
@@ -314,36 +344,58 @@ std::size_t Cluster::up_count() const {
 }
 
 bool Cluster::OneView() {
-  std::uint64_t hash = 0;
-  const std::size_t count = up_count();
-  bool first = true;
+  std::vector<std::size_t> counts(blocs_.size());
+  for (const Node& node : nodes_) counts[node.bloc] += node.flock ? 1U : 0U;
+  std::vector<std::optional<std::uint64_t>> hashes(blocs_.size());
   for (const Node& node : nodes_) {
     if (!node.flock) continue;
-    if (node.flock->live_count() != count) return false;
-    if (!first && node.flock->view_hash() != hash) return false;
+    if (node.flock->live_count() != counts[node.bloc]) return false;
+    auto& hash = hashes[node.bloc];
+    if (hash && node.flock->view_hash() != *hash) return false;
     hash = node.flock->view_hash();
-    first = false;
   }
   return true;
 }
 
-std::optional<std::size_t> Cluster::Leader() {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+std::optional<std::size_t> Cluster::Leader(std::size_t bloc) {
+  for (std::size_t i = bloc; i < nodes_.size(); i += blocs_.size()) {
     if (nodes_[i].flock && nodes_[i].flock->own_leadership(LocalNow(i))) return i;
   }
   return std::nullopt;
 }
 
 bool Cluster::OneLeader() {
-  const auto leader = Leader();
-  if (!leader) return false;
-  const auto own = nodes_[*leader].flock->own_leadership(LocalNow(*leader));
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (!nodes_[i].flock) continue;
-    const auto known = nodes_[i].flock->sealed_leader(LocalNow(i));
-    if (!known || known->leader != own->leader || known->epoch != own->epoch) return false;
+  for (std::size_t bloc = 0; bloc < blocs_.size(); ++bloc) {
+    const auto leader = Leader(bloc);
+    if (!leader) return false;
+    const auto own = nodes_[*leader].flock->own_leadership(LocalNow(*leader));
+    for (std::size_t i = bloc; i < nodes_.size(); i += blocs_.size()) {
+      if (!nodes_[i].flock) continue;
+      const auto known = nodes_[i].flock->sealed_leader(LocalNow(i));
+      if (!known || known->leader != own->leader || known->epoch != own->epoch) return false;
+    }
   }
   return true;
+}
+
+bool Cluster::Inject(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t> bytes) {
+  Node& node = nodes_[to];
+  if (!node.flock || node.paused) return false;
+  const Charter& charter = blocs_[node.bloc].charter;
+  const std::uint64_t before = node.flock->counters().accepted;
+  node.flock->HandleDatagram({charter.ranges.At(from_slot), charter.port}, bytes, LocalNow(to));
+  const bool accepted = node.flock->counters().accepted != before;
+  Drain(to);
+  return accepted;
+}
+
+std::vector<std::string> Cluster::Violations() const {
+  std::vector<std::string> all;
+  for (const Bloc& bloc : blocs_) {
+    const auto& some = bloc.invariants.violations();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
 }
 
 }  // namespace radix::sim

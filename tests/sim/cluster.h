@@ -1,4 +1,4 @@
-// A bloc of production cores, crypto included, in one thread, from one seed.
+// Blocs of production cores, crypto included, in one thread, from one seed.
 
 #pragma once
 
@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "services/confab/charter.h"
@@ -14,6 +16,7 @@
 #include "services/confab/time.h"
 #include "services/flock/flock.h"
 #include "tests/sim/event_queue.h"
+#include "tests/sim/health.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/network.h"
 #include "tests/sim/traffic.h"
@@ -23,7 +26,9 @@ namespace radix::sim {
 struct ClusterOptions {
   std::size_t nodes = 5;
   double density = 0.5;        // nodes per address slot
-  std::uint32_t at_most = 0;   // 0: `nodes`
+  std::uint32_t at_most = 0;   // of each bloc; 0: as many as it has nodes
+  std::size_t blocs = 1;       // on one range and port; node i belongs to bloc i % blocs
+  bool one_key = false;        // all blocs have the same secondary key, and differ by name only
   std::uint32_t quorum = 0;    // 0: the charter's default
   double with_disk = 1;        // the share of nodes whose promises survive
   std::int64_t drift_ppm = 0;  // clocks run fast or slow by up to this, in parts per million
@@ -43,6 +48,8 @@ class Cluster {
   // Ends it at once. Writes under way may or may not reach the disk.
   void Crash(std::size_t i);
   void WipeDisk(std::size_t i);
+  // Each gets the other's address. Requires: both are down.
+  void SwapAddresses(std::size_t a, std::size_t b);
   // Stops it; datagrams wait for it, a few hundred at most. Its clock runs on.
   void Pause(std::size_t i);
   void Resume(std::size_t i);
@@ -55,34 +62,57 @@ class Cluster {
   // Runs until `done` (asked every `every`) or until `limit` from now. Returns whether it was done.
   bool RunUntilTrue(const std::function<bool()>& done, Duration limit, Duration every = 20ms);
 
-  // All nodes that are up list exactly each other, under one hash.
+  // A datagram from nowhere reaches node `to`, if it is up, as if it came from the address of slot
+  // `from_slot`. Returns whether it was accepted.
+  bool Inject(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t> bytes);
+
+  // All nodes that are up list exactly those of their own bloc, under one hash.
   bool OneView();
-  // All nodes that are up know the same sealed leader, which is up and knows it itself.
+  // All nodes that are up know the same sealed leader of their bloc, which is up and knows it
+  // itself.
   bool OneLeader();
-  // The node that is sealed now.
-  std::optional<std::size_t> Leader();
+  // The node of `bloc` that is sealed now.
+  std::optional<std::size_t> Leader(std::size_t bloc = 0);
+
+  // Says that something is wrong with node `i`, or no longer: see Health.
+  void SetSick(std::size_t i, bool sick) { health_.SetSick(i, sick, now_); }
 
   Instant now() const { return now_; }
   std::size_t size() const { return nodes_.size(); }
   bool up(std::size_t i) const { return nodes_[i].flock.has_value(); }
   bool paused(std::size_t i) const { return nodes_[i].paused; }
+  std::size_t blocs() const { return blocs_.size(); }
+  std::size_t bloc_of(std::size_t i) const { return i % blocs_.size(); }
+  std::uint32_t slot(std::size_t i) const { return nodes_[i].slot; }
   std::size_t up_count() const;
   flock::Flock& flock(std::size_t i) { return *nodes_[i].flock; }
   Instant LocalNow(std::size_t i) const { return ToLocal(nodes_[i], now_); }
   Network& network() { return network_; }
-  Invariants& invariants() { return invariants_; }
+  Invariants& invariants(std::size_t bloc = 0) { return blocs_[bloc].invariants; }
+  // Those of all blocs.
+  std::vector<std::string> Violations() const;
+  const Health& health() const { return health_; }
   Random& random() { return random_; }
-  const Charter& charter() const { return charter_; }
+  const Charter& charter(std::size_t bloc = 0) const { return blocs_[bloc].charter; }
   std::uint64_t trace_hash() const { return trace_hash_; }
   const Traffic& traffic() const { return traffic_; }
   std::uint64_t datagrams() const { return datagram_id_; }
   // Called for every event of every node.
   std::function<void(std::size_t, const flock::Event&)> on_event;
+  // Called for every datagram that the network delivered, after node `to` has handled it.
+  std::function<void(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t>)>
+      on_deliver;
 
  private:
+  struct Bloc {
+    Charter charter;
+    std::vector<flock::Key> secondary;
+    Invariants invariants;
+  };
   struct Node {
     std::optional<flock::Flock> flock;
     std::uint32_t slot = 0;
+    std::uint32_t bloc = 0;
     bool has_disk = false;
     bool paused = false;
     flock::Promise disk;
@@ -98,24 +128,25 @@ class Cluster {
 
   Instant ToLocal(const Node& node, Instant true_time) const;
   Instant ToTrue(const Node& node, Instant local) const;
+  Invariants& InvariantsOf(const Node& node) { return blocs_[node.bloc].invariants; }
   void Perform(const Step& step);
   void Deliver(const Step& step);
   void Drain(std::size_t i);
+  void NoteRemoval(std::size_t observer, const flock::MemberId& id);
   void Check(std::size_t i);
   void Send(std::size_t from, const flock::Transmit& transmit);
   void Trace(std::uint64_t value);
 
   ClusterOptions options_;
   Random random_;
-  Charter charter_;
+  std::vector<Bloc> blocs_;
   Network network_;
-  Invariants invariants_;
   Traffic traffic_;
+  Health health_;
   EventQueue queue_;
   DatagramPool pool_;
   std::vector<Node> nodes_;
   std::vector<std::int32_t> node_of_slot_;
-  std::vector<flock::Key> secondary_;
   std::vector<Step> recorded_;  // datagrams to replay; each has a place in the pool
   Instant now_;
   std::uint64_t datagram_id_ = 0;

@@ -20,7 +20,7 @@ struct Step {
   std::uint64_t order = 0;
   std::uint64_t id = 0;  // of the datagram; copies share it
   std::uint32_t node = 0;
-  std::uint32_t from = 0;
+  std::uint32_t from = 0;  // the sender's slot
   std::uint32_t payload = 0;
   StepKind kind = StepKind::kWake;
 };

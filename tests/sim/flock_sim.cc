@@ -24,7 +24,12 @@ nlohmann::ordered_json ToJson(const ScenarioResult& result) {
           {"converged", result.converged},
           {"view_ms", result.view_ms},
           {"sealed_ms", result.sealed_ms},
+          {"removal_ms_p50", result.removal_ms_p50},
           {"removal_ms_p99", result.removal_ms_p99},
+          {"removal_ms_max", result.removal_ms_max},
+          {"healthy_removed", result.healthy_removed},
+          {"healthy_removed_by_sick", result.healthy_removed_by_sick},
+          {"idle_bytes_per_node_s", result.idle_bytes_per_node_s},
           {"bytes_per_node_mean", result.bytes_per_node_mean},
           {"bytes_per_node_max", result.bytes_per_node_max},
           {"blind_probes_mean", result.blind_probes_mean},
@@ -41,9 +46,10 @@ nlohmann::ordered_json ToJson(const ScenarioResult& result) {
 
 void PrintText(const ScenarioResult& result) {
   std::cout << "seed " << result.seed << ": " << (result.converged ? "converged" : "NOT CONVERGED")
-            << ", view " << result.view_ms << " ms, sealed " << result.sealed_ms << " ms, "
-            << result.bytes_per_node_mean / 1000 << " KB a node, " << result.violations.size()
-            << " violations, trace " << Hex(result.trace_hash) << ", " << result.wall_s << " s\n";
+            << ", view " << result.view_ms << " ms, sealed " << result.sealed_ms << " ms, removed "
+            << result.removal_ms_p99 << " ms, " << result.bytes_per_node_mean / 1000
+            << " KB a node, " << result.violations.size() << " violations, trace "
+            << Hex(result.trace_hash) << ", " << result.wall_s << " s\n";
   for (const std::string& violation : result.violations) std::cout << "  " << violation << '\n';
 }
 
@@ -54,14 +60,24 @@ int main(int argc, char** argv) {
   radix::sim::ScenarioOptions options;
   std::uint64_t seeds = 1;
   std::string output = "text";
-  std::string names;
-  for (const auto name : radix::sim::ScenarioNames())
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  app.add_option("--scenario", options.name, "one of: " + names);
+  std::string footer = "Scenarios:\n";
+  for (const auto& [name, what] : radix::sim::Scenarios()) {
+    footer += "  " + std::string(name) + ": " + std::string(what) + '\n';
+  }
+  app.footer(
+      footer +
+      "Exit code: 0 if every seed converged without a violation, 1 if one did not, 2 for bad "
+      "arguments.");
+  double length_s = 0;
+  double spread_ms = 500;
+  app.add_option("--scenario", options.name, "one of those below");
   app.add_option("--nodes", options.nodes, "how many nodes");
   app.add_option("--density", options.density, "nodes per address slot, in (0, 1]");
   app.add_option("--loss", options.loss, "the share of datagrams that are lost, in [0, 1)");
   app.add_option("--at-most", options.at_most, "the charter's at_most; by default --nodes");
+  app.add_option("--boot-spread", spread_ms, "all nodes boot within so many ms");
+  app.add_option("--length", length_s, "virtual seconds of what the scenario does for a time");
+  app.add_option("--count", options.count, "how often the scenario does what it does often");
   app.add_option("--seed", options.seed, "the first seed");
   app.add_option("--seeds", seeds, "how many seeds, one after another");
   app.add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
@@ -71,6 +87,8 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
 
+  options.length = radix::Duration(static_cast<std::int64_t>(length_s * 1e9));
+  options.boot_spread = radix::Duration(static_cast<std::int64_t>(spread_ms * 1e6));
   auto list = nlohmann::ordered_json::array();
   bool good = true;
   for (std::uint64_t i = 0; i < seeds; ++i, ++options.seed) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@ struct ScenarioOptions {
   double loss = 0;
   std::uint32_t at_most = 0;  // 0: `nodes`
   std::uint64_t seed = 1;
+  Duration boot_spread = 500ms;     // all boot within this
+  Duration length{};                // of the scenario's main part; 0: its own choice
+  std::uint64_t count = 0;          // of what it repeats; 0: its own choice
   flock::Tunables tunables;         // of the nodes; weakened on purpose by tests
   std::uint32_t false_at_most = 0;  // a lie in the charter, for tests; 0: none
 };
@@ -31,8 +35,17 @@ struct ScenarioResult {
   bool converged = false;  // one view, and one sealed leader, in time
   double view_ms = -1;     // from the last boot, or the end of the faults, to one view; -1: never
   double sealed_ms = -1;   // the same, to one sealed leader known to all
-  double removal_ms_p99 = -1;      // from a crash to its removal from every view, where nodes crash
-  double bytes_per_node_mean = 0;  // sent until it converged
+  // From a crash to its removal from every view, where nodes crash.
+  double removal_ms_p50 = -1;
+  double removal_ms_p99 = -1;
+  double removal_ms_max = -1;
+  // Removals of nodes that were well: by nodes that were, too, and by nodes that were not. Nodes on
+  // two sides of a partition take each other for dead with good reason, and count here all the
+  // same.
+  std::uint64_t healthy_removed = 0;
+  std::uint64_t healthy_removed_by_sick = 0;
+  double idle_bytes_per_node_s = -1;  // sent, where that is measured
+  double bytes_per_node_mean = 0;     // sent until it converged
   double bytes_per_node_max = 0;
   double blind_probes_mean = 0;
   std::uint32_t datagrams_max_200ms = 0;         // into any node that never led
@@ -45,8 +58,8 @@ struct ScenarioResult {
   std::vector<std::string> violations;
 };
 
-// The scenarios there are.
-std::vector<std::string_view> ScenarioNames();
+// The scenarios there are, each as its name and what happens in it.
+std::vector<std::pair<std::string_view, std::string_view>> Scenarios();
 
 // Runs one. InvalidArgument if there is none of that name, or the options make no sense.
 absl::StatusOr<ScenarioResult> RunScenario(const ScenarioOptions& options);

@@ -1,0 +1,38 @@
+#include "tests/sim/health.h"
+
+#include <algorithm>
+
+namespace radix::sim {
+namespace {
+
+constexpr Duration kRecovery = 10s;
+
+}  // namespace
+
+void Health::SetSick(std::size_t node, bool sick, Instant now) {
+  sick_until_[node] = sick ? Instant::max() : now + kRecovery;
+}
+
+void Health::Crashed(const flock::MemberId& id, Instant now) {
+  crashes_[id] = {now, Instant::min()};
+}
+
+void Health::Removed(std::size_t observer, const flock::MemberId& id, const std::size_t* subject,
+                     Instant now) {
+  if (const auto crash = crashes_.find(id); crash != crashes_.end()) {
+    crash->second.last_removed = now;
+  }
+  if (subject == nullptr || IsSick(*subject, now)) return;
+  ++(IsSick(observer, now) ? wrong_removals_by_sick_ : wrong_removals_);
+}
+
+std::vector<Duration> Health::RemovalTimes() const {
+  std::vector<Duration> times;
+  for (const auto& [id, crash] : crashes_) {
+    if (crash.last_removed >= crash.at) times.push_back(crash.last_removed - crash.at);
+  }
+  std::ranges::sort(times);
+  return times;
+}
+
+}  // namespace radix::sim

@@ -1,0 +1,77 @@
+// The scenarios once or twice, small; with the figures that the large ones must reach, too.
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "tests/sim/scenario.h"
+
+namespace radix::sim {
+namespace {
+
+struct Case {
+  std::string_view name;
+  std::size_t nodes = 0;
+  double loss = 0;
+  std::uint64_t seeds = 1;
+  Duration length{};
+  std::uint64_t count = 0;
+  double view_ms_most = 0;
+  double sealed_ms_most = 0;
+  double removal_ms_most = 5000;
+};
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.name << " " << c.nodes;
+}
+
+std::string Texts(const ScenarioResult& result) {
+  std::string texts;
+  for (const std::string& violation : result.violations) texts += violation + "\n";
+  return texts;
+}
+
+class ScenarioTest : public testing::TestWithParam<Case> {};
+
+TEST_P(ScenarioTest, ConvergesInTimeWithoutAViolation) {
+  const Case& c = GetParam();
+  ScenarioOptions options;
+  options.name = c.name;
+  options.nodes = c.nodes;
+  options.loss = c.loss;
+  options.length = c.length;
+  options.count = c.count;
+  for (options.seed = 1; options.seed <= c.seeds; ++options.seed) {
+    const auto result = RunScenario(options);
+    ASSERT_TRUE(result.ok()) << result.status();
+    const std::string again =
+        "flock_sim --scenario " + options.name + " --nodes " + std::to_string(options.nodes) +
+        " --loss " + std::to_string(options.loss) + " --seed " + std::to_string(options.seed);
+    EXPECT_EQ(Texts(*result), "") << again;
+    EXPECT_TRUE(result->converged) << again;
+    EXPECT_LE(result->view_ms, c.view_ms_most) << again;
+    EXPECT_LE(result->sealed_ms, c.sealed_ms_most) << again;
+    EXPECT_LE(result->removal_ms_p99, c.removal_ms_most) << again;
+    EXPECT_LE(result->idle_bytes_per_node_s, 3000) << again;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, ScenarioTest,
+                         testing::Values(Case{"cold-start", 200, 0.05, 3, {}, 0, 2000, 6000},
+                                         Case{"rack-failure", 200, 0.01, 2, {}, 0, 2000, 5000},
+                                         Case{"gray", 60, 0, 2, 40s, 0, 6000, 6000},
+                                         Case{"islands", 120, 0.05, 2, {}, 0, 6000, 8000},
+                                         Case{"churn", 100, 0.01, 2, 15s, 0, 6000, 6000, 8000},
+                                         Case{"rotation", 40, 0.1, 2, {}, 0, 2000, 2000},
+                                         Case{"blocs", 60, 0.05, 4, {}, 0, 6000, 8000},
+                                         Case{"replay", 20, 0.05, 1, {}, 20000, 100, 100},
+                                         Case{"idle", 100, 0.01, 1, 20s, 0, 100, 100}),
+                         [](const auto& each) {
+                           std::string name(each.param.name);
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace radix::sim

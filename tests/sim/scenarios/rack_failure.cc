@@ -1,0 +1,40 @@
+#include <algorithm>
+#include <vector>
+
+#include "tests/sim/scenarios/scenarios.h"
+
+namespace radix::sim {
+namespace {
+
+// The nodes of a tenth of the range, from a random address on.
+std::vector<std::size_t> Rack(Course& course) {
+  Cluster& cluster = course.cluster();
+  std::vector<std::size_t> nodes = course.SomeNodes(cluster.size());
+  const std::uint32_t slots = cluster.charter().ranges.size();
+  const auto first = static_cast<std::uint32_t>(course.random().Below(slots));
+  std::ranges::sort(nodes, {},
+                    [&](std::size_t i) { return (cluster.slot(i) + slots - first) % slots; });
+  nodes.resize(std::max<std::size_t>(1, nodes.size() / 10));
+  return nodes;
+}
+
+void Run(Course& course) {
+  course.ForbidWrongRemovals();
+  Cluster& cluster = course.cluster();
+  if (!course.ColdStart()) return;
+  const std::vector<std::size_t> rack = Rack(course);
+  for (const std::size_t node : rack) cluster.Crash(node);
+  course.AwaitConvergence();
+  cluster.RunFor(course.Length(3s));
+  for (const std::size_t node : rack) cluster.Boot(node);
+  course.AwaitConvergence();
+}
+
+}  // namespace
+
+const Scenario kRackFailure = {"rack-failure",
+                               "a tenth of the nodes, one address after another, crash at once; "
+                               "and come back after --length (3 s)",
+                               nullptr, Run};
+
+}  // namespace radix::sim
