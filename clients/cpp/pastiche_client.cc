@@ -57,6 +57,12 @@ class Replacement {
   Replacement& operator=(const Replacement&) = delete;
 
   absl::Status Open() {
+    // A device, a pipe or a link would be gone, and a file in its place; for root even /dev/null.
+    struct stat facts {};
+    if (lstat(path_.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          path_.string(), ": is there already and no regular file, so it is not replaced"));
+    }
     // Not mkstemp, so that the umask applies.
     for (int number = 0; fd_ < 0; ++number) {
       std::string name = absl::StrCat(path_.string(), ".partial-", getpid(), "-", number);

@@ -323,6 +323,21 @@ TEST_F(PullsTest, NamesThePathThatCannotBePutOrFetchedTo) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(PullsTest, AFetchReplacesNothingButAFile) {
+  here_.Put(content_);
+  const auto pipe = folder_.path() / "pipe";
+  const auto link = folder_.path() / "link";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink(pipe, link);
+  for (const auto& target : {pipe, link, folder_.path()}) {
+    const absl::Status refused = here_.client().FetchFile(checksum_, target);
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(target.string()));
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
 TEST_F(PullsTest, EndsItsPullsWhenTheServiceEnds) {
   ScriptedPeer silent("n2", folder_.path(), Stops());
   const auto node = LoopbackNode("ending", folder_.path());
