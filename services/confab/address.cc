@@ -45,8 +45,10 @@ std::optional<std::uint32_t> Distance(const IpAddress& first, const IpAddress& l
 }
 
 absl::Status Malformed(std::string_view what, std::string_view text) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", std::string(text), "' is no ", std::string(what)));
+  constexpr std::size_t kShown = 100;  // of a text that may have come over the network
+  return absl::InvalidArgumentError(absl::StrCat("'", std::string(text.substr(0, kShown)),
+                                                 text.size() > kShown ? "..." : "", "' is no ",
+                                                 std::string(what)));
 }
 
 std::optional<std::uint32_t> ParseNumber(std::string_view text, std::uint32_t limit) {

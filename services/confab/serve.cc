@@ -7,6 +7,7 @@
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/resource_quota.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,6 +78,15 @@ absl::Status CheckBindable(const IpAddress& ip, std::uint16_t port) {
                              : absl::FailedPreconditionError(message);
 }
 
+// As far as it goes. At its limit gRPC closes what it listens on, and never opens it again: by
+// default that were a thousand connections.
+void RaiseOpenFilesLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -132,6 +142,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
                                                       const ListenOptions& options,
                                                       const std::vector<HostedService>& services) {
   EnableHealthAndReflection();
+  RaiseOpenFilesLimit();
   std::unique_ptr<Server> server(new Server);
   grpc::ServerBuilder builder;
   SetLimits(builder);
@@ -146,7 +157,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     auto lock = LockFile::Take(node.state / (options.socket + ".lock"));
     if (!lock.ok()) return lock.status();
     server->lock_ = *std::move(lock);
-    unlink(path.c_str());  // left behind by a holder that died
+    // Left behind by a holder that died. gRPC would not say what is in its way.
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return absl::ErrnoToStatus(errno, absl::StrCat(path.string(), ": cannot be removed"));
+    }
     builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
   }
   int port = 0;

@@ -1,7 +1,10 @@
 // Servers, channels, streams and the count of calls, over real sockets.
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +16,7 @@
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
 #include "services/confab/call_counter.h"
 #include "services/confab/clock.h"
+#include "services/confab/descriptor.h"
 #include "services/confab/dial.h"
 #include "services/confab/serve.h"
 #include "services/confab/server_stream.h"
@@ -105,6 +109,36 @@ TEST_F(ServerTest, ServesOnASocketAndOnTcp) {
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK);
   EXPECT_EQ(Ask(*Dial((*server)->net_id())), grpc::StatusCode::OK);
+}
+
+// It went deaf for good when it had as many files open as it may.
+TEST_F(ServerTest, OutlastsMoreConnectionsThanTheLimitOfOpenFilesAtItsStart) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_GE(before.rlim_max, 1024U);
+  const rlimit few{.rlim_cur = 128, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto server = Start({.socket = "galumph"});
+  ASSERT_TRUE(server.ok()) << server.status();
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string path = node_.SocketOf("galumph").string();
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  std::vector<Descriptor> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.emplace_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!idle.back()) break;  // before the server: this process is its client, too
+    EXPECT_EQ(connect(idle.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK);
+  EXPECT_EQ(idle.size(), 200U);
+  idle.clear();
+  setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(ServerTest, NamesWhatIsInTheWayOfItsSocket) {
+  std::filesystem::create_directory(node_.SocketOf("galumph"));
+  EXPECT_THAT(Refusal({.socket = "galumph", .port = 0}),
+              HasSubstr("galumph.sock: cannot be removed"));
 }
 
 TEST_F(ServerTest, RefusesAPlaceThatIsTaken) {
