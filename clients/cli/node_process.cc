@@ -120,10 +120,18 @@ bool AwaitEnd(const std::vector<LabNode>& nodes, bool killing, Duration limit) {
 // fulcrum writes the same as soon as it runs; until then this names it. Never half written, since
 // whoever does this may be killed.
 void WritePid(const LabNode& node, const ProcessId& process) {
+  const fs::path path = node.state / "pid";
   const fs::path next = node.state / "pid.next";
-  std::ofstream(next) << process.pid << ' ' << process.start_ticks << '\n';
+  std::ofstream file(next);
+  file << process.pid << ' ' << process.start_ticks << '\n';
+  file.close();
   std::error_code error;
-  fs::rename(next, node.state / "pid", error);
+  if (file) {
+    fs::rename(next, path, error);
+  } else {  // the disk is full: an empty one makes RunningNode look
+    fs::remove(next, error);
+    std::ofstream(path, std::ios::trunc).close();
+  }
 }
 
 // How a node's fulcrum is started: what it inherits, and what it does not.
@@ -176,8 +184,14 @@ confab::Descriptor EndOf(const ProcessId& process) {
 std::optional<ProcessId> RunningNode(const LabNode& node) {
   std::ifstream file(node.state / "pid");
   ProcessId process;
-  if (!(file >> process.pid >> process.start_ticks) || !IsRunning(process)) return std::nullopt;
-  return process;
+  if (file >> process.pid >> process.start_ticks) {
+    return IsRunning(process) ? std::optional(process) : std::nullopt;
+  }
+  // It is not there, or nothing could be written to it when the disk was full.
+  for (const Found& each : ProcessesOf({node})) {
+    if (each.is_node) return each.process;
+  }
+  return std::nullopt;
 }
 
 fs::path ProgramFolder() {
@@ -193,6 +207,9 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
   }
   std::error_code error;
   fs::create_directories(node.state / "log", error);
+  if (error) {
+    return absl::ErrnoToStatus(error.value(), (node.state / "log").string());
+  }
   // Of two that start it at one time, the later one's NODE/pid would name a process that only finds
   // the node running, and ends.
   absl::StatusOr<confab::LockFile> lock = confab::LockFile::Take(node.state / "start.lock");

@@ -30,7 +30,8 @@ bool IsRunning(const ProcessId& process);
 // Becomes readable when that very process ends. None when it runs no more.
 confab::Descriptor EndOf(const ProcessId& process);
 
-// The node's fulcrum, as NODE/pid has it; nullopt when it does not run.
+// The node's fulcrum, as NODE/pid has it, or as it is found where that file names none; nullopt
+// when it does not run.
 std::optional<ProcessId> RunningNode(const LabNode& node);
 
 // The folder of the running program, where `fulcrum` lies too.

@@ -83,12 +83,22 @@ TEST_F(NodeProcessTest, AStoppedFulcrumIsEndedAsAnyOther) {
 TEST_F(NodeProcessTest, AFulcrumThatNoFileNamesDrainsAsAnyOther) {
   const pid_t pid =
       Run("fulcrum", "trap 'exit 7' TERM; : > $READY; while :; do sleep 0.05; done", {});
-  ASSERT_FALSE(RunningNode(node_));
+  ASSERT_FALSE(fs::exists(node_.state / "pid"));
   EXPECT_TRUE(EndNodes({node_}, SIGTERM, 10s).ok());
   int how = 0;
   ASSERT_EQ(waitpid(pid, &how, 0), pid);
   EXPECT_TRUE(WIFEXITED(how)) << "it was killed, without a chance to drain";
   pids_.clear();
+}
+
+// The disk was full when the file was to be written.
+TEST_F(NodeProcessTest, AFulcrumWhoseFileIsEmptyIsSeenToRun) {
+  std::ofstream(node_.state / "pid").close();
+  EXPECT_FALSE(RunningNode(node_));
+  const pid_t pid = Run("fulcrum", ": > $READY; while :; do sleep 0.05; done", {});
+  const auto running = RunningNode(node_);
+  ASSERT_TRUE(running);
+  EXPECT_EQ(running->pid, pid);
 }
 
 TEST_F(NodeProcessTest, WhatAPluginStartedGoesWithItsKilledNodeAtOnce) {
