@@ -28,12 +28,14 @@ int Usage(const std::string& problem) {
 
 // Whether a verb was given the one file that it takes; what looks like a flag is none.
 bool HasOneFile(int argc, char** argv) {
-  return argc == 2 && !std::string_view(argv[1]).starts_with("-");
+  return argc == 2 && argv[1][0] != '\0' && !std::string_view(argv[1]).starts_with("-");
 }
 
 int Check(int argc, char** argv) {
   if (!HasOneFile(argc, argv)) return Usage("check takes one charter");
-  const std::filesystem::path path = std::filesystem::absolute(argv[1]);
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(argv[1], error);
+  if (error) return Complain(absl::ErrnoToStatus(error.value(), argv[1]), 1);
   const auto charter = radix::confab::LoadCharter(path);
   if (!charter.ok()) return Complain(charter.status(), 1);
   const auto keys = radix::confab::LoadKeys(path, *charter);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/confab/charter_file.h"
+#include "services/confab/utf8.h"
 
 namespace radix::fulcrum {
 namespace {
@@ -118,6 +119,7 @@ absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(absl::StrCat(error.what(), "; see `fulcrum --help`"));
   }
+  if (flags.charter.empty()) return absl::InvalidArgumentError("--charter: names no file");
   if (!flags.name.empty() && !IsName(flags.name)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--name: '", flags.name, "' is not 1 to 63 characters of a-z 0-9 -"));
@@ -138,7 +140,12 @@ absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
 
 absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   confab::ServiceArguments node;
-  node.charter_path = std::filesystem::absolute(flags.charter);
+  std::error_code error;  // a relative path may have no folder any more to begin from
+  const std::filesystem::path state = flags.state.empty() ? DefaultState() : flags.state;
+  node.charter_path = std::filesystem::absolute(flags.charter, error);
+  if (error) return absl::ErrnoToStatus(error.value(), flags.charter.string());
+  node.node.state = std::filesystem::absolute(state, error).lexically_normal();
+  if (error) return absl::ErrnoToStatus(error.value(), state.string());
   auto charter = confab::LoadCharter(node.charter_path);
   if (!charter.ok()) return charter.status();
   node.charter = *std::move(charter);
@@ -157,10 +164,13 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
         "charter ranges within 127.0.0.0/8, or ::1"));
   }
   node.node.address = *address;
-  node.node.state = std::filesystem::absolute(flags.state.empty() ? DefaultState() : flags.state)
-                        .lexically_normal();
   if (!node.node.state.has_filename()) node.node.state = node.node.state.parent_path();
   node.node.labels = flags.labels;
+  for (const auto& path : {node.charter_path, node.node.state}) {
+    if (confab::IsUtf8(path.string())) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("the path ", path.string(), " is no UTF-8; choose another place"));
+  }
   return node;
 }
 

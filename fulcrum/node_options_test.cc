@@ -82,6 +82,12 @@ TEST_F(ResolveNodeTest, NamesWhatIsWrong) {
   EXPECT_THAT(Problem(), HasSubstr("chmod 600"));
 }
 
+TEST_F(ResolveNodeTest, RefusesAStateFolderWhosePathIsNoUtf8) {
+  WriteCharter("key_file: key");
+  flags_.state = folder_ / "n\xff";
+  EXPECT_THAT(Problem(), HasSubstr("UTF-8"));
+}
+
 TEST_F(ResolveNodeTest, RefusesAnAddressOutside) {
   flags_.address = "10.0.0.1";
   EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("--address"), HasSubstr("127.88.77.0-")));
@@ -100,6 +106,8 @@ TEST(ParseNodeFlagsTest, RefusesWhatIsMalformed) {
   EXPECT_EQ(problem("--label", "rack=7"), "");
   EXPECT_THAT(problem("--label", "a b"), HasSubstr("--label: 'a b'"));
   EXPECT_THAT(problem("--wat", "x"), HasSubstr("--wat"));
+  const char* const empty[] = {"fulcrum", "--charter", ""};
+  EXPECT_THAT(Message(ParseNodeFlags(3, empty).status()), HasSubstr("--charter: names no file"));
 }
 
 // Once, and here: not every service of its own, again and again.

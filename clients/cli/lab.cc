@@ -17,6 +17,7 @@
 #include "services/confab/charter.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/node.h"
+#include "services/confab/utf8.h"
 
 namespace radix::cli {
 namespace {
@@ -97,7 +98,11 @@ absl::Status AddLabels(const std::vector<std::string>& labels, Lab& lab) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPathLength(const Lab& lab) {
+absl::Status CheckPath(const Lab& lab) {
+  if (!confab::IsUtf8(lab.state.string())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the path ", lab.state.string(), " is no UTF-8; choose another place with --state"));
+  }
   const std::string longest = lab.nodes.back().state.string();
   if (longest.size() <= confab::kStatePathBytesMax) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("the path ", longest, " has ", longest.size(),
@@ -110,7 +115,6 @@ absl::Status CheckPathLength(const Lab& lab) {
 }  // namespace
 
 absl::StatusOr<LabNode> Lab::Node(const std::string& name) const {
-  if (name.empty()) return nodes.front();
   for (const LabNode& node : nodes) {
     if (node.name == name) return node;
   }
@@ -151,7 +155,7 @@ absl::StatusOr<Lab> PlanLab(const LabPlan& plan) {
                          .state = plan.state / name});
   }
   if (absl::Status status = AddLabels(plan.labels, lab); !status.ok()) return status;
-  if (absl::Status status = CheckPathLength(lab); !status.ok()) return status;
+  if (absl::Status status = CheckPath(lab); !status.ok()) return status;
   return lab;
 }
 

@@ -41,7 +41,7 @@ struct Lab {
 
   std::filesystem::path charter() const { return state / "charter.yaml"; }
 
-  // The node called `name`; the first one for an empty name. NotFound, with the names there are.
+  // The node called `name`. NotFound, with the names there are.
   absl::StatusOr<LabNode> Node(const std::string& name) const;
 };
 

@@ -95,6 +95,16 @@ TEST_F(LabTest, RefusesMoreNodesThanAddressesAndPathsTooLongForASocket) {
   EXPECT_TRUE(PlanLab(plan_).ok());
 }
 
+// The nodes could not tell their plugins where they are: `lab up` waited a minute, and said
+// nothing.
+TEST_F(LabTest, RefusesAPathThatIsNoUtf8) {
+  plan_.state = "/tmp/Tr\xe4ume";
+  EXPECT_TRUE(absl::IsFailedPrecondition(PlanLab(plan_).status()));
+  EXPECT_THAT(MessageOf(PlanLab(plan_).status()), HasSubstr("UTF-8"));
+  plan_.state = "/tmp/Tr\xc3\xa4ume";
+  EXPECT_TRUE(PlanLab(plan_).ok());
+}
+
 TEST_F(LabTest, ReadsBackWhatItWrote) {
   plan_.labels = {"n3:big"};
   ASSERT_TRUE(Write().ok()) << Write();
@@ -103,7 +113,7 @@ TEST_F(LabTest, ReadsBackWhatItWrote) {
   EXPECT_EQ(lab->port, 7117);
   EXPECT_EQ(lab->nodes.size(), 5U);
   EXPECT_THAT(lab->nodes[2].labels, ElementsAre("big"));
-  EXPECT_EQ(lab->Node("")->name, "n1");
+  EXPECT_TRUE(absl::IsNotFound(lab->Node("").status())) << "`radix lab kill \"$UNSET\"`";
   EXPECT_EQ(lab->Node("n5")->state, plan_.state / "n5");
   EXPECT_TRUE(absl::IsNotFound(lab->Node("n6").status()));
 }

@@ -26,7 +26,8 @@ struct Invocation {
   // The node that is asked.
   absl::StatusOr<LabNode> OpenNode() const {
     const auto lab = OpenLab();
-    return lab.ok() ? lab->Node(node) : lab.status();
+    if (!lab.ok()) return lab.status();
+    return node.empty() ? lab->nodes.front() : lab->Node(node);
   }
 };
 
