@@ -8,6 +8,7 @@
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/verbs.h"
+#include "services/confab/lock_file.h"
 
 namespace radix::cli {
 namespace {
@@ -32,6 +33,9 @@ int LabDown(const Invocation& invocation) {
   }
   if (absl::IsDataLoss(lab.status())) return EndDamaged(FindLab(invocation.state));
   if (!lab.ok()) return Fail(lab.status());
+  // Where `radix lab up` has it, that one ends as soon as its nodes do. One that comes now has to
+  // wait, or it would say of what is about to end that it is up.
+  const auto lock = confab::LockFile::Take(lab->state / "lab.lock");
   const absl::Status status = EndNodes(lab->nodes, SIGTERM, kDrainLimit);
   if (!status.ok()) return Fail(status);
   ForgetLab(lab->state);

@@ -175,10 +175,11 @@ int LabUp(const Invocation& invocation, const Options& options) {
 
   if (absl::Status status = MakePlace(place); !status.ok()) return Fail(status);
   const auto lock = confab::LockFile::Take(place / "lab.lock");
-  if (!lock.ok()) {
+  if (absl::IsAlreadyExists(lock.status())) {
     return Fail(absl::AlreadyExistsError(
-        absl::StrCat("another `radix lab up` is at work on ", place.string())));
+        absl::StrCat("another `radix lab up` or `lab down` is at work on ", place.string())));
   }
+  if (!lock.ok()) return Fail(lock.status());
   const auto runs = [](const LabNode& node) { return RunningNode(node).has_value(); };
   const auto running =
       before.ok() ? std::count_if(before->nodes.begin(), before->nodes.end(), runs) : 0;

@@ -1,11 +1,13 @@
 // radix: brings labs up and down, and asks a node about its group.
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/output.h"
+#include "clients/cli/standard_streams.h"
 #include "clients/cli/verbs.h"
 
 namespace {
@@ -29,6 +31,7 @@ std::string Meant(const CLI::App& app) {
 int main(int argc, char** argv) {
   using namespace radix::cli;  // NOLINT(google-build-using-namespace): this file is its main
 
+  TakeMissingStreams();
   Invocation invocation;
   CLI::App app("Powers up a Radix datacenter on this machine, and asks it what it does.", "radix");
   app.require_subcommand(1);
@@ -59,8 +62,9 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    return FlushOutput(invocation.run());
   } catch (const CLI::Success& done) {
-    return app.exit(done);  // --help, --version
+    return FlushOutput(app.exit(done));  // --help, --version
   } catch (const CLI::RequiredError& error) {
     // A word that is no command is found out only as a command that is missing.
     const auto unknown = app.remaining(/*recurse=*/true);
@@ -70,6 +74,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return FailUsage(
         absl::InvalidArgumentError(absl::StrCat(error.what(), "; see `", Meant(app), " --help`")));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return Fail(absl::FailedPreconditionError(error.what()));  // the current folder was removed
   }
-  return invocation.run();
 }

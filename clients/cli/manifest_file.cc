@@ -30,6 +30,9 @@ namespace fs = std::filesystem;
 
 using proctor::v1::Manifest;
 using proctor::v1::ServiceSpec;
+// What a new revision of all manifests together may have is twice as much.
+constexpr std::size_t kManifestBytesMax = std::size_t{1} << 20;
+
 using Fields = std::map<std::string, YAML::Node>;
 
 // A wrong manifest: what is wrong, and at which line (0-based, as yaml-cpp counts).
@@ -243,15 +246,21 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& text, const std::strin
 
 absl::StatusOr<Manifest> LoadManifest(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
   std::error_code error;
-  if (!file || fs::is_directory(path, error)) {  // an empty file fails too, but only the copying
+  if (!file || fs::is_directory(path, error)) {
     return absl::NotFoundError(
         absl::StrCat(path.string(), ": ",
                      fs::exists(path, error) ? "is no readable file" : "there is no such file"));
   }
-  return ParseManifest(std::move(text).str(), path.string());
+  // Not to its end: a device or a pipe may have none.
+  std::string text(kManifestBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kManifestBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path.string(), ": is longer than ", kManifestBytesMax, " bytes, which no manifest may be"));
+  }
+  return ParseManifest(text, path.string());
 }
 
 absl::Status ResolveFiles(const fs::path& programs,

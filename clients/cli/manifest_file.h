@@ -19,7 +19,8 @@ namespace radix::cli {
 absl::StatusOr<proctor::v1::Manifest> ParseManifest(const std::string& text,
                                                     const std::string& source);
 
-// The same for the file at `path`, which is also the source. NotFound when it cannot be read.
+// The same for the file at `path`, which is also the source and has at most 1 MiB. NotFound when it
+// cannot be read.
 absl::StatusOr<proctor::v1::Manifest> LoadManifest(const std::filesystem::path& path);
 
 // Replaces each service's `file` by a checksum: `sha256:HEX` stays, an absolute path or the name of

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import unittest
 
-from lab import FULCRUM, Lab, take_down_after
+from lab import FULCRUM, RADIX, Lab, take_down_after
 
 CHARTER = """\
 bloc: test
@@ -243,6 +243,39 @@ class RunningLabTest(unittest.TestCase):
         text.write_text("no program")
         self.assert_refused(MANIFEST.replace("/bin/true", str(text)), "bad.yaml:4", "neither an ELF executable nor")
 
+    def test_a_manifest_without_an_end(self):
+        done = self.lab.run("apply", "/dev/zero", timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/dev/zero", done.stderr)
+
+    def test_a_node_whose_name_is_empty_is_not_the_first(self):
+        for verb in ("kill", "start"):
+            done = self.lab.run("lab", verb, "")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("there are n1 to n3", done.stderr)
+
+    def test_an_answer_that_cannot_be_printed(self):
+        for redirection in (">/dev/full", ">&-", "0<&- >&-"):
+            for words in (["members"], ["services", "-o", "json"], ["--help"]):
+                done = subprocess.run(
+                    ["/bin/sh", "-c", f'"$@" {redirection}', "sh", *self.lab.command(*words)],
+                    env=self.lab.environment, stderr=subprocess.PIPE, text=True, timeout=30, check=False,
+                )
+                self.assertEqual(done.returncode, 1, (redirection, words))
+                self.assertIn("could not be written", done.stderr)
+
+    def test_a_current_folder_that_is_gone(self):
+        gone = self.lab.folder / "gone"
+        for words in ([RADIX, "--state", "lab", "members"], [FULCRUM, "check", "charter"], [FULCRUM, "--charter", "c"]):
+            gone.mkdir()
+            done = subprocess.run(
+                ["/bin/sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', gone, *words],
+                env=self.lab.environment, capture_output=True, text=True, timeout=30, check=False,
+            )
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("No such file or directory", done.stderr)
+            self.assertNotIn("terminate", done.stderr)
+
     def test_a_checksum_that_is_none(self):
         out = self.lab.folder / "out"
         for checksum in ("abc", "sha256:xyz", "md5:" + "0" * 32, "../../etc/passwd"):
@@ -262,6 +295,11 @@ class RunningLabTest(unittest.TestCase):
         done = self.lab.run("fetch", checksum, "--out", "/nowhere/file")
         self.assertEqual(done.returncode, 1)
         self.assertIn("/nowhere", done.stderr)
+        pipe = self.lab.folder / "pipe"
+        os.mkfifo(pipe)
+        done = self.lab.run("fetch", checksum, "--out", pipe)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(pipe.is_fifo(), "a pipe, or /dev/null, is not replaced by a file")
 
     def test_names_that_are_none(self):
         for name in ("", "a b", "x" * 64, "*"):

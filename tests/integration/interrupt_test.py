@@ -48,6 +48,21 @@ class InterruptTest(unittest.TestCase):
                 self.lab.ok("lab", "down", timeout=30)
                 self.assertEqual(self.lab.processes(), [])
 
+    def test_a_lab_that_is_going_down_is_not_said_to_be_up(self):
+        self.lab.up(NODES)
+        running = len(self.lab.processes())
+        down = subprocess.Popen(self.lab.command("lab", "down"), env=self.lab.environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: len(self.lab.processes()) < running, 30, "the first that ends")
+            down.send_signal(signal.SIGSTOP)
+            done = self.lab.run("lab", "up")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("`lab down` is at work", done.stderr)
+        finally:
+            down.send_signal(signal.SIGCONT)
+            down.wait(60)
+        self.assertEqual(self.lab.processes(), [])
+
     def test_killed_at_any_moment_the_lab_can_be_brought_up_after_all(self):
         self.end_at(MOMENTS[-1], signal.SIGKILL)
         self.assertEqual(len(self.lab.up(NODES)["nodes"]), NODES)
