@@ -104,7 +104,9 @@ grpc::ServerUnaryReactor* MusterServiceImpl::Register(grpc::CallbackServerContex
 
 void MusterServiceImpl::HandleProposed(ProposeCall& call, const grpc::Status& status) {
   absl::Status result = absl::OkStatus();
-  if (!status.ok()) {
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+    result = confab::FromGrpc(status);
+  } else if (!status.ok()) {
     result = absl::UnavailableError(absl::StrCat(
         "the entry may or may not have been kept; try again: ", status.error_message()));
   } else if (auto held = check_lease_(); !held.ok()) {

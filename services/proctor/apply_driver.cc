@@ -9,6 +9,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 #include "services/confab/grpc_status.h"
+#include "services/proctor/document_codec.h"
 #include "services/proctor/files_driver.h"
 #include "services/proctor/proctor_codec.h"
 
@@ -16,22 +17,6 @@ namespace radix::proctor {
 namespace {
 
 constexpr Duration kMissingLimit = 5s;  // for a node that has just started to become known
-
-// Replaces what has that name, in name order; a manifest without services removes it.
-void Replace(v1::DocumentBody& body, const v1::Manifest& manifest) {
-  v1::DocumentBody before;
-  before.mutable_manifests()->Swap(body.mutable_manifests());
-  bool placed = manifest.services().empty();
-  for (v1::Manifest& other : *before.mutable_manifests()) {
-    if (other.name() == manifest.name()) continue;
-    if (!placed && other.name() > manifest.name()) {
-      *body.add_manifests() = manifest;
-      placed = true;
-    }
-    *body.add_manifests() = std::move(other);
-  }
-  if (!placed) *body.add_manifests() = manifest;
-}
 
 std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
   v1::DocumentBody body;

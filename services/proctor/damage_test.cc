@@ -21,16 +21,6 @@ class DamageTest : public ProctorTest {
   std::filesystem::path Database(std::size_t i) { return nodes_[i]->node().state / "desired.db"; }
 
   void Damage(std::size_t i) { std::ofstream(Database(i)) << std::string(8192, 'z'); }
-
-  // What node `i` says that it has on disk.
-  v1::Document DocumentOf(std::size_t i) {
-    v1::GetNodeResponse response;
-    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
-    EXPECT_TRUE(
-        Call(*stub->async(), &v1::DeanService::Stub::async::GetNode, v1::GetNodeRequest(), response)
-            .ok());
-    return response.document();
-  }
 };
 
 TEST_F(DamageTest, TheNodeCatchesUpByItself) {
@@ -42,7 +32,7 @@ TEST_F(DamageTest, TheNodeCatchesUpByItself) {
   StartDean(2);
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
   EXPECT_EQ(nodes_[2]->picket.CountOf("galumph2_3"), 1);
-  EXPECT_TRUE(Eventually([&] { return DocumentOf(2).revision() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return RevisionOnDisk(2) == 1; }));
   EXPECT_TRUE(std::filesystem::exists(Database(2).string() + ".damaged-1"));
 }
 
@@ -69,7 +59,7 @@ TEST_F(DamageTest, WhoLostWhatItHadDoesNotStandForAQuorum) {
   ASSERT_TRUE(Eventually([&] { return IsDone(2, 2); }));
   EXPECT_EQ(StatusOf(2)->revision(), applied->revision());
   EXPECT_EQ(CountOf("galumph2_3"), 3);
-  EXPECT_TRUE(Eventually([&] { return DocumentOf(0).revision() == applied->revision(); }));
+  EXPECT_TRUE(Eventually([&] { return RevisionOnDisk(0) == applied->revision(); }));
 }
 
 TEST_F(DamageTest, ALeaderWhoseOwnDiskWasDamagedLeadsOn) {
@@ -94,7 +84,7 @@ TEST_F(DamageTest, WhatIsDamagedUnderARunningDeanIsWrittenAnewFromItsMemory) {
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
   Damage(1);
   ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)")).ok());
-  EXPECT_TRUE(Eventually([&] { return DocumentOf(1).revision() == 2; }));
+  EXPECT_TRUE(Eventually([&] { return RevisionOnDisk(1) == 2; }));
   deans_[1] = nullptr;
   const auto store = DesiredStore::Open(Database(1));
   ASSERT_TRUE(store.ok()) << store.status();
@@ -107,7 +97,7 @@ TEST_F(DamageTest, WhatIsDamagedUnderARunningDeanIsOnDiskAgainThoughNobodySendsI
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
   ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 2, ALL)")).ok());
-  ASSERT_TRUE(Eventually([&] { return DocumentOf(1).revision() == 1; }));
+  ASSERT_TRUE(Eventually([&] { return RevisionOnDisk(1) == 1; }));
   Damage(1);
   ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_3", "pick(galumph, 3, ALL)")).ok());
   ASSERT_TRUE(

@@ -40,7 +40,8 @@ DeanDriver::DeanDriver(Options options)
     : options_(std::move(options)),
       own_address_(options_.node.address.ToString()),
       random_(confab::RandomNumber()),
-      local_([](int pid) { return getpgid(pid); }) {}
+      local_([](int pid) { return getpgid(pid); }),
+      acceptor_(options_.node.state / "desired.db", confab::RandomNumber()) {}
 
 std::shared_ptr<DeanDriver> DeanDriver::Create(Options options) {
   std::shared_ptr<DeanDriver> driver(new DeanDriver(std::move(options)));
@@ -139,65 +140,14 @@ Instant DeanDriver::Tick(Instant now) {
   if (closed_) return Instant::max();
   Instant next = std::min({now + 1s, flock_->Tick(now), picket_->Tick(now), heartbeater_->Tick(now),
                            reeve_->Tick(now)});
-  OpenStore(now);
+  next = std::min(next, acceptor_.Tick(now));
   Follow(now);
   Accept();
   next = std::min(next, GiveOrders(now));
   Report();
-  if (store_ == nullptr) next = std::min(next, store_again_at_);
   if (follow_again_at_ > now) next = std::min(next, follow_again_at_);
   if (session_ && group_) next = std::min(next, group_->grant_until);
   return std::max(next, now + 10ms);  // bounds how often a storm of changes is looked at
-}
-
-void DeanDriver::OpenStore(Instant now) {
-  if (store_ != nullptr || now < store_again_at_) return;
-  auto store = DesiredStore::Open(options_.node.state / "desired.db");
-  absl::Status status = store.status();
-  if (status.ok()) {
-    if (!(*store)->set_aside().empty()) {
-      spdlog::error("the group's decisions on this node's disk were damaged: {}",
-                    (*store)->set_aside());
-    }
-    // What this process remembers is what the disk had last.
-    if (acceptor_) status = (*store)->Save(acceptor_->state());
-  }
-  if (!status.ok()) {
-    const std::string problem(status.message());
-    if (problem != store_problem_) {
-      spdlog::error("cannot keep the group's decisions, so this node takes no part in them: {}",
-                    problem);
-    }
-    store_problem_ = problem;
-    store_again_at_ = now + store_backoff_.Next(random_);
-    return;
-  }
-  store_ = *std::move(store);
-  store_problem_.clear();
-  store_backoff_.Reset();
-  if (!acceptor_) acceptor_.emplace(store_->loaded());
-  if (acceptor_->losses() > 0) {
-    spdlog::warn(
-        "does not know what it had of the group's decisions, so it counts for nothing in "
-        "them until a leader has sent them again");
-  } else {
-    spdlog::info("has revision {} of epoch {} on disk", acceptor_->document().revision,
-                 acceptor_->document().epoch);
-  }
-}
-
-// Whether `step`'s answer may leave.
-bool DeanDriver::Persist(const Acceptor::Step& step) {
-  if (!step.persist) return true;
-  if (store_ == nullptr) return false;
-  if (absl::Status saved = store_->Save(*step.persist); !saved.ok()) {
-    spdlog::error("not on disk: {}", std::string(saved.message()));
-    if (absl::IsDataLoss(saved)) store_ = nullptr;  // to be set aside and written anew
-    return false;
-  }
-  if (acceptor_->losses() > step.persist->losses) spdlog::info("has the group's decisions again");
-  acceptor_->Commit(*step.persist);
-  return true;
 }
 
 // The proctor whose orders this node may take now; empty for none.
@@ -215,24 +165,19 @@ void DeanDriver::Follow(Instant now) {
   if (session_ && (session_->net_id != net_id || session_->epoch != group_->granted_epoch)) {
     Leave();
   }
-  if (session_ || net_id.empty() || store_ == nullptr || now < follow_again_at_) return;
+  if (session_ || net_id.empty() || !acceptor_.is_open() || now < follow_again_at_) return;
   Open(net_id, now);
 }
 
 void DeanDriver::Open(const std::string& net_id, Instant now) {
   follow_again_at_ = now + follow_backoff_.Next(random_);
   const std::int64_t epoch = group_->granted_epoch;
-  const Acceptor::Step step = acceptor_->Prepare(epoch);
-  if (step.answer != Acceptor::Answer::kPromised) {
-    spdlog::error("granted epoch {}, but promised {} before", epoch, acceptor_->promised());
-    return;
-  }
   const auto channel = confab::Dial(net_id);
   if (!channel.ok()) {
     spdlog::error("proctor at {}: {}", net_id, std::string(channel.status().message()));
     return;
   }
-  if (!Persist(step)) return;
+  if (!acceptor_.Prepare(epoch)) return;
 
   const std::uint64_t id = ++last_session_;
   session_.emplace();
@@ -258,8 +203,8 @@ void DeanDriver::Open(const std::string& net_id, Instant now) {
   hello.set_address(own_address_);
   hello.set_boot(group_->own_boot);
   for (const std::string& label : options_.node.labels) hello.add_labels(label);
-  *hello.mutable_document() = ToWire(acceptor_->document(), /*with_body=*/true);
-  hello.set_losses(acceptor_->losses());
+  *hello.mutable_document() = ToWire(acceptor_.document(), /*with_body=*/true);
+  hello.set_losses(acceptor_.losses());
   *hello.mutable_plugins() = MakeReport();
   session_->reported = hello.plugins().SerializeAsString();
   session_->stream->Send(std::move(request));
@@ -318,7 +263,7 @@ void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
   }
   if (pending_ && SameName(pending_->document, *document)) return;  // repeated while under way
   v1::DocumentBody before;
-  before.ParseFromString(acceptor_->document().body);
+  before.ParseFromString(acceptor_.document().body);
   std::set<std::string> files = FilesOf(body);
   for (const std::string& file : FilesOf(before)) files.erase(file);
   pending_ = PendingWrite{*document, files.empty()};
@@ -357,15 +302,7 @@ void DeanDriver::Accept() {
   if (!pending_ || !pending_->pulled || !session_) return;
   const Document document = std::move(pending_->document);
   pending_ = std::nullopt;
-  const Acceptor::Step step = acceptor_->Write(document);
-  if (step.answer != Acceptor::Answer::kAccepted) {
-    SendAck(document, absl::StrCat("promised epoch ", acceptor_->promised(), ", has revision ",
-                                   acceptor_->document().revision));
-  } else if (!Persist(step)) {
-    SendAck(document, "the disk does not take it");
-  } else {
-    SendAck(document, "");
-  }
+  SendAck(document, acceptor_.Write(document));
 }
 
 void DeanDriver::SendAck(const Document& document, const std::string& refusal) {
@@ -449,7 +386,7 @@ v1::GetNodeResponse DeanDriver::NodeState() {
   v1::GetNodeResponse response;
   response.set_node(options_.node.name);
   if (session_ && session_->answered) response.set_epoch(session_->epoch);
-  if (acceptor_) *response.mutable_document() = ToWire(acceptor_->document(), false);
+  *response.mutable_document() = ToWire(acceptor_.document(), false);
   for (picket::v1::Plugin& plugin : PluginList()) *response.add_plugins() = std::move(plugin);
   return response;
 }

@@ -24,8 +24,7 @@
 #include "services/confab/backoff.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
-#include "services/proctor/acceptor.h"
-#include "services/proctor/desired_store_driver.h"
+#include "services/proctor/durable_acceptor_driver.h"
 #include "services/proctor/group_codec.h"
 #include "services/proctor/orders_driver.h"
 #include "services/proctor/registry_codec.h"
@@ -86,9 +85,6 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   void StartWatches();
   Instant Tick(Instant now);
 
-  void OpenStore(Instant now);
-  bool Persist(const Acceptor::Step& step);
-
   std::string FollowedNetId(Instant now) const;
   void Follow(Instant now);
   void Open(const std::string& net_id, Instant now);
@@ -118,12 +114,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   InstanceTable local_;                                               // this node's instances
   InstanceTable proctors_;                                            // the group's proctors
 
-  std::unique_ptr<DesiredStore> store_;  // null while it cannot be opened
-  std::optional<Acceptor> acceptor_;     // set with store_
-  std::string store_problem_;            // logged when it changes
-  Instant store_again_at_;
-  Backoff store_backoff_{500ms, 10s};
-
+  DurableAcceptor acceptor_;
   std::optional<Session> session_;
   std::uint64_t last_session_ = 0;
   Instant follow_again_at_;

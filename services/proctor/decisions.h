@@ -38,11 +38,11 @@ namespace radix::proctor {
 class Decisions {
  public:
   struct Options {
-    std::int64_t epoch = 0;         // > 0
-    std::string own_slot;           // the leader's own
-    std::size_t quorum = 0;         // > 0; of slots, the own one included
-    Duration resend_interval = 2s;  // until a write that a slot did not acknowledge is sent again
-    std::size_t body_max = std::size_t{2} << 20;  // bytes
+    std::int64_t epoch = 0;           // > 0
+    std::string own_slot;             // the leader's own
+    std::size_t quorum = 0;           // > 0; of slots, the own one included
+    Duration resend_interval = 2s;    // until a write that a slot did not acknowledge is sent again
+    std::size_t body_max = kBodyMax;  // bytes
   };
 
   enum class Phase : std::uint8_t {

@@ -2,11 +2,15 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
 
 namespace radix::proctor {
+
+// How many bytes a document's body may have.
+inline constexpr std::size_t kBodyMax = std::size_t{2} << 20;
 
 // One state of the group's decisions. A group that decided nothing has the default one: epoch 0,
 // revision 0, and nothing in it.

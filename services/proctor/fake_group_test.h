@@ -213,6 +213,14 @@ class ProctorTest : public testing::Test {
            status->nodes_size() == static_cast<int>(kNodes);
   }
 
+  // The revision that node `i` says that it has on disk.
+  std::int64_t RevisionOnDisk(std::size_t i) {
+    v1::GetNodeResponse response;
+    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
+    Call(*stub->async(), &v1::DeanService::Stub::async::GetNode, v1::GetNodeRequest(), response);
+    return response.document().revision();
+  }
+
   int CountOf(const std::string& inst) {
     int count = 0;
     for (auto& node : nodes_) count += node->picket.CountOf(inst);

@@ -16,7 +16,6 @@ namespace {
 constexpr Duration kLeaseCheck = 100ms;      // also bounds how late a time-out is noticed
 constexpr Duration kConfirmationLimit = 5s;  // for flock to say that this node leads
 constexpr Duration kNodeGrace = 5s;          // for a lost node to come back before it is replaced
-constexpr std::size_t kChangesMax = 64;      // waiting at a time
 
 v1::UnmetItem ToWire(const UnmetItem& item) {
   v1::UnmetItem wire;
@@ -144,14 +143,7 @@ void ProctorDriver::Over(const std::string& why, Calls& calls) {
       absl::StrCat("the lease of epoch ", options_.epoch,
                    " ended before enough nodes had it on disk; it may or may not have been kept: "
                    "ask for the status, or apply again"));
-  for (Change& change : proposed_) {
-    calls.push_back([done = std::move(change.done), status] { done(status); });
-  }
-  for (Change& change : waiting_) {
-    calls.push_back([done = std::move(change.done), status] { done(status); });
-  }
-  proposed_.clear();
-  waiting_.clear();
+  changes_.FailAll(status, calls);
   for (auto& [id, session] : sessions_) {
     calls.push_back([end = session.link.end] {
       end({grpc::StatusCode::FAILED_PRECONDITION, "the lease ended"});
@@ -289,10 +281,7 @@ void ProctorDriver::Make(Change change) {
   {
     const std::lock_guard lock(mutex_);
     status = Leading(confab::Now());
-    if (status.ok() && waiting_.size() >= kChangesMax) {
-      status = absl::UnavailableError("too many changes wait already; try again");
-    }
-    if (status.ok()) waiting_.push_back(std::move(change));
+    if (status.ok()) status = changes_.Add(change);
   }
   if (!status.ok()) return change.done(status);
   timer_->Wake();
@@ -315,8 +304,8 @@ void ProctorDriver::Advance(Instant now, Calls& calls) {
     plan_due_ = true;
     spdlog::info("revision {} is decided: {} manifests", decided.revision, body_.manifests_size());
   }
-  FinishChanges(now, calls);
-  ProposeNext(now, calls);
+  changes_.Finish(loaded_revision_, now, calls);
+  if (Leading(now).ok()) changes_.Propose(body_, *decisions_, now, calls);
   while (std::optional<Decisions::Write> write = decisions_->PollWrite()) {
     for (auto& [id, session] : sessions_) {
       if (session.address != write->slot) continue;
@@ -326,46 +315,6 @@ void ProctorDriver::Advance(Instant now, Calls& calls) {
     }
   }
   if (loaded_revision_ >= 0) Plan(now);
-}
-
-void ProctorDriver::FinishChanges(Instant now, Calls& calls) {
-  if (!proposed_.empty() && loaded_revision_ >= proposed_revision_) {
-    for (Change& change : proposed_) {
-      calls.push_back(
-          [done = std::move(change.done), revision = loaded_revision_] { done(revision); });
-    }
-    proposed_.clear();
-  }
-  const auto expire = [&](Change& change) {
-    if (now < change.deadline) return false;
-    calls.push_back([done = std::move(change.done)] {
-      done(absl::UnavailableError(
-          "not enough nodes had it on disk in time; it may or may not have been kept: ask for the "
-          "status, or apply again"));
-    });
-    return true;
-  };
-  std::erase_if(proposed_, expire);
-  std::erase_if(waiting_, expire);
-}
-
-// Puts all changes that wait into one document.
-void ProctorDriver::ProposeNext(Instant now, Calls& calls) {
-  if (waiting_.empty() || !Leading(now).ok() || decisions_->in_flight()) return;
-  v1::DocumentBody next = body_;
-  for (const Change& change : waiting_) change.edit(next);
-  const auto revision = decisions_->Propose(next.SerializeAsString(), now);
-  if (!revision.ok()) {
-    for (Change& change : waiting_) {
-      calls.push_back(
-          [done = std::move(change.done), status = revision.status()] { done(status); });
-    }
-    waiting_.clear();
-    return;
-  }
-  proposed_revision_ = *revision;
-  std::move(waiting_.begin(), waiting_.end(), std::back_inserter(proposed_));
-  waiting_.clear();
 }
 
 // Places everything anew and tells every node whose assignment changed.

@@ -5,7 +5,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +20,7 @@
 #include "services/confab/charter.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
+#include "services/proctor/changes_driver.h"
 #include "services/proctor/decisions.h"
 #include "services/proctor/doneness.h"
 #include "services/proctor/group_codec.h"
@@ -50,13 +50,6 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
     std::function<void(const grpc::Status&)> end;
   };
   using LinkId = std::uint64_t;
-
-  // One change of the decisions: edits the document, which holds all that was decided before.
-  struct Change {
-    std::function<void(v1::DocumentBody&)> edit;
-    Instant deadline;
-    std::function<void(const absl::StatusOr<std::int64_t>& revision)> done;  // called once
-  };
 
   static std::shared_ptr<ProctorDriver> Create(Options options);
   ~ProctorDriver();
@@ -92,18 +85,15 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
     Link link;
     std::optional<Assignment> sent;
   };
-  using Calls = std::vector<std::function<void()>>;  // to be made once the lock is released
+  using Calls = Changes::Calls;
 
   explicit ProctorDriver(Options options);
   void Start();
   Instant Tick(Instant now);
   void HandleGroup(const flock::v1::WatchGroupResponse& wire);
   void CheckLease(Instant now, Calls& calls);
-  void MakeDecisions(Instant now);
   absl::Status Leading(Instant now) const;
   void Advance(Instant now, Calls& calls);
-  void FinishChanges(Instant now, Calls& calls);
-  void ProposeNext(Instant now, Calls& calls);
   void Plan(Instant now);
   std::vector<UnmetItem> Absent() const;
   void Over(const std::string& why, Calls& calls);
@@ -125,9 +115,7 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   LinkId next_link_ = 1;
   std::int64_t assignment_revision_ = 0;
   bool plan_due_ = true;
-  std::deque<Change> waiting_;    // not proposed yet
-  std::vector<Change> proposed_;  // part of proposed_revision_
-  std::int64_t proposed_revision_ = 0;
+  Changes changes_;
 
   std::unique_ptr<
       Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>

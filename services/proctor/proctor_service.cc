@@ -10,6 +10,7 @@
 #include "services/confab/grpc_status.h"
 #include "services/confab/server_stream.h"
 #include "services/proctor/apply_driver.h"
+#include "services/proctor/document_codec.h"
 #include "services/proctor/proctor_codec.h"
 
 namespace radix::proctor {
@@ -19,8 +20,6 @@ using Stream = confab::ServerBidi<v1::FollowRequest, v1::FollowResponse>;
 
 constexpr Duration kApplyLimit = 60s;        // files included
 constexpr std::size_t kFollowQueueMax = 64;  // messages for one dean
-constexpr std::size_t kDecisionValueMax = 64 * 1024;
-constexpr std::size_t kDecisionNameMax = 255;
 
 // Until when the caller waits, at most kApplyLimit.
 Instant DeadlineOf(const grpc::CallbackServerContext& context) {
@@ -33,36 +32,6 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
   auto* reactor = context->DefaultReactor();
   reactor->Finish(confab::ToGrpc(status));
   return reactor;
-}
-
-// Replaces what has that kind and key, in their order; an empty value removes it.
-void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
-  auto& all = *body.mutable_decisions();
-  for (int i = 0; i < all.size(); ++i) {
-    if (all[i].kind() != decision.kind() || all[i].key() != decision.key()) continue;
-    all.DeleteSubrange(i, 1);
-    break;
-  }
-  if (decision.value().empty()) return;
-  *all.Add() = decision;
-  std::sort(all.begin(), all.end(), [](const v1::Decision& a, const v1::Decision& b) {
-    return std::tie(a.kind(), a.key()) < std::tie(b.kind(), b.key());
-  });
-}
-
-absl::Status CheckDecision(const v1::Decision& decision) {
-  for (const auto& [field, text] :
-       {std::pair("kind", &decision.kind()), std::pair("key", &decision.key())}) {
-    if (text->empty() || text->size() > kDecisionNameMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("decision.", field, ": must have 1 to ", kDecisionNameMax, " bytes"));
-    }
-  }
-  if (decision.value().size() > kDecisionValueMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("decision.value: longer than ", kDecisionValueMax, " bytes"));
-  }
-  return absl::OkStatus();
 }
 
 // One dean's stream, from its first message on.

@@ -1,0 +1,49 @@
+// The changes of the group's decisions that are on their way.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "radix/proctor/v1/proctor.pb.h"
+#include "services/confab/time.h"
+#include "services/proctor/decisions.h"
+
+namespace radix::proctor {
+
+// One change: edits the document, which holds all that was decided before.
+struct Change {
+  std::function<void(v1::DocumentBody&)> edit;
+  Instant deadline;
+  std::function<void(const absl::StatusOr<std::int64_t>& revision)> done;  // called once
+};
+
+// Puts all changes that wait into one document, one document at a time. Not thread-safe; calls no
+// `done` itself, but adds it to `calls`, to be made once the owner's lock is released.
+class Changes {
+ public:
+  using Calls = std::vector<std::function<void()>>;
+
+  // Unavailable when too many wait already; then `change` is left as it is.
+  absl::Status Add(Change& change);
+
+  // Proposes what waits, if it may be proposed now. `body` is what was decided last. What has no
+  // room is refused alone.
+  void Propose(const v1::DocumentBody& body, Decisions& decisions, Instant now, Calls& calls);
+
+  // `revision` is decided. Ends the changes that are in it, and those whose time is up.
+  void Finish(std::int64_t revision, Instant now, Calls& calls);
+
+  // Ends all changes with `status`.
+  void FailAll(const absl::Status& status, Calls& calls);
+
+ private:
+  std::deque<Change> waiting_;    // not proposed yet
+  std::vector<Change> proposed_;  // part of revision_
+  std::int64_t revision_ = 0;
+};
+
+}  // namespace radix::proctor

@@ -1,0 +1,90 @@
+#include "services/proctor/document_codec.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/proctor/document.h"
+
+namespace radix::proctor {
+namespace {
+
+constexpr std::size_t kKindMax = 255;
+constexpr std::size_t kKeyMax = 1024;
+constexpr std::size_t kValueMax = std::size_t{64} * 1024;
+constexpr std::size_t kDecisionsMax = kBodyMax / 2;  // so that a full inventory leaves room
+
+std::size_t SizeOfDecisions(const v1::DocumentBody& body) {
+  std::size_t size = 0;
+  for (const v1::Decision& decision : body.decisions()) size += decision.ByteSizeLong();
+  return size;
+}
+
+absl::Status Full(const std::string& what, std::size_t size, std::size_t most,
+                  const std::string& advice) {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the group's ", what, " would need ", size, " bytes; at most ", most, " are kept; ", advice));
+}
+
+}  // namespace
+
+void Replace(v1::DocumentBody& body, const v1::Manifest& manifest) {
+  v1::DocumentBody before;
+  before.mutable_manifests()->Swap(body.mutable_manifests());
+  bool placed = manifest.services().empty();
+  for (v1::Manifest& other : *before.mutable_manifests()) {
+    if (other.name() == manifest.name()) continue;
+    if (!placed && other.name() > manifest.name()) {
+      *body.add_manifests() = manifest;
+      placed = true;
+    }
+    *body.add_manifests() = std::move(other);
+  }
+  if (!placed) *body.add_manifests() = manifest;
+}
+
+void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
+  auto& all = *body.mutable_decisions();
+  for (int i = 0; i < all.size(); ++i) {
+    if (all[i].kind() != decision.kind() || all[i].key() != decision.key()) continue;
+    all.DeleteSubrange(i, 1);
+    break;
+  }
+  if (decision.value().empty()) return;
+  *all.Add() = decision;
+  std::sort(all.begin(), all.end(), [](const v1::Decision& a, const v1::Decision& b) {
+    return std::tie(a.kind(), a.key()) < std::tie(b.kind(), b.key());
+  });
+}
+
+absl::Status CheckDecision(const v1::Decision& decision) {
+  for (const auto& [field, text, most] : {std::tuple("kind", &decision.kind(), kKindMax),
+                                          std::tuple("key", &decision.key(), kKeyMax)}) {
+    if (text->empty() || text->size() > most) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("decision.", field, ": must have 1 to ", most, " bytes"));
+    }
+  }
+  if (decision.value().size() > kValueMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRoom(const v1::DocumentBody& before, const v1::DocumentBody& after) {
+  const std::size_t decisions = SizeOfDecisions(after);
+  if (decisions > kDecisionsMax && decisions > SizeOfDecisions(before)) {
+    return Full("inventory", decisions, kDecisionsMax, "no more entries are taken");
+  }
+  const std::size_t all = after.ByteSizeLong();
+  if (all > kBodyMax && all > before.ByteSizeLong()) {
+    return Full("decisions", all, kBodyMax, "make a manifest smaller, or remove one");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace radix::proctor
