@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 #include <string>
 
@@ -216,6 +217,73 @@ TEST(KhanErrors, NameTheFileAndItsLineWhenTheyAreKnown) {
   const auto program = Program::Parse("\npick(a 3, ALL)", kServices, {"g.yaml", 11});
   EXPECT_THAT(std::string(program.status().message()),
               StartsWith("g.yaml:12: khan 2:8: expected ','"));
+}
+
+// How deep `make(n)` may be: the greatest n below 900 that is a program.
+int DeepestOf(const std::function<std::string(int)>& make) {
+  int deepest = 0;
+  for (int n = 1; n < 900; ++n) {
+    const std::string error = ErrorOf(make(n));
+    if (error.empty()) {
+      EXPECT_EQ(deepest, n - 1) << "refused before, and taken again";
+      deepest = n;
+    } else {
+      EXPECT_THAT(error, HasSubstr("nested too deeply"));
+    }
+  }
+  return deepest;
+}
+
+TEST(KhanErrors, WhatIsAsDeepAsAllowedIsEvaluatedAndOneMoreIsRefused) {
+  const auto times = [](int n, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < n; ++i) all += text;
+    return all;
+  };
+  const auto nots = [&](int n) { return "pick(a, 1, " + times(n, "!") + "ALL)"; };
+  const auto ors = [&](int n) { return "pick(a, 1, ALL" + times(n, "|ALL") + ")"; };
+  const auto sums = [&](int n) { return "pick(a, 1" + times(n, "+1") + ", ALL)"; };
+  const auto sets = [&](int n) {
+    return "pick(a, 1, " + times(n, "(") + "ALL" + times(n, ")") + ")";
+  };
+  const auto sizes = [&](int n) {
+    return "pick(a, " + times(n, "(") + "1" + times(n, ")") + ", ALL)";
+  };
+  const auto names = [&](int n) {
+    std::string chain = "x0 := ALL ";
+    for (int i = 1; i <= n; ++i) absl::StrAppend(&chain, "x", i, " := x", i - 1, " ");
+    return absl::StrCat(chain, "pick(a, 1, x", n, ")");
+  };
+  // The pick itself is one of the 500, and so is what stands innermost.
+  EXPECT_EQ(DeepestOf(nots), Program::kDepthMax - 2);
+  EXPECT_EQ(DeepestOf(ors), Program::kDepthMax - 2);
+  EXPECT_EQ(DeepestOf(sums), Program::kDepthMax - 2);
+  EXPECT_EQ(DeepestOf(names), Program::kDepthMax - 3) << "and the last name";
+  const int set_depth = DeepestOf(sets);
+  const int number_depth = DeepestOf(sizes);
+  EXPECT_GE(set_depth, Program::kDepthMax);
+  EXPECT_GE(number_depth, Program::kDepthMax);
+  for (const std::string& text : {nots(498), ors(498), names(497), sets(set_depth)}) {
+    EXPECT_EQ(SumOf(Evaluated(text, EightNodes()).at("a")), 1);
+  }
+  EXPECT_EQ(SumOf(Evaluated(sums(498), EightNodes()).at("a")), 499);
+  EXPECT_EQ(SumOf(Evaluated(sizes(number_depth), EightNodes()).at("a")), 1);
+}
+
+TEST(KhanErrors, AProgramOfTheGreatestLengthIsEvaluated) {
+  std::string text;
+  for (std::size_t i = 0; i + 1 < Program::kStatementsMax; ++i) {
+    absl::StrAppend(&text, "s", i, i == 0 ? " := ALL" : " := s0 & ALL", "\n");
+  }
+  text += "pick(a, 1000000, s998)\n";
+  text += std::string(Program::kTextMax - text.size(), ' ');
+  const Placement placement = Evaluated(text, EightNodes()).at("a");
+  EXPECT_EQ(SumOf(placement), kInstancesMax);
+  EXPECT_THAT(ErrorOf(text + " "), HasSubstr("longer than"));
+  text.resize(Program::kTextMax - 10);
+  EXPECT_THAT(ErrorOf(text + "ALL"), HasSubstr("more than 1000 statements"));
+  EXPECT_THAT(Evaluated("pick(a, 1000001, ALL)", EightNodes()).at("a").problem,
+              HasSubstr("more than 1000000 instances"));
 }
 
 TEST(KhanErrors, NestingAndLengthHaveLimits) {

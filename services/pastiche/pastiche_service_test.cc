@@ -109,6 +109,27 @@ TEST_F(PasticheServiceTest, ComputesTheChecksumThatIsNotNamedAndTakesAnEmptyFile
   EXPECT_EQ(size_bytes_, 0);
 }
 
+TEST_F(PasticheServiceTest, StoresAndGivesBackFilesOfEverySizeAroundItsPieces) {
+  Start();
+  const PasticheClient client(Network::At(node_->node.state));
+  constexpr std::size_t kPiece = std::size_t{256} * 1024;  // of a Get
+  for (const std::size_t around : {std::size_t{1}, kPiece, kPutChunkMax, 4 * kPutChunkMax}) {
+    for (const std::size_t size : {around - 1, around, around + 1}) {
+      const std::string content = RandomBytes(size, size);
+      const auto path = folder_.path() / "content";
+      std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+      const auto checksum = client.PutFile(path);
+      ASSERT_TRUE(checksum.ok()) << checksum.status();
+      EXPECT_EQ(*checksum, Sha256::Of(content)) << size;
+      std::string got;
+      const grpc::Status status = Get(Request(*checksum), got);
+      ASSERT_TRUE(status.ok()) << size << ": " << status.error_message();
+      EXPECT_EQ(got, content) << size;
+      EXPECT_EQ(size_bytes_, static_cast<std::int64_t>(size));
+    }
+  }
+}
+
 TEST_F(PasticheServiceTest, RefusesAWrongStreamByNameAndKeepsNothing) {
   Start();
   const std::string named = Sha256::Of("right").ToString();

@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -138,6 +140,44 @@ TEST(Manifest, ServicesAreNamedOnceAndBounded) {
               HasSubstr("services: more than 256"));
   EXPECT_THAT(ErrorOf([](Manifest& m) { m.khan = std::string(70000, ' '); }),
               HasSubstr("khan: longer than"));
+}
+
+TEST(Manifest, WhatIsJustWithinALimitIsTaken) {
+  const auto services = [](std::size_t count) {
+    return [count](Manifest& m) {
+      while (m.services.size() < count) {
+        m.services.push_back(m.services[0]);
+        m.services.back().name = absl::StrCat("s", m.services.size());
+      }
+    };
+  };
+  EXPECT_EQ(ErrorOf(services(kServicesMax)), "");
+  EXPECT_THAT(ErrorOf(services(kServicesMax + 1)), HasSubstr("more than 256"));
+  EXPECT_EQ(ErrorOf([](Manifest& m) { m.khan = std::string(kKhanMax, ' '); }), "");
+  EXPECT_THAT(ErrorOf([](Manifest& m) { m.khan = std::string(kKhanMax + 1, ' '); }),
+              HasSubstr("khan: longer than 65536 bytes"));
+
+  const auto args = [](std::size_t count, std::size_t bytes) {
+    return [count, bytes](Manifest& m) {
+      m.services[0].env.clear();
+      m.services[0].args = std::vector<std::string>(count);
+      m.services[0].args[0] = std::string(bytes, 'x');
+    };
+  };
+  EXPECT_EQ(ErrorOf(args(kArgumentsMax, kArgumentBytesMax)), "");
+  EXPECT_THAT(ErrorOf(args(kArgumentsMax + 1, 1)), HasSubstr("args and env are 257 together"));
+  EXPECT_THAT(ErrorOf(args(1, kArgumentBytesMax + 1)), HasSubstr("have 6145 bytes together"));
+
+  for (const auto& [length, taken] : {std::pair(std::size_t{63}, true), {std::size_t{64}, false}}) {
+    const std::string text(length, 'x');
+    EXPECT_EQ(ErrorOf([&](Manifest& m) { m.name = text; }).empty(), taken);
+    EXPECT_EQ(ErrorOf([&](Manifest& m) { m.services[0].api = text; }).empty(), taken);
+    EXPECT_EQ(ErrorOf([&](Manifest& m) { m.services[0].inst = text; }).empty(), taken);
+    EXPECT_EQ(ErrorOf([&](Manifest& m) { m.services[0].horde = text; }).empty(), taken);
+  }
+  EXPECT_EQ(ErrorOf([](Manifest& m) { m.services[0].name = std::string(32, 'x'); }), "");
+  EXPECT_THAT(ErrorOf([](Manifest& m) { m.services[0].name = std::string(33, 'x'); }),
+              HasSubstr("is not 1 to 32"));
 }
 
 TEST(Manifest, AChecksumIsLowerCaseHex) {
