@@ -9,7 +9,7 @@
 namespace radix {
 namespace {
 
-constexpr Duration kPeriod = 1s;
+constexpr Duration kPulsePeriod = 1s;
 
 }  // namespace
 
@@ -68,10 +68,10 @@ Pulse::~Pulse() {
 Instant Pulse::Tick(Instant now) {
   {
     const std::lock_guard lock(state_->mutex);
-    if (state_->ended || std::exchange(state_->under_way, true)) return now + kPeriod;
+    if (state_->ended || std::exchange(state_->under_way, true)) return now + kPulsePeriod;
   }
   server_.CheckItself([state = state_](bool answered) { State::HandleAnswer(state, answered); });
-  return now + kPeriod;
+  return now + kPulsePeriod;
 }
 
 }  // namespace radix
