@@ -47,6 +47,13 @@ FUNCTION_LINES_MAX = 70
 FUNCTION_START = re.compile(r" *.*(\)|const|override|noexcept|>) (-> .* )?\{$")
 NO_FUNCTION = re.compile(r"\b(namespace|class|struct|enum|union)\b|^\s*//|^\s*(\} )?(if|else|for|while|do|switch|try|catch)\b")
 
+# The sanitizers' builds compile the files of a library together: what is unnamed in two of them cannot have one name.
+LIBRARY = re.compile(r"radix_(?:library|core)\((\w+)\s+SOURCES(.*?)(?:DEPS|\))", re.S)
+SEPARATE = re.compile(r"set_target_properties\((\w+) PROPERTIES UNITY_BUILD OFF\)")
+UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  // namespace$", re.S | re.M)
+DEFINED = re.compile(r"^(?:(?:struct|class|enum class|enum) (\w+)|"
+                     r"(?!namespace|using)[a-zA-Z][\w:<>,*& \[\]]*[ *&](\w+) ?[(={;])", re.M)
+
 breaches = []
 
 
@@ -175,6 +182,19 @@ def check(path):
         check_code(path, lines)
 
 
+def check_unnamed(path):
+    text = path.read_text(encoding="utf-8")
+    for name, sources in LIBRARY.findall(text):
+        if name in SEPARATE.findall(text):
+            continue
+        seen = {}
+        for source in re.findall(r"(?<=\s)[a-z][\w/]*\.cc", sources):
+            code = (path.parent / source).read_text(encoding="utf-8")
+            for defined in {a or b for space in UNNAMED.findall(code) for a, b in DEFINED.findall(space)}:
+                if seen.setdefault(defined, source) != source:
+                    breach(path.parent / source, 1, f"{defined}, unnamed, is in {seen[defined]} too: rename one")
+
+
 def check_format(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -193,6 +213,8 @@ def check_format(paths):
 files = tracked_files()
 for file in files:
     check(file)
+    if file.name == "CMakeLists.txt" or file.suffix == ".cmake":
+        check_unnamed(file)
 check_format([file for file in files if file.suffix in CODE | {".proto"}])
 print("\n".join(breaches) if breaches else f"{len(files)} files checked")
 sys.exit(1 if breaches else 0)
