@@ -1,4 +1,5 @@
-// A working leader is not disturbed by who joins: small blocs of whole cores on a perfect network.
+// Who leads, in small blocs of whole cores on a perfect network: a working leader is not disturbed
+// by who joins, and nobody leads who cannot promise itself.
 
 #include <gtest/gtest.h>
 
@@ -18,11 +19,15 @@ class Bloc {
             {.bloc = "b", .ranges = {"127.1.0.1-127.1.0.3"}, .port = 7117, .key_file = "k"})),
         seed_(seed) {}
 
-  void Add() {
+  // A node without a disk; or with one that takes nothing any more.
+  enum class Disk : std::uint8_t { kNone, kBroken };
+
+  void Add(Disk disk = Disk::kNone) {
     const auto slot = static_cast<std::uint32_t>(nodes_.size());
     Config config;
     config.charter = charter_;
     config.slot = slot;
+    config.has_disk = disk == Disk::kBroken;
     config.boot = 100 + slot + seed_ * std::uint64_t{1000};
     config.identity_seed[0] = static_cast<std::uint8_t>(slot + 1);
     config.secondary_keys = {Key{}};
@@ -97,6 +102,26 @@ TEST(IncumbentTest, KeepsItsOwnGrantAndItsSealWhoeverJoins) {
       ASSERT_TRUE(grant);
       EXPECT_EQ(grant->leader, bloc.node(leader).self());
     }
+    EXPECT_EQ(bloc.unsealed(), 0);
+  }
+}
+
+// Found on a real lab of three: a node that could not write its own promise led by the promises of
+// the others, while its own dean, which follows what its node promised, let nobody lead.
+TEST(IncumbentTest, NobodyLeadsWithoutItsOwnPromise) {
+  for (std::uint8_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(static_cast<int>(seed));
+    const int broken = seed % 3;
+    Bloc bloc(seed);
+    for (int i = 0; i < 3; ++i) bloc.Add(i == broken ? Bloc::Disk::kBroken : Bloc::Disk::kNone);
+    for (int second = 0; second < 20; ++second) {
+      bloc.RunFor(1s);
+      ASSERT_NE(bloc.Leader(), broken);
+    }
+    const int leader = bloc.Leader();
+    EXPECT_GE(leader, 0) << "the others can";
+    bloc.RunFor(20s);
+    EXPECT_EQ(bloc.Leader(), leader);
     EXPECT_EQ(bloc.unsealed(), 0);
   }
 }

@@ -94,13 +94,14 @@ ElectorateVersion Candidacy::ElectorateKnownTo(const MemberId& member) const {
 }
 
 Instant Candidacy::QuorumEnd() const {
-  if (voters_.size() < quorum_) return Instant{};
+  const Voter* const self = Find(self_.slot);
+  if (self == nullptr || voters_.size() < quorum_) return Instant{};
   std::vector<Instant> ends;
   ends.reserve(voters_.size());
   for (const Voter& voter : voters_) ends.push_back(voter.until);
   const auto nth = ends.begin() + static_cast<std::ptrdiff_t>(quorum_) - 1;
   std::nth_element(ends.begin(), nth, ends.end(), std::greater<>());
-  return *nth;
+  return std::min(*nth, self->until);
 }
 
 void Candidacy::Recount(Instant now) {

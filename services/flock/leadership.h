@@ -27,7 +27,8 @@ enum class CandidacyChange : std::uint8_t {
 
 // One node's candidacy. It asks every member for a lease, renews each in time, and is sealed while
 // a quorum of leases runs. Leases are counted by address slot: two boots of one machine are one
-// voter. The own vote is asked for like any other. Not thread-safe.
+// voter. The own vote is asked for like any other, and is always one of the quorum: who cannot
+// promise itself, since its disk is full or broken, gives up, and others try. Not thread-safe.
 class Candidacy {
  public:
   // Counts the leases of those only who have a vote by `electorate`, which must outlive it.
@@ -99,6 +100,7 @@ class Candidacy {
   void Begin(std::uint64_t epoch, Instant now);
   void RaiseTo(std::uint64_t epoch, Instant now);
   CandidacyChange GiveUp();
+  // Until when a quorum of leases runs, the own one among them.
   Instant QuorumEnd() const;
   void Recount(Instant now);
 
