@@ -149,6 +149,7 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   auto charter = confab::LoadCharter(node.charter_path);
   if (!charter.ok()) return charter.status();
   node.charter = *std::move(charter);
+  node.node.flock_id = node.charter.bloc;
   const auto keys = confab::LoadKeys(node.charter_path, node.charter);
   if (!keys.ok()) return keys.status();
   auto name = NameOf(flags);

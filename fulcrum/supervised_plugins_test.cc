@@ -48,6 +48,20 @@ TEST_F(SupervisedPluginsTest, PluginsOutliveTheirPicketAndStayItsOwn) {
   }));
 }
 
+TEST_F(SupervisedPluginsTest, APluginIsToldWhereItRuns) {
+  const std::string teller = node_.Script("teller", "env | grep ^RADIX_ | sort; exec sleep 1000");
+  node_.Start();
+  ASSERT_TRUE(node_.StartPlugin("teller", teller).ok());
+  ASSERT_TRUE(Eventually([&] {
+    return node_.Log("teller").find("RADIX_SUP") != std::string::npos;
+  })) << node_.Log("teller");
+  for (const std::string& told :
+       {std::string("RADIX_NODE=n1"), std::string("RADIX_FLOCK=test"),
+        std::string("RADIX_ADDRESS=127.88.77.1"), "RADIX_STATE=" + node_.state().string()}) {
+    EXPECT_THAT(node_.Log("teller"), HasSubstr(told + "\n"));
+  }
+}
+
 TEST_F(SupervisedPluginsTest, APluginThatCrashesIsSeenAndStartedAgain) {
   const std::string crasher = node_.Script("crasher", "echo oops; exit 3");
   node_.Start();

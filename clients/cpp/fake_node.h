@@ -40,7 +40,7 @@ class FakeNode {
     std::filesystem::remove_all(state_);
   }
 
-  Network network() const { return Network{confab::Node{"n1", Ip(), state_, {}}}; }
+  Network network() const { return Network{confab::Node{"n1", Ip(), state_, {}, "lab"}}; }
   const std::filesystem::path& state() const { return state_; }
 
   void StartHeartbeater() { heartbeater_server_ = Start("heartbeater", heartbeater_); }

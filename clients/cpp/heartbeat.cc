@@ -20,7 +20,8 @@ using google::protobuf::util::TimeUtil;
 constexpr Duration kPeriod = 1s;
 constexpr std::int64_t kValidSeconds = 3;
 
-heartbeater::v1::BeatRequest WithProcess(heartbeater::v1::BeatRequest beat) {
+heartbeater::v1::BeatRequest Complete(heartbeater::v1::BeatRequest beat, const confab::Node& node) {
+  beat.set_flock_id(node.flock_id);
   beat.set_pid(getpid());
   if (const auto stat = confab::ReadProcessStat(getpid())) {
     beat.set_pid_start_ticks(stat->start_ticks);
@@ -41,7 +42,7 @@ struct Heartbeat::Link {
 
 Heartbeat::Heartbeat(const Network& network, heartbeater::v1::BeatRequest beat)
     : network_(network),
-      beat_(WithProcess(std::move(beat))),
+      beat_(Complete(std::move(beat), network.node)),
       random_(confab::RandomNumber()),
       backoff_(20ms, 1s),
       timer_([this](Instant now) { return Tick(now); }) {}

@@ -18,7 +18,7 @@ namespace radix {
 // back-off, whenever it breaks. Withdraws the registration when destroyed. Thread-safe.
 class Heartbeat {
  public:
-  // `beat` says what is registered; its times and its process are filled in here.
+  // `beat` says what is registered; its times, its process and its flock are filled in here.
   Heartbeat(const Network& network, heartbeater::v1::BeatRequest beat);
   ~Heartbeat();
 

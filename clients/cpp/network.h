@@ -14,7 +14,8 @@ struct Network {
   confab::Node node;
 
   // The node that this process runs on, from the environment that picket gives its plugins:
-  // RADIX_NODE, RADIX_ADDRESS and RADIX_STATE. FailedPrecondition, naming what is missing.
+  // RADIX_NODE, RADIX_ADDRESS, RADIX_STATE and RADIX_FLOCK. FailedPrecondition, naming what is
+  // missing; RADIX_FLOCK may be.
   static absl::StatusOr<Network> FromEnvironment() {
     auto node = confab::NodeFromEnvironment();
     if (!node.ok()) return node.status();

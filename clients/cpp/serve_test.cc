@@ -62,6 +62,12 @@ TEST_F(ServeTest, BeatsSayWhenTheyWereMadeAndAreValidForThreeSeconds) {
   EXPECT_EQ(nanoseconds(beat.valid_until_time()) - nanoseconds(beat.issue_time()), 3'000'000'000);
 }
 
+TEST_F(ServeTest, BeatsSayToWhichFlockItBelongs) {
+  const auto serving = ServeAs("galumph2_3");
+  ASSERT_TRUE(Eventually([&] { return node_.last_beat().has_issue_time(); }));
+  EXPECT_EQ(node_.last_beat().flock_id(), "lab");
+}
+
 TEST_F(ServeTest, SaysThatItDrainsAndServesUntilItsCallersHaveLeft) {
   const auto serving = ServeAs("galumph2_3", {.drain_quiet = 100ms, .drain_limit = 60s});
   auto stub = Galumph::NewStub(*confab::Dial(serving->net_id()));

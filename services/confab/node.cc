@@ -47,6 +47,7 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
   auto charter = LoadCharter(arguments.charter_path);
   if (!charter.ok()) return charter.status();
   arguments.charter = *std::move(charter);
+  arguments.node.flock_id = arguments.charter.bloc;
   return arguments;
 }
 
@@ -80,7 +81,14 @@ absl::StatusOr<Node> NodeFromEnvironment() {
   if (!ip.ok()) {
     return absl::FailedPreconditionError(absl::StrCat("RADIX_ADDRESS: ", ip.status().message()));
   }
-  return Node{.name = values[0], .address = *ip, .state = values[2]};
+  const char* flock = std::getenv("RADIX_FLOCK");
+  const std::string flock_id = flock == nullptr ? "" : flock;
+  if (!flock_id.empty() && !IsName(flock_id)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("RADIX_FLOCK: '", flock_id, "' is not 1 to 63 characters of a-z 0-9 -"));
+  }
+  return Node{
+      .name = values[0], .address = *ip, .state = values[2], .labels = {}, .flock_id = flock_id};
 }
 
 }  // namespace radix::confab

@@ -26,6 +26,7 @@ struct Node {
   IpAddress address;            // one of its bloc's ranges
   std::filesystem::path state;  // the node's own folder, mode 0700
   std::vector<std::string> labels;
+  std::string flock_id;  // the flock it belongs to, its bloc's name; empty where nobody said
 
   // The Unix socket on which the built-in `service` of this node listens.
   std::filesystem::path SocketOf(const std::string& service) const {
@@ -48,8 +49,9 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
 // The command line that ParseServiceArguments reads, without the program and the service.
 std::vector<std::string> ToCommandLine(const ServiceArguments& arguments);
 
-// Reads RADIX_NODE, RADIX_ADDRESS and RADIX_STATE, which picket sets for every plugin.
-// FailedPrecondition, naming the variable, when one is missing or malformed.
+// Reads RADIX_NODE, RADIX_ADDRESS, RADIX_STATE and RADIX_FLOCK, which picket sets for every plugin.
+// FailedPrecondition, naming the variable, when one is malformed, or missing; only RADIX_FLOCK may
+// be: who runs a service by hand need not know it.
 absl::StatusOr<Node> NodeFromEnvironment();
 
 // Whether `text` may be a label: 1 to 128 printable characters, as `tag` or `key=value`.

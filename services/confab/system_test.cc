@@ -61,6 +61,7 @@ TEST(NodeTest, ReadsTheCommandLineThatItWrites) {
   EXPECT_EQ(read->node.labels, arguments.node.labels);
   EXPECT_EQ(read->epoch, 12u);
   EXPECT_EQ(read->charter.bloc, "lab");
+  EXPECT_EQ(read->node.flock_id, "lab");
 }
 
 TEST(NodeTest, RefusesBadArgumentsByName) {
@@ -84,6 +85,12 @@ TEST(NodeTest, ReadsTheEnvironmentOfAPlugin) {
   EXPECT_THAT(std::string(NodeFromEnvironment().status().message()), HasSubstr("RADIX_STATE"));
   setenv("RADIX_STATE", "/s", 1);
   EXPECT_EQ(NodeFromEnvironment()->SocketOf("reeve"), "/s/reeve.sock");
+  EXPECT_EQ(NodeFromEnvironment()->flock_id, "") << "run by hand, it need not know";
+  setenv("RADIX_FLOCK", "lab", 1);
+  EXPECT_EQ(NodeFromEnvironment()->flock_id, "lab");
+  setenv("RADIX_FLOCK", "The lab", 1);
+  EXPECT_THAT(std::string(NodeFromEnvironment().status().message()), HasSubstr("RADIX_FLOCK"));
+  unsetenv("RADIX_FLOCK");
   setenv("RADIX_NODE", "N 1", 1);
   EXPECT_THAT(std::string(NodeFromEnvironment().status().message()), HasSubstr("RADIX_NODE"));
 }

@@ -272,6 +272,7 @@ std::vector<std::string> Plugins::EnvOf(const PluginSpec& spec) const {
   add("RADIX_STATE", node_.node.state.string());
   add("RADIX_NODE", node_.node.name);
   add("RADIX_ADDRESS", node_.node.address.ToString());
+  add("RADIX_FLOCK", node_.node.flock_id);
   add("RADIX_HORDE", spec.horde);
   add("RADIX_API", spec.api);
   add("RADIX_INST", spec.inst);
