@@ -85,8 +85,10 @@ void Pull::HandleNoLookup(const std::string& why) {
 void Pull::HandleFailure(Failure failure, const std::string& why) {
   Record& record = records_[peer_];
   record.last = Shorten(why);
+  record.absent = failure == Failure::kAbsent;
   switch (failure) {
     case Failure::kAbsent:
+    case Failure::kDamaged:
       break;
     case Failure::kBusy:
       may_help_ = true;
@@ -114,18 +116,22 @@ void Pull::EndRound(Instant now) {
 }
 
 absl::Status Pull::Explain() const {
-  std::string tried;
-  std::size_t listed = 0;
+  std::string tried;  // by those whose answers say more than that they do not have it
+  std::size_t differing = 0;
   std::size_t asked = 0;
   for (const auto& [peer, record] : records_) {
     if (record.fetches == 0) continue;
-    if (++asked > kListedMax) continue;
-    ++listed;
+    ++asked;
+    if (record.absent) continue;
+    if (++differing > kListedMax) continue;
     absl::StrAppend(&tried, tried.empty() ? "" : "; ", peer.node, " (", peer.net_id, "), asked ",
                     record.fetches == 1 ? "once" : absl::StrCat(record.fetches, " times"), ": ",
                     record.last);
   }
-  if (asked > listed) absl::StrAppend(&tried, "; and ", asked - listed, " more");
+  if (differing > kListedMax) absl::StrAppend(&tried, "; and ", differing - kListedMax, " more");
+  if (differing > 0 && asked > differing) {
+    absl::StrAppend(&tried, "; the other ", asked - differing, " do not have it");
+  }
   if (!lookup_error_.empty()) {
     absl::StrAppend(&tried, tried.empty() ? "" : "; ", "reeve: ", lookup_error_);
   }
@@ -137,8 +143,10 @@ absl::Status Pull::Explain() const {
     return absl::NotFoundError(
         absl::StrCat(what_, " is not on this node, and reeve names no other node's pastiche"));
   }
+  const std::string peers = absl::StrCat(asked, asked == 1 ? " peer" : " peers");
+  if (tried.empty()) return absl::NotFoundError(absl::StrCat("none of ", peers, " has ", what_));
   return absl::NotFoundError(
-      absl::StrCat(what_, " could not be had from any of ", asked, " peers: ", tried));
+      absl::StrCat(what_, " could not be had from any of ", peers, ": ", tried));
 }
 
 }  // namespace radix::pastiche

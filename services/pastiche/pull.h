@@ -33,10 +33,11 @@ struct Peer {
 
 // How a fetch from a peer went wrong.
 enum class Failure : std::uint8_t {
-  kAbsent,  // it does not have the file
-  kBusy,    // it has too much to do
-  kBroken,  // it could not be reached, or ended in the middle
-  kWrong,   // what it sent was not the file
+  kAbsent,   // it does not have the file
+  kDamaged,  // it had the file, and has just found its copy damaged
+  kBusy,     // it has too much to do
+  kBroken,   // it could not be reached, or ended in the middle
+  kWrong,    // what it sent was not the file
 };
 
 struct PullOptions {
@@ -98,7 +99,8 @@ class Pull {
     int fetches = 0;
     int breaks = 0;
     bool wrong = false;
-    std::string last;  // how its last fetch went
+    bool absent = false;  // at its last fetch it just did not have the file
+    std::string last;     // how that went
   };
 
   void EndRound(Instant now);

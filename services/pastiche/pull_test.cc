@@ -152,13 +152,35 @@ TEST(PullTest, ListsWhatWasTriedInItsLastWord) {
   EXPECT_EQ(pull.Next({}).kind, Kind::kFetch);
   pull.HandleFailure(Failure::kBroken, "connection refused");
   EXPECT_EQ(pull.Next({}).kind, Kind::kFetch);
-  pull.HandleFailure(Failure::kAbsent, "not there");
+  pull.HandleFailure(Failure::kBusy, "16 transfers already");
   const std::string message(pull.Next({}).status.message());
   for (const std::string part :
        {"sha256:ab", "2 peers", "n2 (127.0.0.2:1000), asked once: ",
-        "n3 (127.0.0.3:1000), asked once: ", "connection refused", "not there"}) {
+        "n3 (127.0.0.3:1000), asked once: ", "connection refused", "16 transfers already"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
+}
+
+TEST(PullTest, NamesAFileThatNobodyHasOnce) {
+  const std::string name = "sha256:" + std::string(64, '0');
+  Trial run(Pull(name, {}, 1));
+  run.ToTheEnd(ManyPeers(29), [](const Peer&) { return Failure::kAbsent; });
+  EXPECT_EQ(run.end.message(), "none of 29 peers has " + name);
+  Trial one(Pull(name, {}, 1));
+  one.ToTheEnd({kTwo}, [](const Peer&) { return Failure::kAbsent; });
+  EXPECT_EQ(one.end.message(), "none of 1 peer has " + name);
+}
+
+TEST(PullTest, TellsOnlyOfThosePeersWhoseAnswersDiffer) {
+  Trial run(Pull("f", {.rounds_max = 1}, 1));
+  run.ToTheEnd(ManyPeers(29), [](const Peer& peer) {
+    if (peer.node == "n7") return Failure::kBroken;
+    return peer.node == "n8" ? Failure::kDamaged : Failure::kAbsent;
+  });
+  EXPECT_EQ(run.end.message(),
+            "f could not be had from any of 29 peers: n7 (127.0.0.1:1007), asked once: reason; n8 "
+            "(127.0.0.1:1008), asked once: reason; the other 27 do not have it");
+  EXPECT_EQ(run.end.code(), absl::StatusCode::kNotFound);
 }
 
 TEST(PullTest, KeepsItsLastWordShortEnoughForOneHeaderBlock) {

@@ -24,8 +24,9 @@ constexpr auto kFetchLimit = std::chrono::hours(1);
 Failure FailureOf(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::NOT_FOUND:
-    case grpc::StatusCode::DATA_LOSS:  // it has just set its copy aside
       return Failure::kAbsent;
+    case grpc::StatusCode::DATA_LOSS:
+      return Failure::kDamaged;
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return Failure::kBusy;
     default:
