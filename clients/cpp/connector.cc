@@ -1,8 +1,5 @@
 #include "clients/cpp/connector.h"
 
-#include <google/protobuf/wrappers.pb.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +11,7 @@
 #include "clients/cpp/client_stream.h"
 #include "clients/cpp/default_deadline.h"
 #include "clients/cpp/unavailable_watch.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
@@ -21,12 +19,10 @@
 namespace radix {
 namespace {
 
-// The messages of grpc.health.v1.Health/Watch, whose generated code Debian does not ship. These two
-// have the same bytes: field 1 is the service's name, "" for all, and the status.
-using HealthRequest = google::protobuf::StringValue;
-using HealthResponse = google::protobuf::Int32Value;
-using HealthStream = ClientBidi<HealthRequest, HealthResponse>;
-constexpr int kServing = 1;
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using HealthStream = ClientStream<HealthCheckResponse>;
 // How long a server has to answer that it is there.
 constexpr auto kProbeLimit = std::chrono::seconds(1);
 
@@ -60,12 +56,12 @@ struct Connector::Link {
   std::mutex mutex;
   Connector* owner = nullptr;  // nullptr: dropped
 
-  void OnHealth(int status) {
+  void OnHealth(bool serves) {
     const std::lock_guard lock(mutex);
     if (owner == nullptr) return;
     {
       const std::lock_guard owner_lock(owner->mutex_);
-      if (status == kServing) {
+      if (serves) {
         owner->binding_.OnServing(connection, confab::Now());
       } else {
         owner->binding_.OnDraining(connection, confab::Now());
@@ -77,7 +73,7 @@ struct Connector::Link {
   void OnEnd(const grpc::Status& status) {
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
       // It has no health service, but it answers. That it broke, Current finds out.
-      OnHealth(kServing);
+      OnHealth(true);
       return;
     }
     const std::lock_guard lock(mutex);
@@ -97,13 +93,13 @@ struct Connector::Link {
     }
     struct Probe {
       grpc::ClientContext context;
-      HealthRequest request;
-      HealthResponse response;
+      HealthCheckRequest request;  // of the server as a whole
+      HealthCheckResponse response;
     };
     auto probe = std::make_shared<Probe>();
     probe->context.set_deadline(std::chrono::system_clock::now() + kProbeLimit);
-    grpc::TemplatedGenericStub<HealthRequest, HealthResponse>(channel).UnaryCall(
-        &probe->context, "/grpc.health.v1.Health/Check", {}, &probe->request, &probe->response,
+    Health::NewStub(channel)->async()->Check(
+        &probe->context, &probe->request, &probe->response,
         [self, probe](const grpc::Status& status) { self->OnProbed(status); });
   }
 
@@ -222,21 +218,22 @@ void Connector::OpenLink(const Binding::Act& act) {
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
   link->channel = *std::move(channel);
-  link->health = HealthStream::Create(1);
+  link->health = HealthStream::Create();
   link->owner = this;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     links_[act.connection] = link;
   }
-  grpc::TemplatedGenericStub<HealthRequest, HealthResponse> stub(link->channel);
-  stub.PrepareBidiStreamingCall(&link->health->context(), "/grpc.health.v1.Health/Watch", {},
-                                link->health.get());
-  link->health->Begin(
-      {.on_message = [link](const HealthResponse& each) { link->OnHealth(each.value()); },
-       .on_end = [link](const grpc::Status& status) { link->OnEnd(status); }});
-  link->health->Send({});
-  link->health->HalfClose();
+  const HealthCheckRequest request;  // of the server as a whole
+  Health::NewStub(link->channel)
+      ->async()
+      ->Watch(&link->health->context(), &request, link->health.get());
+  link->health->Begin({.on_message =
+                           [link](const HealthCheckResponse& each) {
+                             link->OnHealth(each.status() == HealthCheckResponse::SERVING);
+                           },
+                       .on_end = [link](const grpc::Status& status) { link->OnEnd(status); }});
 }
 
 void Connector::BindTo(const Binding::Act& act) {
