@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -70,15 +71,23 @@ absl::Status MakePrivateFolder(const fs::path& path) {
   return absl::OkStatus();
 }
 
+// All of it or nothing: what was there stays when there is no room.
 absl::Status WriteFile(const fs::path& path, const std::string& text) {
   const fs::path next = path.string() + ".next";
-  std::ofstream(next) << text;
   std::error_code error;
-  fs::rename(next, path, error);
-  if (error) {
-    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": ", error.message()));
+  std::ofstream file(next);
+  file << text;
+  file.close();
+  if (file) {
+    fs::rename(next, path, error);
+  } else {
+    error = std::error_code(errno != 0 ? errno : EIO, std::generic_category());
   }
-  return absl::OkStatus();
+  if (!error) return absl::OkStatus();
+  std::error_code ignored;
+  fs::remove(next, ignored);
+  return absl::FailedPreconditionError(
+      absl::StrCat(path.string(), ": cannot be written: ", error.message()));
 }
 
 absl::Status AddLabels(const std::vector<std::string>& labels, Lab& lab) {

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -125,6 +127,27 @@ TEST_F(LabTest, WritesACharterThatFulcrumTakes) {
   EXPECT_EQ(charter->at_most, 5U);
   EXPECT_EQ(charter->quorum, 3U);
   EXPECT_TRUE(confab::LoadKeys(plan_.state / "charter.yaml", *charter).ok());
+}
+
+TEST_F(LabTest, KeepsWhatThereWasWhenTheDiskIsFull) {
+  ASSERT_TRUE(Write().ok());
+  plan_.nodes = 3;
+  // A file that may not grow fails as one does for which there is no room.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit nothing{0, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &nothing);
+  const absl::Status written = Write();
+  const absl::Status recorded = RecordLab(plan_.state);
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_FALSE(written.ok());
+  EXPECT_THAT(MessageOf(written), HasSubstr("lab.json"));
+  EXPECT_FALSE(recorded.ok());
+  ASSERT_TRUE(LoadLab(plan_.state).ok()) << LoadLab(plan_.state).status();
+  EXPECT_EQ(LoadLab(plan_.state)->nodes.size(), 5U);
+  EXPECT_TRUE(confab::LoadCharter(plan_.state / "charter.yaml").ok());
+  EXPECT_FALSE(fs::exists(plan_.state / "lab.json.next"));
 }
 
 TEST_F(LabTest, IsMadeAnewWithFewerNodesAndKeptWithMore) {
