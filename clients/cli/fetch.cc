@@ -19,7 +19,7 @@ struct Options {
 
 int Fetch(const Invocation& invocation, const Options& options) {
   const auto checksum = Checksum::Parse(options.checksum);
-  if (!checksum.ok()) return Fail(checksum.status());
+  if (!checksum.ok()) return FailUsage(checksum.status());
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const absl::Status status =

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "clients/cli/await.h"
@@ -173,12 +176,18 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (absl::IsInvalidArgument(lab.status())) return FailUsage(lab.status());
   if (!lab.ok()) return Fail(lab.status());
 
+  const bool is_new = !std::filesystem::exists(place);
   if (absl::Status status = MakePlace(place); !status.ok()) return Fail(status);
   const auto lock = confab::LockFile::Take(place / "lab.lock");
   if (absl::IsAlreadyExists(lock.status())) {
     return Fail(absl::AlreadyExistsError(
         absl::StrCat("another `radix lab up` or `lab down` is at work on ", place.string())));
   }
+  // Whoever is refused finds no folder that was not there before.
+  auto unmake = absl::MakeCleanup([&] {
+    std::error_code error;
+    if (is_new) std::filesystem::remove_all(place, error);
+  });
   if (!lock.ok()) return Fail(lock.status());
   const auto runs = [](const LabNode& node) { return RunningNode(node).has_value(); };
   const auto running =
@@ -199,6 +208,7 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (absl::Status status = WriteLab(*lab); !status.ok()) return Fail(status);
   if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
 
+  std::move(unmake).Cancel();
   const int interrupt = CatchInterrupts();
   if (!invocation.json()) {
     std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;

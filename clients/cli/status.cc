@@ -74,9 +74,15 @@ void PrintText(const GetStatusResponse& status) {
 }
 
 int Status(const Invocation& invocation, const Options& options) {
-  const auto node = invocation.OpenNode();
-  if (!node.ok()) return Fail(node.status());
   GetStatusResponse last;
+  const auto fail = [&](const absl::Status& status) {
+    if (invocation.json()) PrintJson(ToJson(last));
+    const int code = Fail(status);
+    PrintUnmet(std::cerr, last);
+    return code;
+  };
+  const auto node = invocation.OpenNode();
+  if (!node.ok()) return fail(node.status());
   const auto ask = [&](Duration remaining) -> absl::StatusOr<GetStatusResponse> {
     auto reply = Ask<DeanService>(*node, "dean", &DeanService::Stub::async::GetStatus, {},
                                   {.timeout = std::min<Duration>(remaining, 5s)});
@@ -89,11 +95,7 @@ int Status(const Invocation& invocation, const Options& options) {
     return reply;
   };
   const auto reply = options.wait ? Retry(FromSeconds(options.timeout_s), ask) : ask(5s);
-  if (!reply.ok()) {
-    const int code = Fail(reply.status());
-    PrintUnmet(std::cerr, last);
-    return code;
-  }
+  if (!reply.ok()) return fail(reply.status());
   invocation.json() ? PrintJson(ToJson(*reply)) : PrintText(*reply);
   return kExitOk;
 }
@@ -105,8 +107,8 @@ void AddStatus(CLI::App& app, Invocation& invocation) {
       *app.add_subcommand("status", "Says how far the group is from what its manifests ask for")
            ->fallthrough();
   const auto options = std::make_shared<Options>();
-  verb.add_flag("--wait", options->wait, "Wait until all of it is true");
-  AddTimeout(verb, options->timeout_s, "Seconds to wait at most. Default: 60.");
+  CLI::Option* wait = verb.add_flag("--wait", options->wait, "Wait until all of it is true");
+  AddTimeout(verb, options->timeout_s, "Seconds to wait at most. Default: 60.")->needs(wait);
   verb.callback([&invocation, options] {
     invocation.run = [&, options] { return Status(invocation, *options); };
   });

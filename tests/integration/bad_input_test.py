@@ -1,12 +1,13 @@
 """Bad input: one clear message that names file, line or field; nothing half done; nobody dies of it."""
 
+import json
 import os
 import random
 import socket
 import subprocess
 import unittest
 
-from lab import FULCRUM, RADIX, Lab, take_down_after
+from lab import FULCRUM, RADIX, Lab, take_down_after, wait_for
 
 CHARTER = """\
 bloc: test
@@ -139,6 +140,16 @@ class LabUpTest(unittest.TestCase):
             done = self.lab.run(*words)
             self.assertEqual((done.returncode, "levitate" in done.stderr), (2, True), done.stderr)
         self.assertIn("`radix lab kill --help`", self.lab.run("lab", "kill").stderr)
+        done = self.lab.run("status", "--timeout", 5)
+        self.assertEqual((done.returncode, "--wait" in done.stderr), (2, True), done.stderr)
+
+    def test_a_status_that_cannot_be_had_is_an_object_too(self):
+        for words in (["status"], ["status", "--wait", "--timeout", 1]):
+            done = self.lab.run(*words, "-o", "json")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("there is no lab", done.stderr)
+            status = json.loads(done.stdout)
+            self.assertEqual((status["doneness"], status["epoch"], status["nodes"]), (0, 0, []))
 
     def test_other_labels_than_those_of_the_lab_that_is_up(self):
         self.lab.ok("lab", "up", *self.lab.flags, "--nodes", 2, "--label", "n2:rack=7")
@@ -161,6 +172,12 @@ class LabUpTest(unittest.TestCase):
                 if kind == socket.SOCK_STREAM:
                     taken.listen()
                 self.assert_refused(1, f"{address}:{self.lab.port + offset}", "--nodes", 3)
+                self.assertFalse(self.lab.state.exists(), "it made that folder")
+        self.lab.state.mkdir(mode=0o700)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind((address, self.lab.port))
+            self.assert_refused(1, f"{address}:{self.lab.port}", "--nodes", 3)
+        self.assertTrue(self.lab.state.exists(), "it was there before")
 
     def test_a_damaged_lab_can_still_be_ended(self):
         self.lab.up(1)
@@ -173,6 +190,77 @@ class LabUpTest(unittest.TestCase):
             self.assertIn(f"remove {self.lab.state}", done.stderr)
         self.assertEqual(self.lab.processes(), [])
         (self.lab.state / "lab.json").write_text(description)
+
+
+class StrangersTest(unittest.TestCase):
+    """Nodes that come to a bloc in which there is no place for them."""
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.lab.down)
+        self.lab.up(3)
+        self.strangers = []
+        self.addCleanup(self.end_strangers)
+
+    def boot(self, name, last):
+        state = self.lab.state / f"stranger{last}"
+        address = self.lab.range.replace(".0/26", f".{last}")
+        with open(self.lab.folder / f"stranger{last}.log", "wb") as log:
+            node = subprocess.Popen(
+                [FULCRUM, "--charter", self.lab.state / "charter.yaml", "--name", name, "--address", address,
+                 "--state", state],
+                stderr=log,
+            )
+        self.strangers.append(node)
+        return state, address
+
+    def end_strangers(self):
+        for node in self.strangers:
+            node.terminate()
+            node.wait(30)
+
+    def alarms(self, state):
+        log = state / "log" / "flock.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def place(self, count):
+        """Has `count` of galumph placed, and returns the nodes on which they serve."""
+        path = self.lab.folder / "galumph.yaml"
+        text = MANIFEST.replace("name: bad", "name: good").replace("3, here", f"{count}, here")
+        path.write_text(text.replace("/bin/true", "galumph2_3"))
+        self.lab.json("apply", path)
+        serving = lambda: sorted(
+            (each["node"], each["net_id"].rsplit(":", 1)[0])
+            for each in self.lab.json("services") if each["api"] == "galumph2" and each["status"] == "serving"
+        )
+        wait_for(lambda: len(serving()) >= count, 60, lambda: f"{count} of galumph, but {serving()}")
+        return serving()
+
+    def test_a_node_beyond_at_most_is_told_and_has_no_part(self):
+        leader = self.lab.leader()
+        state, address = self.boot("n4", 4)
+        wait_for(lambda: "turned away: 3 other nodes" in self.alarms(state), 60, lambda: self.alarms(state))
+        members = wait_for(
+            lambda: len(self.lab.json("members")) == 4 and self.lab.json("members"), 30, "four members"
+        )
+        self.assertEqual({each["state"] for each in members}, {"alive"})
+        self.assertEqual(self.lab.leader(), leader, "nobody was disturbed")
+        where = self.place(4)
+        self.assertEqual((len(where), {node for node, _ in where}), (4, {"n1", "n2", "n3"}))
+        status = self.lab.json("status")
+        self.assertEqual(status["nodes"], ["n1", "n2", "n3"])
+        self.assertEqual([each["node"] for each in status["unmet"]], [address], "and the operator sees which it is")
+
+    def test_of_two_nodes_with_one_name_nothing_is_placed_on_the_second(self):
+        self.lab.ok("lab", "kill", "n3")  # or it would be one node too many
+        wait_for(lambda: "dead" in {each["state"] for each in self.lab.json("members")}, 30, "the end of n3")
+        self.boot("n1", 4)
+        first, second = (self.lab.range.replace(".0/26", f".{last}") for last in (1, 2))
+        wait_for(
+            lambda: "two nodes are called n1" in self.alarms(self.lab.state / "n1"), 60,
+            lambda: self.alarms(self.lab.state / "n1"),
+        )
+        self.assertEqual(self.place(4), [("n1", first)] * 2 + [("n2", second)] * 2)
 
 
 class RunningLabTest(unittest.TestCase):
@@ -236,6 +324,20 @@ class RunningLabTest(unittest.TestCase):
         self.assert_refused(MANIFEST.replace("name: bad", "name: radix"), "radix")
         self.assert_refused(MANIFEST.replace("inst: galumph2_3", "inst: 'galumph 2'"), "bad.yaml:4", "inst")
 
+    def test_what_cannot_be_met_is_told_to_programs_too(self):
+        path = self.lab.folder / "unmet.yaml"
+        path.write_text(MANIFEST.replace("here := ALL", "here := LABEL(nowhere)"))
+        self.lab.json("apply", path)
+        done = self.lab.run("status", "--wait", "--timeout", 1, "-o", "json")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("not done within 1 s", done.stderr)
+        status = json.loads(done.stdout)
+        self.assertLess(status["doneness"], 1)
+        self.assertEqual({each["service"] for each in status["unmet"]}, {"galumph"})
+        path.write_text(MANIFEST.replace("3, here)", "0, here)"))
+        self.lab.json("apply", path)
+        self.lab.ok("status", "--wait")
+
     def test_a_file_that_is_none(self):
         self.assert_refused(MANIFEST.replace("/bin/true", "/bin/nothing7"), "bad.yaml:4", "/bin/nothing7")
         self.assert_refused(MANIFEST.replace("/bin/true", "sha256:abc"), "bad.yaml:4", "abc")
@@ -280,7 +382,7 @@ class RunningLabTest(unittest.TestCase):
         out = self.lab.folder / "out"
         for checksum in ("abc", "sha256:xyz", "md5:" + "0" * 32, "../../etc/passwd"):
             done = self.lab.run("fetch", checksum, "--out", out)
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 2)
             self.assertIn(checksum, done.stderr)
             self.assertFalse(out.exists())
 
