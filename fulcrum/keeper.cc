@@ -65,7 +65,7 @@ void Keeper::HandleExit(int pid, const std::string& how, Instant now) {
     Fail(name, service, how, now);
     return;
   }
-  Say(Action::Kind::kInform, absl::StrCat(name, ": ended as asked: ", how));
+  Say(Action::Kind::kInform, absl::StrCat(name, ": as asked, ", how));
   if (service.wanted) {
     Start(name, service);
   } else {

@@ -40,8 +40,9 @@ TEST_F(SupervisorTest, BringsUpEverythingInOrderAndTakesItDownInOrder) {
   for (const char* line :
        {"step 1 of 5: starting flock", "flock: serves", "step 2", "heartbeater: serves", "step 3",
         "reeve: serves", "step 4", "picket: serves", "step 5", "dean: process",
-        "picket: ended as asked", "reeve: ended as asked", "heartbeater: ended as asked",
-        "flock: ended as asked", "down"}) {
+        "picket: as asked, ended with status 0", "reeve: as asked, ended with status 0",
+        "heartbeater: as asked, ended with status 0", "flock: as asked, ended with status 0",
+        "down"}) {
     place = log.find(line, place);
     ASSERT_NE(place, std::string::npos) << line << " does not follow in:\n" << log;
   }
