@@ -89,6 +89,17 @@ class ApplyTest(unittest.TestCase):
         self.apply(0)
         self.await_count(0, "n1")
 
+    def test_the_example_logs_as_every_service_does(self):
+        self.apply(1)
+        (where,) = self.await_count(1, "n1")
+        logs = "".join(log.read_text() for log in self.lab.state.glob(f"{where}/log/galumph.*.log"))
+        self.assertRegex(
+            logs,
+            r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d galumph2_3\[\d+\] info: galumph2_3 serves at 127\.",
+        )
+        self.apply(0)
+        self.await_count(0, "n1")
+
     def test_a_service_that_is_killed_comes_back(self):
         self.apply(1)
         (where,) = self.await_count(1, "n1")

@@ -1,12 +1,12 @@
 // Galumph: counts beasts. A whole Radix service; copy it to begin your own.
 
-#include <iostream>
 #include <map>
 #include <mutex>
 #include <string>
 
 #include "clients/cpp/serve.h"
 #include "galumph/v2/galumph.grpc.pb.h"
+#include "services/confab/log.h"
 
 namespace {
 
@@ -49,16 +49,11 @@ class GalumphService final : public galumph::v2::Galumph::CallbackService {
 }  // namespace
 
 int main() {
+  radix::confab::StartLog(GALUMPH_INST);
   const auto network = radix::Network::FromEnvironment();
-  if (!network.ok()) {
-    std::cerr << network.status().message() << '\n';
-    return 2;
-  }
+  if (!network.ok()) return radix::confab::Fail(network.status(), 2);
   GalumphService service(GALUMPH_INST, network->node.name);
   auto serving = radix::Serve(*network, {.api = "galumph2", .inst = GALUMPH_INST}, service);
-  if (!serving.ok()) {
-    std::cerr << serving.status().message() << '\n';
-    return 1;
-  }
+  if (!serving.ok()) return radix::confab::Fail(serving.status(), 1);
   return (*serving)->Wait();  // until SIGTERM, and then drained
 }
