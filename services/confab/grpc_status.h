@@ -11,10 +11,9 @@
 
 namespace radix::confab {
 
-inline grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
-                      std::string(status.message()));
-}
+// A message that repeats what a caller sent may be of any length; of more than 2,000 bytes the rest
+// is cut off, since otherwise the caller would get an error about metadata instead of this one.
+grpc::Status ToGrpc(const absl::Status& status);
 
 inline absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());

@@ -371,7 +371,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
       net_id = other;
     }
   }
-  if (net_id.empty()) return absl::UnavailableError("there is no proctor now; try again");
+  if (net_id.empty()) return NoProctor();
   if (net_id != channel_net_id_) {
     auto channel = confab::Dial(net_id);
     if (!channel.ok()) return channel.status();
@@ -379,6 +379,18 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
     channel_net_id_ = net_id;
   }
   return channel_;
+}
+
+absl::Status DeanDriver::NoProctor() const {
+  if (!group_) return absl::UnavailableError("flock of this node is not heard; try again");
+  if (!group_->leader_address.empty()) {
+    return absl::UnavailableError(absl::StrCat(group_->leader_address,
+                                               " leads, and its proctor is not known here yet; "
+                                               "try again"));
+  }
+  return absl::UnavailableError(absl::StrCat("nobody leads: this node knows of ",
+                                             group_->alive.size(), " nodes alive, and ",
+                                             group_->quorum, " make a quorum; try again"));
 }
 
 v1::GetNodeResponse DeanDriver::NodeState() {

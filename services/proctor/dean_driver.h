@@ -86,6 +86,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   Instant Tick(Instant now);
 
   std::string FollowedNetId(Instant now) const;
+  absl::Status NoProctor() const;  // why no proctor can be asked, for people
   void Follow(Instant now);
   void Open(const std::string& net_id, Instant now);
   void Leave();

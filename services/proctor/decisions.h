@@ -110,6 +110,7 @@ class Decisions {
   std::size_t report_count() const { return slots_.size() - lost_count(); }
   std::size_t quorum() const { return options_.quorum; }
   std::size_t lost_count() const;
+  bool own_reported() const { return slots_.contains(options_.own_slot); }
 
  private:
   struct Slot {

@@ -264,6 +264,7 @@ absl::Status ProctorDriver::Leading(Instant now) const {
     return absl::FailedPreconditionError(absl::StrCat(
         "this proctor does not know the group's decisions yet: ", decisions_->report_count(),
         " nodes reported, ", decisions_->quorum(), " must",
+        decisions_->own_reported() ? "" : ", this leader's own node among them, which has not",
         lost == 0 ? std::string()
                   : absl::StrCat(" (", lost, " more lost theirs with a damaged desired.db)"),
         "; try again"));

@@ -374,5 +374,34 @@ TEST_F(ProctorTest, OpaqueDecisionsAreKeptListedAndRemoved) {
   EXPECT_THAT(list(), ElementsAre("b=3"));
 }
 
+TEST_F(ProctorTest, WhoCannotBeAskedOrDoesNotKnowYetSaysWhatIsMissing) {
+  const auto says = [this](std::size_t i, const std::string& what) {
+    return Eventually([&] {
+      return std::string(StatusOf(i).status().message()).find(what) != std::string::npos;
+    });
+  };
+  flock::v1::WatchGroupResponse alone;
+  alone.set_node(nodes_[1]->node().name);
+  alone.set_quorum(kQuorum);
+  auto& member = *alone.add_members();
+  member.set_address(nodes_[1]->address());
+  member.set_state(flock::v1::MEMBER_STATE_ALIVE);
+  nodes_[1]->flock.group.Send(alone);
+  StartDean(1);
+  EXPECT_TRUE(says(1, "nobody leads: this node knows of 1 nodes alive, and 2 make a quorum"))
+      << StatusOf(1).status();
+  announced_ = 0;
+  Lead(0, 1);
+  EXPECT_TRUE(says(1, "127.77.0.1 leads, and its proctor is not known here yet"))
+      << StatusOf(1).status();
+  announced_ = kNodes;
+  StartProctor();
+  StartDean(2);
+  EXPECT_TRUE(says(1, "2 nodes reported, 2 must, this leader's own node among them, which has not"))
+      << StatusOf(1).status();
+  StartDean(0);
+  EXPECT_TRUE(Eventually([&] { return StatusOf(1).ok(); }));
+}
+
 }  // namespace
 }  // namespace radix::proctor
