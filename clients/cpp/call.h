@@ -10,6 +10,7 @@
 #include <functional>
 #include <future>
 
+#include "services/confab/clock.h"
 #include "services/confab/time.h"
 
 namespace radix {
@@ -35,9 +36,7 @@ grpc::Status Call(Async& stub,
                                         std::function<void(grpc::Status)>),
                   const Request& request, Response& response, CallOptions options = {}) {
   grpc::ClientContext context;
-  context.set_deadline(
-      std::chrono::system_clock::now() +
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(options.timeout));
+  context.set_deadline(confab::WallDeadline(options.timeout));
   context.set_wait_for_ready(options.wait_for_ready);
   std::promise<grpc::Status> done;
   (stub.*method)(&context, &request, &response,

@@ -97,7 +97,7 @@ struct Connector::Link {
       HealthCheckResponse response;
     };
     auto probe = std::make_shared<Probe>();
-    probe->context.set_deadline(std::chrono::system_clock::now() + kProbeLimit);
+    probe->context.set_deadline(confab::WallDeadline(kProbeLimit));
     Health::NewStub(channel)->async()->Check(
         &probe->context, &probe->request, &probe->response,
         [self, probe](const grpc::Status& status) { self->OnProbed(status); });

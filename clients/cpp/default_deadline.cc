@@ -4,6 +4,8 @@
 
 #include <mutex>
 
+#include "services/confab/clock.h"
+
 namespace radix {
 namespace {
 
@@ -20,9 +22,7 @@ class LimitedCall final : public grpc::experimental::Interceptor {
   LimitedCall(grpc::ClientContext* context, Duration limit)
       : pending_(std::make_shared<Pending>()) {
     pending_->context = context;
-    const auto deadline = std::chrono::system_clock::now() +
-                          std::chrono::duration_cast<std::chrono::system_clock::duration>(limit);
-    alarm_.Set(deadline, [pending = pending_](bool rang) {
+    alarm_.Set(confab::WallDeadline(limit), [pending = pending_](bool rang) {
       const std::lock_guard lock(pending->mutex);
       if (!rang || pending->context == nullptr) return;
       pending->expired = true;

@@ -127,8 +127,7 @@ PasticheClient::PasticheClient(const std::shared_ptr<grpc::Channel>& channel, Du
     : stub_(pastiche::v1::PasticheService::NewStub(channel)), limit_(limit) {}
 
 void PasticheClient::SetDeadline(grpc::ClientContext& context) const {
-  context.set_deadline(confab::WallNow() +
-                       std::chrono::duration_cast<std::chrono::system_clock::duration>(limit_));
+  context.set_deadline(confab::WallDeadline(limit_));
 }
 
 absl::StatusOr<Checksum> PasticheClient::PutFile(const std::filesystem::path& path) const {

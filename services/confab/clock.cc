@@ -12,6 +12,10 @@ Instant Now() {
 
 std::chrono::system_clock::time_point WallNow() { return std::chrono::system_clock::now(); }
 
+std::chrono::system_clock::time_point WallDeadline(Duration limit) {
+  return WallNow() + std::chrono::duration_cast<std::chrono::system_clock::duration>(limit);
+}
+
 std::int64_t WallNanoseconds() {
   return std::chrono::nanoseconds(WallNow().time_since_epoch()).count();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "services/confab/time.h"
 
@@ -16,7 +17,10 @@ Instant Now();
 // is decided by it across nodes. Thread-safe.
 std::chrono::system_clock::time_point WallNow();
 
-// The same, in nanoseconds since 1970.
+// What the wall clock shows when `limit` has passed: gRPC takes its deadlines so. Thread-safe.
+std::chrono::system_clock::time_point WallDeadline(Duration limit);
+
+// WallNow in nanoseconds since 1970. Thread-safe.
 std::int64_t WallNanoseconds();
 
 }  // namespace radix::confab

@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "services/confab/clock.h"
 
 namespace radix::confab {
 namespace {
@@ -229,8 +230,7 @@ bool Server::Shutdown(Duration grace) {
   std::future<void> ended = done->get_future();
   std::shared_ptr<grpc::Server> server(std::move(server_));
   to_itself_.reset();
-  const auto deadline = std::chrono::system_clock::now() +
-                        std::chrono::duration_cast<std::chrono::system_clock::duration>(grace);
+  const auto deadline = WallDeadline(grace);
   std::thread([server, deadline, done]() mutable {
     server->Shutdown(deadline);
     server.reset();

@@ -84,8 +84,7 @@ grpc::ServerUnaryReactor* MusterServiceImpl::Register(grpc::CallbackServerContex
   decision->set_kind(kKind);
   decision->set_key(id->Key());
   decision->set_value(ToBytes(call->entry));
-  call->context.set_deadline(
-      std::min(context->deadline(), std::chrono::system_clock::now() + kCallLimit));
+  call->context.set_deadline(std::min(context->deadline(), confab::WallDeadline(kCallLimit)));
   call->stub = proctor::v1::ProctorService::NewStub(confab::DialLocal(node_, "proctor"));
   {
     const std::lock_guard lock(mutex_);
@@ -155,7 +154,7 @@ Instant MusterServiceImpl::Tick(Instant now) {
   auto call = std::make_shared<ListCall>();
   call->stub = proctor::v1::ProctorService::NewStub(confab::DialLocal(node_, "proctor"));
   call->request.set_kind(kKind);
-  call->context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
+  call->context.set_deadline(confab::WallDeadline(kCallLimit));
   calls_[&call->context] = call;
   call->stub->async()->ListDecisions(
       &call->context, &call->request, &call->response,

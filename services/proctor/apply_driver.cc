@@ -68,9 +68,7 @@ void ApplyCall::Take(const absl::Status& pulled) {
   }
   const std::lock_guard lock(mutex_);
   alarm_ = std::make_unique<grpc::Alarm>();
-  alarm_->Set(std::chrono::system_clock::now() +
-                  std::chrono::duration_cast<std::chrono::system_clock::duration>(wait),
-              [self = shared_from_this()](bool) { self->Pull(); });
+  alarm_->Set(confab::WallDeadline(wait), [self = shared_from_this()](bool) { self->Pull(); });
 }
 
 void ApplyCall::Make() {

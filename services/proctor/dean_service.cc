@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/confab/time.h"
 
@@ -44,8 +45,7 @@ grpc::ServerUnaryReactor* Carry(
   auto carried = std::make_shared<Carried>();
   carried->channel = *std::move(channel);
   carried->stub = v1::ProctorService::NewStub(carried->channel);
-  carried->context.set_deadline(
-      std::min(context->deadline(), std::chrono::system_clock::now() + kLimit));
+  carried->context.set_deadline(std::min(context->deadline(), confab::WallDeadline(kLimit)));
   auto* const caller = new Caller(carried);  // deletes itself
   (carried->stub->async()->*method)(
       &carried->context, request, response,

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "radix/pastiche/v1/pastiche.grpc.pb.h"
+#include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/grpc_status.h"
 
@@ -56,8 +57,7 @@ void PullFiles(const confab::Node& node, const std::set<std::string>& checksums,
   pull->done = std::move(done);
   if (!checksums.empty()) {
     pull->stub = pastiche::v1::PasticheService::NewStub(confab::DialLocal(node, "pastiche"));
-    pull->deadline = std::chrono::system_clock::now() +
-                     std::chrono::duration_cast<std::chrono::system_clock::duration>(limit);
+    pull->deadline = confab::WallDeadline(limit);
   }
   pull->Next();
 }

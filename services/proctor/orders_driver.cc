@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
 #include "services/proctor/proctor_codec.h"
@@ -29,7 +30,7 @@ template <typename Call>
 std::shared_ptr<Call> NewCall(std::shared_ptr<picket::v1::PicketService::Stub> stub) {
   auto call = std::make_shared<Call>();
   call->stub = std::move(stub);
-  call->context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
+  call->context.set_deadline(confab::WallDeadline(kCallLimit));
   return call;
 }
 

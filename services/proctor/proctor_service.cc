@@ -23,7 +23,7 @@ constexpr std::size_t kFollowQueueMax = 64;  // messages for one dean
 
 // Until when the caller waits, at most kApplyLimit.
 Instant DeadlineOf(const grpc::CallbackServerContext& context) {
-  const auto left = context.deadline() - std::chrono::system_clock::now();
+  const auto left = context.deadline() - confab::WallNow();
   return confab::Now() + std::min<Duration>(left, kApplyLimit);
 }
 

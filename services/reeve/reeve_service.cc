@@ -41,8 +41,7 @@ grpc::ServerUnaryReactor* Carry(
   };
   auto call = std::make_shared<Call>();
   call->stub = muster::v1::MusterService::NewStub(channel);
-  call->context.set_deadline(
-      std::min(context->deadline(), std::chrono::system_clock::now() + kProxyLimit));
+  call->context.set_deadline(std::min(context->deadline(), confab::WallDeadline(kProxyLimit)));
   auto* reactor = context->DefaultReactor();
   (call->stub->async()->*method)(
       &call->context, request, response,

@@ -37,7 +37,7 @@ EVERYWHERE_BANS = {
     r"\b(TODO|FIXME|XXX)\b": "leftover mark",
     r"#include <random>|absl::BitGen": "randomness that differs between machines: services/confab/random.h",
 }
-CLOCK_BAN = re.compile(r"steady_clock::now\(|clock_gettime")
+CLOCK_BAN = re.compile(r"(steady|system)_clock::now\(|clock_gettime")
 MACHINE_PATH = re.compile(r"(?<![\w./])/(work|farm|root/\.pyenv)/|/tmp/b/")
 
 NETWORK_BAN = re.compile(r"\b(ServerBuilder|Create(Custom)?Channel)\b")
