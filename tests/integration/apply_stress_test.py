@@ -9,7 +9,7 @@ import sys
 import threading
 import unittest
 
-from lab import PROGRAMS, Lab, take_down_after, wait_for
+from lab import PROGRAMS, Lab, galumph_manifest, take_down_after, wait_for
 
 TIMES = int(os.environ.get("RADIX_STRESS", "1"))
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -37,19 +37,6 @@ khan: |
   pick(second, 0, ALL)
 """
 
-# What runs in the end is what was acknowledged last.
-SHARED = """\
-version: 1
-name: shared
-services:
-  - name: galumph
-    api: galumph2
-    inst: galumph2_3
-    file: galumph2_3
-khan: |
-  pick(galumph, {count}, ALL)
-"""
-
 # How a refused apply may end: each says what to do.
 ADVICE = ("try again", "apply again", "radix lab status")
 
@@ -71,7 +58,8 @@ class Applier(threading.Thread):
                 self.apply_version(f"{self.node}-{i % NAMES}", f"{self.node}.{i}")
                 if i % SHARED_EVERY == 0:
                     count = 1 + (i // SHARED_EVERY + APPLIERS.index(self.node)) % len(NODES)
-                    self.apply("shared", SHARED.format(count=count), count)
+                    # What runs in the end is what was acknowledged last.
+                    self.apply("shared", galumph_manifest(count, name="shared"), count)
         except BaseException as failure:  # the test's own thread raises it
             self.failure = failure
 

@@ -2,19 +2,7 @@
 
 import unittest
 
-from lab import PROGRAMS, Lab, take_down_after, wait_for
-
-MANIFEST = """\
-version: 1
-name: galumph
-services:
-  - name: galumph
-    api: galumph2
-    inst: galumph2_3
-    file: galumph2_3
-khan: |
-  pick(galumph, {count}, {nodes})
-"""
+from lab import PROGRAMS, Lab, galumph_manifest, take_down_after, wait_for
 
 
 class ApplyTest(unittest.TestCase):
@@ -26,7 +14,7 @@ class ApplyTest(unittest.TestCase):
 
     def apply(self, count, nodes="ALL"):
         path = self.lab.folder / "galumph.yaml"
-        path.write_text(MANIFEST.format(count=count, nodes=nodes))
+        path.write_text(galumph_manifest(count, nodes=nodes))
         return self.lab.json("apply", path)
 
     def placed(self, node="n1"):
@@ -120,8 +108,7 @@ class ApplyTest(unittest.TestCase):
 
     def test_a_program_that_registers_otherwise_than_its_manifest_says_is_found_out(self):
         path = self.lab.folder / "galumph.yaml"
-        manifest = MANIFEST.format(count=1, nodes="LABEL(rack=7)")
-        path.write_text(manifest.replace("file: galumph2_3", "file: galumph2_4"))
+        path.write_text(galumph_manifest(1, nodes="LABEL(rack=7)", file="galumph2_4"))
         self.lab.json("apply", path)
         reasons = lambda: [e["reason"] for e in (self.lab.try_json("status") or {"unmet": []})["unmet"]]
         wait_for(
@@ -134,7 +121,7 @@ class ApplyTest(unittest.TestCase):
         script = self.lab.folder / "galumph.sh"
         script.write_text(f"#!/bin/sh\nexec {PROGRAMS / 'galumph2_3'}\n")
         path = self.lab.folder / "galumph.yaml"
-        path.write_text(MANIFEST.format(count=2, nodes="ALL").replace("file: galumph2_3", f"file: {script}"))
+        path.write_text(galumph_manifest(2, file=script))
         self.lab.json("apply", path)
         self.await_count(2, "n1")
         self.apply(0)

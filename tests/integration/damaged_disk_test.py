@@ -5,19 +5,7 @@ import pathlib
 import signal
 import unittest
 
-from lab import PROGRAMS, Lab, take_down_after, wait_for
-
-MANIFEST = """\
-version: 1
-name: galumph
-services:
-  - name: galumph
-    api: galumph2
-    inst: galumph2_3
-    file: galumph2_3
-khan: |
-  pick(galumph, {count}, ALL)
-"""
+from lab import PROGRAMS, Lab, galumph_manifest, take_down_after, wait_for
 
 
 class DamageTest(unittest.TestCase):
@@ -29,7 +17,7 @@ class DamageTest(unittest.TestCase):
 
     def apply(self, count, node):
         path = self.lab.folder / "galumph.yaml"
-        path.write_text(MANIFEST.format(count=count))
+        path.write_text(galumph_manifest(count))
         return self.lab.json("apply", path, "--node", node)["revision"]
 
     def await_done(self, count, node, nodes):

@@ -27,6 +27,21 @@ def wait_for(condition, seconds, what):
         time.sleep(0.1)
 
 
+def galumph_manifest(count, inst="galumph2_3", name="galumph", nodes="ALL", file=None):
+    """The text of a manifest that asks for `count` of one version of the example; its khan is line 9."""
+    return f"""\
+version: 1
+name: {name}
+services:
+  - name: galumph
+    api: galumph2
+    inst: {inst}
+    file: {file or inst}
+khan: |
+  pick(galumph, {count}, {nodes})
+"""
+
+
 class Lab:
     """One lab, in a folder, an address range and with ports of its own."""
 

@@ -5,19 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from lab import PROGRAMS, Lab, take_down_after, wait_for
-
-MANIFEST = """\
-version: 1
-name: {name}
-services:
-  - name: galumph
-    api: galumph2
-    inst: {inst}
-    file: {inst}
-khan: |
-  pick(galumph, {count}, ALL)
-"""
+from lab import PROGRAMS, Lab, galumph_manifest, take_down_after, wait_for
 
 
 class RebindTest(unittest.TestCase):
@@ -30,7 +18,7 @@ class RebindTest(unittest.TestCase):
     def apply(self, inst, count):
         path = self.lab.folder / f"{inst}.yaml"
         # Two manifests, so that either version can be there without the other.
-        path.write_text(MANIFEST.format(name=inst.replace("_", "-"), inst=inst, count=count))
+        path.write_text(galumph_manifest(count, inst, name=inst.replace("_", "-")))
         self.lab.ok("apply", path)
 
     def await_count(self, inst, count):
