@@ -135,7 +135,7 @@ void PrintWhatToTry(const Lab& lab, const std::string& leader) {
   if (survivor == leader) {
     std::cout << radix << " put " << radix << '\n';
   } else {
-    std::cout << radix << " lab kill " << leader << " && sleep 5 && " << radix << " members --node "
+    std::cout << radix << " lab kill " << leader << " && " << radix << " status --wait --node "
               << survivor << '\n';
   }
   std::cout << "  " << radix << " apply "
