@@ -4,7 +4,7 @@
 add_library(radix_build INTERFACE)
 target_include_directories(radix_build INTERFACE ${PROJECT_SOURCE_DIR})
 if(RADIX_SANITIZE)
-  # -O1, because -O2 takes twice as long to compile what sanitizers add.
+  # -O1, because -O2 takes long to compile what sanitizers add.
   target_compile_options(radix_build INTERFACE
     -O1 -fsanitize=${RADIX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(radix_build INTERFACE -fsanitize=${RADIX_SANITIZE})
