@@ -18,6 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
+using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
 ServiceSpec Galumph(const std::string& inst) {
@@ -314,7 +315,8 @@ TEST(Roster, ALostNodeCountsForTheGraceAndThenNoMore) {
 TEST(Roster, OfTwoNodesWithOneNameOnlyTheFirstCounts) {
   Roster roster(5s, 5s);
   roster.Connect("a2", "n1", {}, {}, kStart);
-  roster.Connect("a1", "n1", {}, {Runs("galumph2_3")}, kStart);
+  roster.Connect("a1", "n1", {}, {}, kStart);
+  roster.Report("a1", {Runs("galumph2_3")}, {});
   EXPECT_EQ(roster.NameAt("a2"), "n1");
   EXPECT_EQ(roster.NameAt("a1"), "");
   EXPECT_THAT(roster.View(kStart)["n1"].plugins, IsEmpty());
@@ -323,6 +325,23 @@ TEST(Roster, OfTwoNodesWithOneNameOnlyTheFirstCounts) {
   roster.Disconnect("a2", kStart + 1s);
   roster.View(kStart + 7s);
   EXPECT_EQ(roster.NameAt("a1"), "n1");
+}
+
+// A new proctor meets the nodes in any order: a stranger that comes first takes no name from the
+// node that held it.
+TEST(Roster, ANodeThatRunsWhatManifestsAskForKeepsItsNameUnderANewProctor) {
+  Roster roster(5s, 5s);
+  roster.Expect({"a1", "a2", "a3"});
+  roster.Begin(kStart);
+  roster.Connect("a2", "n1", {}, {}, kStart);
+  roster.Connect("a1", "n1", {}, {Runs("galumph2_3")}, kStart);
+  EXPECT_EQ(roster.NameAt("a1"), "n1");
+  EXPECT_EQ(roster.NameAt("a2"), "");
+  EXPECT_THAT(roster.View(kStart)["n1"].plugins, SizeIs(1));
+  roster.Connect("a3", "n3", {}, {}, kStart);
+  ASSERT_TRUE(roster.IsSettled(kStart));
+  roster.Connect("a4", "n3", {}, {Runs("galumph2_3")}, kStart);
+  EXPECT_EQ(roster.NameAt("a3"), "n3") << "plans were made with it";
 }
 
 TEST(Doneness, AnAbsurdNumberIsMeasuredAsFastAsAnyOther) {

@@ -14,10 +14,13 @@ void Roster::Connect(const std::string& address, const std::string& name,
   View(now);  // forgets whoever is over, so that a name gets free
   const auto known = entries_.find(address);
   const bool same = known != entries_.end() && known->second.name == name;
+  const bool held = !IsSettled(now) &&
+                    std::any_of(plugins.begin(), plugins.end(),
+                                [](const Plugin& plugin) { return IsOfManifest(plugin.spec); });
   Entry entry;
   entry.name = name;
   entry.view = {true, std::move(labels), std::move(plugins), {}};
-  entry.order = same ? known->second.order : next_order_++;
+  entry.order = same ? known->second.order : std::pair(!held, next_order_++);
   entries_[address] = std::move(entry);
 }
 

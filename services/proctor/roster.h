@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/confab/time.h"
@@ -17,7 +18,9 @@ namespace radix::proctor {
 // The nodes by address, under one proctor. A node that is lost keeps its place for `grace`, so that
 // a restarted dean moves nothing. A proctor that has just begun knows few of the nodes: it plans
 // once all that are alive are connected, or `settle` after Begin. Of two nodes with one name only
-// the first counts. Not thread-safe.
+// the first counts: until it is settled, the first of those that run what manifests ask for,
+// because the nodes come to a new proctor in any order, and the one that held the name before keeps
+// it. Not thread-safe.
 class Roster {
  public:
   // Requires: both > 0. Until a node is believed lost for good, its instances are not placed
@@ -57,8 +60,9 @@ class Roster {
   struct Entry {
     std::string name;
     NodeView view;
-    std::uint64_t order = 0;         // of connecting
-    std::optional<Instant> lost_at;  // unset while connected
+    // Who counts of those with one name: the least.
+    std::pair<bool, std::uint64_t> order;  // false if it held the name before, number of connecting
+    std::optional<Instant> lost_at;        // unset while connected
   };
 
   Duration grace_;

@@ -32,7 +32,13 @@ class ApplyTest(unittest.TestCase):
         return leader, epoch
 
     def revive(self, node):
+        """Starts it; returns once it counts for the leader, so that the next test has all five to place on."""
         self.lab.ok("lab", "start", node)
+        asked = self.asked_beside(node)
+        wait_for(
+            lambda: node in (self.lab.try_json("status", "--node", asked) or {"nodes": []})["nodes"], 60,
+            f"{node} among the nodes that count",
+        )
 
     def asked_beside(self, node):
         return "n1" if node != "n1" else "n2"

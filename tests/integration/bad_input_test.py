@@ -254,8 +254,10 @@ class StrangersTest(unittest.TestCase):
     def test_of_two_nodes_with_one_name_nothing_is_placed_on_the_second(self):
         self.lab.ok("lab", "kill", "n3")  # or it would be one node too many
         wait_for(lambda: "dead" in {each["state"] for each in self.lab.json("members")}, 30, "the end of n3")
-        self.boot("n1", 4)
         first, second = (self.lab.range.replace(".0/26", f".{last}") for last in (1, 2))
+        # That n1 runs something is what a new leader, should there be one now, knows the two apart by.
+        self.assertEqual(self.place(2), [("n1", first), ("n2", second)])
+        self.boot("n1", 4)
         wait_for(
             lambda: "two nodes are called n1" in self.alarms(self.lab.state / "n1"), 60,
             lambda: self.alarms(self.lab.state / "n1"),

@@ -71,8 +71,9 @@ class Lab:
         """Runs `radix`, which must succeed, and returns its output."""
         done = self.run(*arguments, timeout=timeout)
         if done.returncode != 0:
+            logs = self.logs(60) if arguments[:2] == ("lab", "up") else ""  # the folder goes with the test
             raise AssertionError(
-                f"radix {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+                f"radix {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}{logs}"
             )
         return done.stdout
 
