@@ -315,7 +315,9 @@ TEST_F(PasticheServiceTest, HoldsLittleOfAFileWhoseReaderIsSlow) {
   }
   EXPECT_TRUE(reader.End().ok());
   EXPECT_EQ(got, kSize);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed for a while
   EXPECT_LT(most, before + (32U << 20));
+#endif
 }
 
 }  // namespace
