@@ -48,8 +48,11 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
                                           const muster::v1::SearchRequest* request,
                                           muster::v1::SearchResponse* response) override;
 
-  // Has the service take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
-  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
+  // Has the service and its link to the steward take a turn, then calls `then`; see
+  // clients/cpp/pulse.h.
+  void AfterTurn(std::function<void()> then) {
+    timer_.AfterTurn([this, then = std::move(then)] { steward_->AfterTurn(then); });
+  }
 
   // Ends all streams, and all that would come later.
   void EndStreams();

@@ -60,6 +60,9 @@ class StewardLink {
   // The node's table has changed.
   void Wake();
 
+  // Takes a turn, then calls `then` on the same thread, which must be quick.
+  void AfterTurn(std::function<void()> then) { timer_.AfterTurn(std::move(then)); }
+
   // A connection to the present steward, for other calls; nullptr without one.
   std::shared_ptr<grpc::Channel> channel();
 

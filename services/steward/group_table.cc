@@ -8,7 +8,7 @@ namespace radix::steward {
 
 using registry::Instance;
 
-absl::Status GroupTable::HandleHello(StreamId stream, const NodeHello& hello,
+absl::Status GroupTable::HandleHello(StreamId stream, const NodeHello& hello, Instant now,
                                      std::optional<StreamId>& superseded) {
   if (hello.table.changes.size() > kInstancesPerNodeMax) {
     return absl::ResourceExhaustedError(
@@ -26,6 +26,7 @@ absl::Status GroupTable::HandleHello(StreamId stream, const NodeHello& hello,
   node.name = hello.node;
   node.boot = hello.boot;
   node.stream = stream;
+  node.silent_at = now + kSilenceMax;
   node.drop_at = Instant::max();
   node.origin = hello.table.origin;
   streams_[stream] = hello.address;
@@ -34,10 +35,12 @@ absl::Status GroupTable::HandleHello(StreamId stream, const NodeHello& hello,
   return absl::OkStatus();
 }
 
-absl::Status GroupTable::HandleDelta(StreamId stream, const registry::Delta& delta, bool& resend) {
+absl::Status GroupTable::HandleDelta(StreamId stream, const registry::Delta& delta, Instant now,
+                                     bool& resend) {
   Node* node = NodeOf(stream);
   resend = false;
   if (node == nullptr) return absl::OkStatus();
+  node->silent_at = now + kSilenceMax;
   if (delta.snapshot) {
     if (delta.changes.size() > kInstancesPerNodeMax) {
       return absl::ResourceExhaustedError("delta: more than 1,024 instances");
@@ -64,6 +67,7 @@ void GroupTable::HandleStreamEnd(StreamId stream, Instant now) {
   Node* node = NodeOf(stream);
   if (node == nullptr) return;
   node->stream.reset();
+  node->silent_at = Instant::max();
   node->drop_at = now + kKeepWithoutStream;
   streams_.erase(stream);
 }
@@ -98,16 +102,22 @@ bool GroupTable::IsOver(const Node& node, const registry::Member& member) {
   return !node.stream || !member.alive || node.gone;
 }
 
-void GroupTable::HandleTimeout(Instant now) {
+std::vector<StreamId> GroupTable::HandleTimeout(Instant now) {
+  std::vector<StreamId> silent;
   for (auto& [address, node] : nodes_) {
     if (node.drop_at <= now) SetGone(node, true);
+    if (node.silent_at <= now) silent.push_back(*node.stream);
   }
+  for (const StreamId stream : silent) HandleStreamEnd(stream, now);
   std::erase_if(nodes_, [](const auto& each) { return each.second.gone && !each.second.stream; });
+  return silent;
 }
 
 Instant GroupTable::NextTimeout() const {
   Instant next = Instant::max();
-  for (const auto& [address, node] : nodes_) next = std::min(next, node.drop_at);
+  for (const auto& [address, node] : nodes_) {
+    next = std::min({next, node.drop_at, node.silent_at});
+  }
   return next;
 }
 

@@ -30,10 +30,12 @@ struct NodeHello {
 // All live instances of the group. Soft state: it starts empty and fills as reeves connect.
 //
 // A node's entries stay until it withdraws them, flock says that the node is gone or has booted
-// again, or it had no stream for kKeepWithoutStream. Not thread-safe.
+// again, or it had no stream for kKeepWithoutStream. A reeve sends its digest every 5 s; a stream
+// that brings nothing for kSilenceMax has gone wrong, and is over. Not thread-safe.
 class GroupTable {
  public:
   static constexpr Duration kKeepWithoutStream = 60s;
+  static constexpr Duration kSilenceMax = 15s;
   static constexpr std::size_t kInstancesPerNodeMax = 1024;
 
   // Takes in at most `nodes_max` nodes.
@@ -44,12 +46,13 @@ class GroupTable {
   // ignored from now on.
   //
   // Errors, which change nothing: ResourceExhausted, for too many nodes or instances.
-  absl::Status HandleHello(StreamId stream, const NodeHello& hello,
+  absl::Status HandleHello(StreamId stream, const NodeHello& hello, Instant now,
                            std::optional<StreamId>& superseded);
 
   // Changes of a node's table. Returns whether the node's table is now as its sender has it: if
   // not, ask for the whole. ResourceExhausted for too many instances, then the stream must end.
-  absl::Status HandleDelta(StreamId stream, const registry::Delta& delta, bool& resend);
+  absl::Status HandleDelta(StreamId stream, const registry::Delta& delta, Instant now,
+                           bool& resend);
 
   // A stream ended; its node's entries stay for a while.
   void HandleStreamEnd(StreamId stream, Instant now);
@@ -58,8 +61,9 @@ class GroupTable {
   // change its mind.
   void HandleMembers(const std::vector<registry::Member>& members);
 
-  // Drops what was without a stream for too long.
-  void HandleTimeout(Instant now);
+  // Drops what was without a stream for too long. Returns the streams that were silent for too
+  // long: end them; their messages are ignored from now on.
+  std::vector<StreamId> HandleTimeout(Instant now);
 
   // When HandleTimeout must next be called; Instant::max() for never.
   Instant NextTimeout() const;
@@ -76,7 +80,8 @@ class GroupTable {
     bool boot_confirmed = false;  // flock has named this boot
     bool gone = false;            // says flock
     std::optional<StreamId> stream;
-    Instant drop_at = Instant::max();
+    Instant silent_at = Instant::max();  // when its stream was silent for too long
+    Instant drop_at = Instant::max();    // when it was without a stream for too long
     std::string origin;
     registry::InstanceTable table{0};
   };

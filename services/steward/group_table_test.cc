@@ -48,10 +48,11 @@ class GroupTableTest : public testing::Test {
  protected:
   void Connect(StreamId stream, const NodeHello& hello) {
     superseded_.reset();
-    ASSERT_TRUE(table_.HandleHello(stream, hello, superseded_).ok());
+    ASSERT_TRUE(table_.HandleHello(stream, hello, now_, superseded_).ok());
   }
 
   GroupTable table_{10};
+  Instant now_ = kStart;
   std::optional<StreamId> superseded_;
   bool resend_ = false;
 };
@@ -62,7 +63,7 @@ TEST_F(GroupTableTest, MergesNodesAndAppliesTheirChanges) {
   EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_3", "n2/ntp2_3"));
   Delta delta{.origin = "reeve-1",
               .changes = {Make(1, "ntp2_4"), Make(1, "ntp2_3", Status::kDead)}};
-  ASSERT_TRUE(table_.HandleDelta(1, delta, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, delta, now_, resend_).ok());
   EXPECT_FALSE(resend_);
   EXPECT_THAT(Insts(table_), ElementsAre("n2/ntp2_3", "n1/ntp2_4"));
   EXPECT_THAT(table_.ConnectedNodes(), ElementsAre("n1", "n2"));
@@ -74,29 +75,45 @@ TEST_F(GroupTableTest, ANewerStreamReplacesTheNodesTableAndTheOlderIsIgnored) {
   EXPECT_EQ(superseded_, 1U);
   EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_4"));
   Delta delta{.origin = "reeve-1", .changes = {Make(1, "ntp2_5")}};
-  ASSERT_TRUE(table_.HandleDelta(1, delta, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, delta, now_, resend_).ok());
   table_.HandleStreamEnd(1, kStart);
   EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_4"));
-  EXPECT_EQ(table_.NextTimeout(), Instant::max());
+  EXPECT_EQ(table_.NextTimeout(), kStart + 15s) << "of the newer one";
 }
 
 TEST_F(GroupTableTest, AsksForTheWholeTableWhenTheDigestOrTheOriginDiffers) {
   Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
   Delta delta{.origin = "reeve-1", .digest = registry::HashOf(Make(1, "ntp2_3"))};
-  ASSERT_TRUE(table_.HandleDelta(1, delta, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, delta, now_, resend_).ok());
   EXPECT_FALSE(resend_);
   delta.digest += 1;
-  ASSERT_TRUE(table_.HandleDelta(1, delta, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, delta, now_, resend_).ok());
   EXPECT_TRUE(resend_);
   Delta whole{.origin = "reeve-1x",
               .snapshot = true,
               .changes = {Make(1, "ntp2_7")},
               .digest = registry::HashOf(Make(1, "ntp2_7"))};
-  ASSERT_TRUE(table_.HandleDelta(1, whole, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, whole, now_, resend_).ok());
   EXPECT_FALSE(resend_);
   EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_7"));
-  ASSERT_TRUE(table_.HandleDelta(1, {.origin = "reeve-1"}, resend_).ok());
+  ASSERT_TRUE(table_.HandleDelta(1, {.origin = "reeve-1"}, now_, resend_).ok());
   EXPECT_TRUE(resend_);
+}
+
+TEST_F(GroupTableTest, AStreamThatBringsNothingForFifteenSecondsIsOver) {
+  Connect(1, Hello(1, "a", {Make(1, "ntp2_3")}));
+  EXPECT_EQ(table_.NextTimeout(), kStart + 15s);
+  now_ += 10s;
+  ASSERT_TRUE(table_.HandleDelta(1, {.origin = "reeve-1"}, now_, resend_).ok());
+  EXPECT_THAT(table_.HandleTimeout(kStart + 25s - 1ns), IsEmpty());
+  EXPECT_THAT(table_.HandleTimeout(kStart + 25s), ElementsAre(1));
+  EXPECT_THAT(table_.ConnectedNodes(), IsEmpty());
+  EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_3")) << "its entries stay, as without a stream";
+  EXPECT_EQ(table_.NextTimeout(), kStart + 25s + 60s);
+  ASSERT_TRUE(
+      table_.HandleDelta(1, {.origin = "reeve-1", .changes = {Make(1, "late")}}, now_, resend_)
+          .ok());
+  EXPECT_THAT(Insts(table_), ElementsAre("n1/ntp2_3"));
 }
 
 TEST_F(GroupTableTest, KeepsANodesEntriesWithoutAStreamForAMinute) {
@@ -162,15 +179,16 @@ TEST_F(GroupTableTest, IsBounded) {
   for (std::size_t i = 0; i <= GroupTable::kInstancesPerNodeMax; ++i) {
     many.push_back(Make(1, "ntp2_" + std::to_string(i)));
   }
-  EXPECT_EQ(table_.HandleHello(1, Hello(1, "a", many), superseded_).code(),
+  EXPECT_EQ(table_.HandleHello(1, Hello(1, "a", many), now_, superseded_).code(),
             absl::StatusCode::kResourceExhausted);
   many.pop_back();
   Connect(1, Hello(1, "a", many));
   EXPECT_EQ(
-      table_.HandleDelta(1, {.origin = "reeve-1", .changes = {Make(1, "more")}}, resend_).code(),
+      table_.HandleDelta(1, {.origin = "reeve-1", .changes = {Make(1, "more")}}, now_, resend_)
+          .code(),
       absl::StatusCode::kResourceExhausted);
   for (int node = 2; node <= 10; ++node) Connect(static_cast<StreamId>(node), Hello(node, "a", {}));
-  EXPECT_EQ(table_.HandleHello(11, Hello(11, "a", {}), superseded_).code(),
+  EXPECT_EQ(table_.HandleHello(11, Hello(11, "a", {}), now_, superseded_).code(),
             absl::StatusCode::kResourceExhausted);
 }
 

@@ -44,7 +44,7 @@ grpc::ServerBidiReactor<v1::SyncRequest, v1::SyncResponse>* StewardServiceImpl::
   {
     const std::lock_guard lock(mutex_);
     link->id = ++last_stream_;
-    by_id_[link->id] = stream;
+    by_id_[link->id] = {stream, confab::Now() + GroupTable::kSilenceMax};
   }
   stream->Begin([this, link](v1::SyncResponse& response) { return NextFor(*link, response); },
                 {.on_message =
@@ -99,12 +99,15 @@ absl::Status StewardServiceImpl::HandleHello(Link& link, const v1::Hello& messag
     }
     if (!link.node.empty()) return absl::InvalidArgumentError("hello: came twice");
     std::optional<StreamId> earlier;
-    auto taken = table_.HandleHello(link.id, hello->node, earlier);
+    auto taken = table_.HandleHello(link.id, hello->node, confab::Now(), earlier);
     if (!taken.ok()) return taken;
     link.node = hello->node.node;
     link.address = hello->node.address;
     link.subscriptions = std::move(hello->subscriptions);
-    if (earlier && by_id_.contains(*earlier)) superseded = by_id_[*earlier];
+    if (const auto self = by_id_.find(link.id); self != by_id_.end()) {
+      self->second.hello_by = Instant::max();
+    }
+    if (earlier && by_id_.contains(*earlier)) superseded = by_id_[*earlier].stream;
   }
   spdlog::info("{} connected with {} instances", link.peer, message.table().changes_size());
   if (superseded != nullptr) {
@@ -123,7 +126,7 @@ absl::Status StewardServiceImpl::HandleDelta(Link& link, const v1::SyncRequest& 
   const std::lock_guard lock(mutex_);
   if (auto ok = LeaseStatus(); !ok.ok()) return ok;
   bool resend = false;
-  auto taken = table_.HandleDelta(link.id, *delta, resend);
+  auto taken = table_.HandleDelta(link.id, *delta, confab::Now(), resend);
   link.resend = link.resend || resend;
   return taken;
 }
@@ -198,13 +201,35 @@ absl::Status StewardServiceImpl::LeaseStatus() const {
       absl::StrCat("flock has not confirmed epoch ", lease_.epoch(), " yet; try again"));
 }
 
+// The streams on which nothing came for too long, neither a hello nor anything after it. With the
+// lock held.
+std::vector<std::shared_ptr<StewardServiceImpl::SyncStream>> StewardServiceImpl::TakeSilent(
+    Instant now) {
+  std::vector<std::shared_ptr<SyncStream>> silent;
+  for (const StreamId id : table_.HandleTimeout(now)) {
+    if (const auto open = by_id_.find(id); open != by_id_.end()) {
+      silent.push_back(open->second.stream);
+    }
+  }
+  for (auto& [id, open] : by_id_) {
+    if (open.hello_by > now) continue;
+    open.hello_by = Instant::max();
+    silent.push_back(open.stream);
+  }
+  if (!silent.empty()) {
+    spdlog::warn("ending the streams of {} reeves: nothing came on them for 15 s", silent.size());
+  }
+  return silent;
+}
+
 Instant StewardServiceImpl::Tick(Instant now) {
   bool round = false;
   bool over = false;
   Instant next;
+  std::vector<std::shared_ptr<SyncStream>> silent;
   {
     const std::lock_guard lock(mutex_);
-    table_.HandleTimeout(now);
+    silent = TakeSilent(now);
     round = now >= next_round_at_;
     if (round) {
       ++round_;
@@ -213,6 +238,9 @@ Instant StewardServiceImpl::Tick(Instant now) {
     over = lease_.Over(now) && !std::exchange(told_over_, lease_.Over(now));
     next = std::min(next_round_at_, table_.NextTimeout());
     if (!told_over_) next = std::min(next, lease_.ends_at());
+  }
+  for (const auto& stream : silent) {
+    stream->End({grpc::StatusCode::DEADLINE_EXCEEDED, "nothing came for 15 s; connect anew"});
   }
   WakeIfChanged();
   if (round) streams_.WakeAll();

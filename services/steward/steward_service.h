@@ -62,6 +62,11 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
     bool resend = false;
   };
 
+  struct Open {
+    std::shared_ptr<SyncStream> stream;
+    Instant hello_by;  // Instant::max() after the hello
+  };
+
   void HandleMessage(SyncStream& stream, Link& link, const v1::SyncRequest& request);
   absl::Status HandleHello(Link& link, const v1::Hello& message);
   absl::Status HandleDelta(Link& link, const v1::SyncRequest& request);
@@ -69,6 +74,7 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   void HandleDone(StreamId id, const std::shared_ptr<SyncStream>& stream);
   bool NextFor(Link& link, v1::SyncResponse& response);
   absl::Status LeaseStatus() const;
+  std::vector<std::shared_ptr<SyncStream>> TakeSilent(Instant now);
   Instant Tick(Instant now);
 
   const AddressRanges ranges_;
@@ -79,7 +85,7 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   bool told_over_ = false;
   GroupTable table_;
   StreamId last_stream_ = 0;
-  std::map<StreamId, std::shared_ptr<SyncStream>> by_id_;
+  std::map<StreamId, Open> by_id_;
   std::uint64_t woken_revision_ = 0;
   std::uint64_t round_ = 1;  // every reeve hears something in every round
   Instant next_round_at_;
