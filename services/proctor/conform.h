@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "services/proctor/inventory.h"
+#include "services/proctor/nodes.h"
 #include "services/proctor/plan.h"
 
 namespace radix::proctor {

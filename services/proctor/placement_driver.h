@@ -11,8 +11,8 @@
 #include "absl/status/status.h"
 #include "radix/proctor/v1/proctor.pb.h"
 #include "services/khan/program.h"
-#include "services/proctor/inventory.h"
 #include "services/proctor/manifest.h"
+#include "services/proctor/nodes.h"
 #include "services/proctor/plan.h"
 
 namespace radix::proctor {

@@ -11,8 +11,8 @@
 #include "radix/proctor/v1/proctor.pb.h"
 #include "services/proctor/acceptor.h"
 #include "services/proctor/document.h"
-#include "services/proctor/inventory.h"
 #include "services/proctor/manifest.h"
+#include "services/proctor/nodes.h"
 #include "services/proctor/plan.h"
 
 namespace radix::proctor {

@@ -12,7 +12,7 @@
 
 #include "radix/picket/v1/picket.pb.h"
 #include "radix/registry/v1/registry.pb.h"
-#include "services/proctor/inventory.h"
+#include "services/proctor/nodes.h"
 
 namespace radix::proctor {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "services/confab/time.h"
-#include "services/proctor/inventory.h"
+#include "services/proctor/nodes.h"
 
 namespace radix::proctor {
 

@@ -1,4 +1,4 @@
-// What is asked for and what is there: the values between which proctor plans.
+// What nodes run, and what they are to run: the values between which proctor plans.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "services/proctor/inventory.h"
+#include "services/proctor/nodes.h"
 
 #include <algorithm>
 #include <set>
