@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "clients/cli/await.h"
 #include "clients/cli/lab_view.h"
+#include "clients/cli/log_tail.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/port_check.h"
 #include "clients/cli/ready.h"

@@ -17,6 +17,7 @@
 #include "clients/cli/await.h"
 #include "clients/cli/interrupt.h"
 #include "clients/cli/lab_view.h"
+#include "clients/cli/log_tail.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/port_check.h"
 #include "clients/cli/ready.h"
@@ -103,9 +104,11 @@ absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId
     Readiness readiness = CheckReady(lab, false);
     if (readiness.missing.empty()) return readiness;
   } while (await.Again(events));
+  const std::string errors = LastErrors(lab.nodes);
   return absl::DeadlineExceededError(absl::StrCat(
       "not ready after 60 s; missing:\n  ", absl::StrJoin(CheckReady(lab, true).missing, "\n  "),
-      "\nthe logs are in ", (lab.state / "NODE" / "log").string()));
+      errors.empty() ? "" : "\nthe last errors in the logs:", errors, "\nthe logs are in ",
+      (lab.state / "NODE" / "log").string()));
 }
 
 absl::StatusOr<Readiness> PowerUp(const Lab& lab, int interrupt) {

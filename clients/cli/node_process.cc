@@ -10,7 +10,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
-#include <deque>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -32,7 +31,6 @@ namespace fs = std::filesystem;
 
 constexpr Duration kStartLimit = 5s;  // of another `radix lab start`, up to NODE/pid
 constexpr Duration kKillLimit = 5s;
-constexpr std::size_t kTailLines = 5;
 
 std::string ReadAll(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -238,18 +236,6 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
   if (const auto living = Living(process.pid)) process = *living;
   WritePid(node, process);
   return process;
-}
-
-std::string LogTail(const LabNode& node) {
-  std::ifstream file(node.state / "log" / "fulcrum.log");
-  std::deque<std::string> lines;
-  for (std::string line; std::getline(file, line);) {
-    lines.push_back(line);
-    if (lines.size() > kTailLines) lines.pop_front();
-  }
-  std::string tail;
-  for (const std::string& line : lines) absl::StrAppend(&tail, "\n  ", line);
-  return tail;
 }
 
 absl::Status EndNodes(const std::vector<LabNode>& nodes, int signal, Duration limit) {

@@ -42,9 +42,6 @@ std::filesystem::path ProgramFolder();
 // fulcrum beside this program.
 absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);
 
-// The last lines of NODE/log/fulcrum.log, for people.
-std::string LogTail(const LabNode& node);
-
 // Sends `signal` to the fulcrum of every node, stopped or not, whether NODE/pid knows of it or not;
 // then waits until none of the nodes' processes is left, plugins included. What is left after
 // `limit`, or at once when `signal` is SIGKILL, is killed. DeadlineExceeded when even that did not

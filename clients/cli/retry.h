@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "clients/cli/await.h"
@@ -16,14 +17,18 @@ inline bool IsPassing(const absl::Status& status) {
 }
 
 // Calls `attempt(remaining)` until its StatusOr is OK or its error will not pass, with back-off,
-// for at most `limit`; returns the last result.
+// for at most `limit`. Returns the last result; but where the time ended without an answer, the
+// last answer before, because that one says why.
 template <typename Attempt>
 auto Retry(Duration limit, Attempt attempt) {
   Await await(limit);
-  for (;;) {
-    auto result = attempt(std::max<Duration>(await.remaining(), 100ms));
-    if (result.ok() || !IsPassing(result.status()) || !await.Again()) return result;
+  auto answer = attempt(std::max<Duration>(await.remaining(), 100ms));
+  while (!answer.ok() && IsPassing(answer.status()) && await.Again()) {
+    auto next = attempt(std::max<Duration>(await.remaining(), 100ms));
+    const bool silent = !next.ok() && absl::IsDeadlineExceeded(next.status());
+    if (!silent || absl::IsDeadlineExceeded(answer.status())) answer = std::move(next);
   }
+  return answer;
 }
 
 }  // namespace radix::cli

@@ -18,13 +18,15 @@ namespace {
 
 using Stream = confab::ServerBidi<v1::FollowRequest, v1::FollowResponse>;
 
-constexpr Duration kApplyLimit = 60s;        // files included
+constexpr Duration kApplyLimit = 60s;    // files included
+constexpr Duration kAnswerTime = 500ms;  // for an answer to reach the caller in time, through dean
 constexpr std::size_t kFollowQueueMax = 64;  // messages for one dean
 
-// Until when the caller waits, at most kApplyLimit.
+// Until when to work on it: a little less than the caller waits, who is then told what was missing;
+// at most kApplyLimit.
 Instant DeadlineOf(const grpc::CallbackServerContext& context) {
-  const auto left = context.deadline() - confab::WallNow();
-  return confab::Now() + std::min<Duration>(left, kApplyLimit);
+  const Duration left = std::min<Duration>(context.deadline() - confab::WallNow(), kApplyLimit);
+  return confab::Now() + left - std::min<Duration>(left / 10, kAnswerTime);
 }
 
 grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
