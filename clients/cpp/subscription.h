@@ -8,27 +8,27 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "clients/cpp/client_stream.h"
 #include "services/confab/backoff.h"
+#include "services/confab/dial.h"
 #include "services/confab/entropy.h"
+#include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 
 namespace radix {
 
 // Follows a Watch for as long as it exists:
 //
-//   Subscription<WatchResponse> group(
-//       [node](auto& context, auto* reactor) {
-//         auto stub = FlockService::NewStub(confab::DialLocal(node, "flock"));  // dialled anew
-//         stub->async()->WatchGroup(&context, &request, reactor);
-//         return stub;  // kept for as long as the call
-//       },
-//       [this](const WatchResponse& response) { ... });
+//   Subscription<WatchGroupResponse> group(
+//       WatchLocal<FlockService>(node, "flock", &FlockService::Stub::async::WatchGroup),
+//       [this](const WatchGroupResponse& response) { ... });
 //
 // Every call is a new connection, since a channel that broke may take its time. The watched service
-// sends its state first, so nothing is missed. Thread-safe.
+// sends its state first, so nothing is missed. Thread-safe; must not be destroyed on
+// one of gRPC's own threads, because the destructor waits for them.
 template <typename Response>
 class Subscription {
  public:
@@ -103,5 +103,20 @@ class Subscription {
   Backoff backoff_;
   confab::TimerThread timer_;  // last: its thread uses the others
 };
+
+// What a Subscription to `service` of `node` starts with, for example "flock".
+template <typename Service, typename Request, typename Response>
+typename Subscription<Response>::Start WatchLocal(
+    confab::Node node, std::string service,
+    void (Service::Stub::async::*method)(grpc::ClientContext*, const Request*,
+                                         grpc::ClientReadReactor<Response>*),
+    Request request = Request()) {
+  return [=](grpc::ClientContext& context, grpc::ClientReadReactor<Response>* reactor) {
+    std::shared_ptr<typename Service::Stub> stub =
+        Service::NewStub(confab::DialLocal(node, service));
+    (stub->async()->*method)(&context, &request, reactor);
+    return stub;
+  };
+}
 
 }  // namespace radix

@@ -34,15 +34,9 @@ v1::Availability ToProto(const Availability& from, std::int64_t wall_now_ns) {
 }  // namespace
 
 HealthminderServiceImpl::HealthminderServiceImpl(const confab::Node& node)
-    : reeve_(
-          [node](grpc::ClientContext& context, auto* reactor) {
-            static const reeve::v1::WatchRequest request = AllInstances();
-            std::shared_ptr stub =
-                reeve::v1::ReeveService::NewStub(confab::DialLocal(node, "reeve"));
-            stub->async()->Watch(&context, &request, reactor);
-            return stub;
-          },
-          [this](const reeve::v1::WatchResponse& message) { HandleChanges(message); }) {}
+    : reeve_(WatchLocal<reeve::v1::ReeveService>(
+                 node, "reeve", &reeve::v1::ReeveService::Stub::async::Watch, AllInstances()),
+             [this](const reeve::v1::WatchResponse& message) { HandleChanges(message); }) {}
 
 void HealthminderServiceImpl::HandleChanges(const reeve::v1::WatchResponse& message) {
   const auto delta = registry::DeltaFrom("delta", message.delta());

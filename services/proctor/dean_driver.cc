@@ -7,6 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
+#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
+#include "radix/picket/v1/picket.grpc.pb.h"
+#include "radix/reeve/v1/reeve.grpc.pb.h"
 #include "services/confab/address.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
@@ -50,6 +54,7 @@ std::shared_ptr<DeanDriver> DeanDriver::Create(Options options) {
 }
 
 DeanDriver::~DeanDriver() {
+  EndWatches();
   timer_ = nullptr;
   if (session_) session_->stream->Cancel();
 }
@@ -76,71 +81,63 @@ void DeanDriver::Start() {
     }
     self->timer_->Wake();
   });
+  {
+    const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
+    timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
+  }
   StartWatches();
-  const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
-  timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
 }
 
 void DeanDriver::StartWatches() {
-  const auto weak = weak_from_this();
-  // Calls `change(driver)` under the lock, then has everything looked at again.
-  const auto updating = [weak](auto change) {
-    return [weak, change](const auto&... message) {
-      const auto self = weak.lock();
-      if (self == nullptr) return;
+  // Calls `change` under the lock, then has everything looked at again.
+  const auto updating = [this](auto change) {
+    return [this, change](const auto& message) {
       {
-        const std::lock_guard lock(self->mutex_);
-        change(*self, message...);
+        const std::lock_guard lock(mutex_);
+        if (closed_) return;
+        change(message);
       }
-      self->timer_->Wake();
+      timer_->Wake();
     };
   };
-  const auto on_end = updating([](DeanDriver&) {});
-  flock_ = std::make_unique<decltype(flock_)::element_type>(
-      options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup,
-      flock::v1::WatchGroupRequest(),
-      decltype(flock_)::element_type::Handlers{
-          updating([](DeanDriver& self, const flock::v1::WatchGroupResponse& wire) {
-            self.group_ = ToGroup(wire, self.own_address_, confab::Now());
-          }),
-          on_end});
-  picket_ = std::make_unique<decltype(picket_)::element_type>(
-      options_.node, "picket", &picket::v1::PicketService::Stub::async::WatchPlugins,
-      picket::v1::WatchPluginsRequest(),
-      decltype(picket_)::element_type::Handlers{
-          updating([](DeanDriver& self, const picket::v1::WatchPluginsResponse& wire) {
-            self.plugins_.emplace();
-            for (const auto& plugin : wire.plugins()) {
-              (*self.plugins_)[plugin.spec().id()] = plugin;
-            }
-          }),
-          updating([](DeanDriver& self) { self.plugins_ = std::nullopt; })});
-  heartbeater_ = std::make_unique<decltype(heartbeater_)::element_type>(
-      options_.node, "heartbeater", &heartbeater::v1::HeartbeaterService::Stub::async::Watch,
-      heartbeater::v1::WatchRequest(),
-      decltype(heartbeater_)::element_type::Handlers{
-          updating([](DeanDriver& self, const heartbeater::v1::WatchResponse& wire) {
-            self.local_.Apply(wire.delta());
-          }),
-          on_end});
+  flock_.emplace(WatchLocal<flock::v1::FlockService>(
+                     options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup),
+                 updating([this](const flock::v1::WatchGroupResponse& wire) {
+                   group_ = ToGroup(wire, own_address_, confab::Now());
+                 }));
+  picket_.emplace(
+      WatchLocal<picket::v1::PicketService>(options_.node, "picket",
+                                            &picket::v1::PicketService::Stub::async::WatchPlugins),
+      updating([this](const picket::v1::WatchPluginsResponse& wire) {
+        plugins_.emplace();
+        for (const auto& plugin : wire.plugins()) (*plugins_)[plugin.spec().id()] = plugin;
+      }),
+      updating([this](const grpc::Status&) { plugins_ = std::nullopt; }));
+  heartbeater_.emplace(
+      WatchLocal<heartbeater::v1::HeartbeaterService>(
+          options_.node, "heartbeater", &heartbeater::v1::HeartbeaterService::Stub::async::Watch),
+      updating([this](const heartbeater::v1::WatchResponse& wire) { local_.Apply(wire.delta()); }));
   reeve::v1::WatchRequest proctors;
   proctors.mutable_selector()->set_horde("radix");
   proctors.mutable_selector()->set_api("proctor1");
-  reeve_ = std::make_unique<decltype(reeve_)::element_type>(
-      options_.node, "reeve", &reeve::v1::ReeveService::Stub::async::Watch, proctors,
-      decltype(reeve_)::element_type::Handlers{
-          updating([](DeanDriver& self, const reeve::v1::WatchResponse& wire) {
-            self.proctors_.Apply(wire.delta());
-          }),
-          on_end});
+  reeve_.emplace(
+      WatchLocal<reeve::v1::ReeveService>(options_.node, "reeve",
+                                          &reeve::v1::ReeveService::Stub::async::Watch, proctors),
+      updating([this](const reeve::v1::WatchResponse& wire) { proctors_.Apply(wire.delta()); }));
+}
+
+// Not with the lock held, which their handlers take.
+void DeanDriver::EndWatches() {
+  flock_.reset();
+  picket_.reset();
+  heartbeater_.reset();
+  reeve_.reset();
 }
 
 Instant DeanDriver::Tick(Instant now) {
   const std::lock_guard lock(mutex_);
   if (closed_) return Instant::max();
-  Instant next = std::min({now + 1s, flock_->Tick(now), picket_->Tick(now), heartbeater_->Tick(now),
-                           reeve_->Tick(now)});
-  next = std::min(next, acceptor_.Tick(now));
+  Instant next = std::min(now + 1s, acceptor_.Tick(now));
   Follow(now);
   Accept();
   next = std::min(next, GiveOrders(now));
@@ -404,9 +401,12 @@ v1::GetNodeResponse DeanDriver::NodeState() {
 }
 
 void DeanDriver::Close() {
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-  if (session_) Leave();
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (session_) Leave();
+  }
+  EndWatches();
 }
 
 }  // namespace radix::proctor

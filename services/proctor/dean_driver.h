@@ -16,11 +16,12 @@
 
 #include "absl/status/statusor.h"
 #include "clients/cpp/client_stream.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
-#include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
-#include "radix/picket/v1/picket.grpc.pb.h"
+#include "clients/cpp/subscription.h"
+#include "radix/flock/v1/flock.pb.h"
+#include "radix/heartbeater/v1/heartbeater.pb.h"
+#include "radix/picket/v1/picket.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
-#include "radix/reeve/v1/reeve.grpc.pb.h"
+#include "radix/reeve/v1/reeve.pb.h"
 #include "services/confab/backoff.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
@@ -28,7 +29,6 @@
 #include "services/proctor/group_codec.h"
 #include "services/proctor/orders_driver.h"
 #include "services/proctor/registry_codec.h"
-#include "services/proctor/watch_driver.h"
 
 namespace radix::proctor {
 
@@ -57,7 +57,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   // Has dean take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
   void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
-  // Follows nobody any more: for a drain.
+  // Follows nobody any more: for a drain. Call before the last shared_ptr is given up, and not from
+  // one of gRPC's threads: it waits for them.
   void Close();
 
  private:
@@ -83,6 +84,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   explicit DeanDriver(Options options);
   void Start();
   void StartWatches();
+  void EndWatches();
   Instant Tick(Instant now);
 
   std::string FollowedNetId(Instant now) const;
@@ -129,18 +131,12 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   std::string channel_net_id_;
   std::shared_ptr<grpc::Channel> channel_;  // for Proctor()
 
-  std::unique_ptr<
-      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>
-      flock_;
-  std::unique_ptr<Watch<picket::v1::PicketService, picket::v1::WatchPluginsRequest,
-                        picket::v1::WatchPluginsResponse>>
-      picket_;
-  std::unique_ptr<Watch<heartbeater::v1::HeartbeaterService, heartbeater::v1::WatchRequest,
-                        heartbeater::v1::WatchResponse>>
-      heartbeater_;
-  std::unique_ptr<Watch<reeve::v1::ReeveService, reeve::v1::WatchRequest, reeve::v1::WatchResponse>>
-      reeve_;
-  std::unique_ptr<confab::TimerThread> timer_;  // last: its thread uses the others
+  // These have threads that use the above, and the timer.
+  std::unique_ptr<confab::TimerThread> timer_;
+  std::optional<Subscription<flock::v1::WatchGroupResponse>> flock_;
+  std::optional<Subscription<picket::v1::WatchPluginsResponse>> picket_;
+  std::optional<Subscription<heartbeater::v1::WatchResponse>> heartbeater_;
+  std::optional<Subscription<reeve::v1::WatchResponse>> reeve_;
 };
 
 }  // namespace radix::proctor

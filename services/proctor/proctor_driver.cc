@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
 #include "services/confab/clock.h"
 #include "services/proctor/doneness.h"
 
@@ -62,23 +63,15 @@ std::shared_ptr<ProctorDriver> ProctorDriver::Create(Options options) {
   return driver;
 }
 
-ProctorDriver::~ProctorDriver() { timer_ = nullptr; }
-
 void ProctorDriver::Start() {
   started_at_ = confab::Now();
-  const auto weak = weak_from_this();
-  flock_ = std::make_unique<
-      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>(
-      options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup,
-      flock::v1::WatchGroupRequest(),
-      decltype(flock_)::element_type::Handlers{
-          .on_message =
-              [weak](const flock::v1::WatchGroupResponse& wire) {
-                if (const auto self = weak.lock()) self->HandleGroup(wire);
-              },
-          .on_end = [] {}});
-  const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
-  timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
+  {
+    const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
+    timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
+  }
+  flock_.emplace(WatchLocal<flock::v1::FlockService>(
+                     options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup),
+                 [this](const flock::v1::WatchGroupResponse& wire) { HandleGroup(wire); });
 }
 
 Instant ProctorDriver::Tick(Instant now) {
@@ -86,7 +79,6 @@ Instant ProctorDriver::Tick(Instant now) {
   Instant next = now + kLeaseCheck;
   {
     const std::lock_guard lock(mutex_);
-    next = std::min(next, flock_->Tick(now));
     CheckLease(now, calls);
     if (!over_ && decisions_) {
       decisions_->HandleTimeout(now);
@@ -160,6 +152,7 @@ void ProctorDriver::Close() {
     Over("asked to end", calls);
   }
   for (const auto& call : calls) call();
+  flock_.reset();
 }
 
 absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello, Link link) {

@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
+#include "clients/cpp/subscription.h"
+#include "radix/flock/v1/flock.pb.h"
 #include "radix/proctor/v1/proctor.pb.h"
 #include "services/confab/charter.h"
 #include "services/confab/node.h"
@@ -27,14 +28,13 @@
 #include "services/proctor/placement_driver.h"
 #include "services/proctor/proctor_codec.h"
 #include "services/proctor/roster.h"
-#include "services/proctor/watch_driver.h"
 
 namespace radix::proctor {
 
 // Acts only while this node is the sealed leader under its epoch, as its flock says, and only on
 // what a quorum of nodes has on disk. Made with Create and held by shared_ptr. Thread-safe;
 // callbacks are called without a lock held.
-class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
+class ProctorDriver {
  public:
   struct Options {
     confab::Node node;
@@ -52,7 +52,6 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   using LinkId = std::uint64_t;
 
   static std::shared_ptr<ProctorDriver> Create(Options options);
-  ~ProctorDriver();
 
   // A dean introduced itself. FailedPrecondition when its epoch is not this one, or this one is
   // over; InvalidArgument when its address is no slot of the bloc.
@@ -76,7 +75,8 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   // Has the proctor take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
   void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
-  // Refuses everything from now on, ends all streams and fails all changes: for a drain.
+  // Refuses everything from now on, ends all streams and fails all changes: for a drain. Call
+  // before the last shared_ptr is given up, and not from one of gRPC's threads: it waits for them.
   void Close();
 
  private:
@@ -117,10 +117,9 @@ class ProctorDriver : public std::enable_shared_from_this<ProctorDriver> {
   bool plan_due_ = true;
   Changes changes_;
 
-  std::unique_ptr<
-      Watch<flock::v1::FlockService, flock::v1::WatchGroupRequest, flock::v1::WatchGroupResponse>>
-      flock_;
-  std::unique_ptr<confab::TimerThread> timer_;  // last: its thread uses the others
+  // These have threads that use the above, and the timer.
+  std::unique_ptr<confab::TimerThread> timer_;
+  std::optional<Subscription<flock::v1::WatchGroupResponse>> flock_;
 };
 
 }  // namespace radix::proctor

@@ -75,13 +75,8 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
             directory_.HandleStewardLost();
           }});
   heartbeater_ = std::make_unique<Subscription<heartbeater::v1::WatchResponse>>(
-      [node = node_](grpc::ClientContext& context, auto* reactor) {
-        static const heartbeater::v1::WatchRequest request;
-        std::shared_ptr stub =
-            heartbeater::v1::HeartbeaterService::NewStub(confab::DialLocal(node, "heartbeater"));
-        stub->async()->Watch(&context, &request, reactor);
-        return stub;
-      },
+      WatchLocal<heartbeater::v1::HeartbeaterService>(
+          node_, "heartbeater", &heartbeater::v1::HeartbeaterService::Stub::async::Watch),
       [this](const heartbeater::v1::WatchResponse& message) { HandleOwn(message); },
       [this](const grpc::Status& /*status*/) { HandleOwnLost(); });
   flock_ = std::make_unique<registry::GroupLink>(
