@@ -1,6 +1,59 @@
 #include "services/flock/event.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <span>
+
 namespace radix::flock {
+namespace {
+
+using NameOf = std::function<std::string(std::uint32_t)>;
+
+std::string Hex(std::uint64_t value) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%08llx", static_cast<unsigned long long>(value));
+  return text.data();
+}
+
+// `n1`, `n1 and n2`, `n1, n2 and n3`.
+std::string List(std::span<const std::uint32_t> slots, const NameOf& name_of) {
+  std::string text;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (i > 0) text += i + 1 == slots.size() ? " and " : ", ";
+    text += name_of(slots[i]);
+  }
+  return text;
+}
+
+std::string AccusedBy(const Witnesses& witnesses, const NameOf& name_of) {
+  const auto accusers = std::span(witnesses.accusers).first(witnesses.accuser_count);
+  return "accused by " + (accusers.empty() ? "nobody who was named" : List(accusers, name_of));
+}
+
+std::string ProbesUnanswered(const Witnesses& witnesses, const NameOf& name_of) {
+  const auto relays = std::span(witnesses.relays).first(witnesses.relay_count);
+  if (relays.empty()) return "no answer to direct probes; there was nobody to probe it through";
+  return "no answer to direct probes, nor through " + List(relays, name_of) +
+         " (reports of no answer: " + std::to_string(witnesses.relay_failures) + ")";
+}
+
+std::string ExplainSuspicion(const Event& event, const NameOf& name_of) {
+  std::string text = event.evidence == Evidence::kProbesUnanswered
+                         ? ProbesUnanswered(event.witnesses, name_of) + "; "
+                     : event.evidence == Evidence::kSuspicionExpired
+                         ? "not refuted in time; "
+                         : "told by " + name_of(event.reporter.slot) + "; ";
+  return text + AccusedBy(event.witnesses, name_of);
+}
+
+}  // namespace
+
+void Witnesses::AddRelay(std::uint32_t slot) {
+  const auto known = std::span(relays).first(relay_count);
+  if (relay_count < relays.size() && std::ranges::count(known, slot) == 0) {
+    relays[relay_count++] = slot;
+  }
+}
 
 std::string_view KindName(EventKind kind) {
   switch (kind) {
@@ -36,21 +89,67 @@ std::string_view KindName(EventKind kind) {
   return "unknown";
 }
 
-std::string Explain(const Event& event) {
-  const std::string value = std::to_string(event.value);
-  switch (event.evidence) {
+std::string_view EvidenceName(Evidence evidence) {
+  switch (evidence) {
     case Evidence::kNone:
       return "";
     case Evidence::kContact:
+      return "contact";
+    case Evidence::kHearsay:
+      return "hearsay";
+    case Evidence::kProbesUnanswered:
+      return "probes-unanswered";
+    case Evidence::kSuspicionExpired:
+      return "suspicion-expired";
+    case Evidence::kStillHeard:
+      return "still-heard";
+    case Evidence::kReplacedByBoot:
+      return "replaced-by-boot";
+    case Evidence::kOwnWord:
+      return "own-word";
+    case Evidence::kRank:
+      return "rank";
+    case Evidence::kQuorum:
+      return "quorum";
+    case Evidence::kQuorumLost:
+      return "quorum-lost";
+    case Evidence::kLeaseExpired:
+      return "lease-expired";
+    case Evidence::kGaveBack:
+      return "gave-back";
+    case Evidence::kCharterDiffers:
+      return "charter-differs";
+    case Evidence::kTooManyMembers:
+      return "too-many-members";
+    case Evidence::kTurnedAway:
+      return "turned-away";
+    case Evidence::kTwoSealed:
+      return "two-sealed";
+    case Evidence::kSameName:
+      return "same-name";
+  }
+  return "unknown";
+}
+
+std::string Explain(const Event& event, const NameOf& name_of) {
+  const std::string value = std::to_string(event.value);
+  switch (event.evidence) {
+    case Evidence::kNone:
+      return event.kind == EventKind::kKeyChanged ? "minted transient key " + Hex(event.value) : "";
+    case Evidence::kContact:
       return "heard directly";
     case Evidence::kHearsay:
-      return "told by another member";
+      if (event.kind != EventKind::kSuspected) return "told by " + name_of(event.reporter.slot);
+      return ExplainSuspicion(event, name_of);
     case Evidence::kProbesUnanswered:
-      return "three probes, direct and through others, brought no answer";
     case Evidence::kSuspicionExpired:
-      return "suspected and not refuted in time; accused by " + value;
+      return ExplainSuspicion(event, name_of);
+    case Evidence::kStillHeard:
+      return "not refuted in time, but this node and it hear each other";
     case Evidence::kReplacedByBoot:
-      return "the machine booted again";
+      return "the machine booted again; " + (event.reporter == event.subject
+                                                 ? std::string("heard directly")
+                                                 : "told by " + name_of(event.reporter.slot));
     case Evidence::kOwnWord:
       return "said so itself";
     case Evidence::kRank:
@@ -59,8 +158,6 @@ std::string Explain(const Event& event) {
       return "holds leases from " + value;
     case Evidence::kQuorumLost:
       return "holds fewer leases than the quorum";
-    case Evidence::kOutranked:
-      return "another leader ranks higher";
     case Evidence::kLeaseExpired:
       return "no renewal in time";
     case Evidence::kGaveBack:
@@ -76,8 +173,10 @@ std::string Explain(const Event& event) {
              "one of them";
     case Evidence::kTwoSealed:
       return "two sealed leaders renew beside each other: the charter's at_most or quorum is wrong";
-    case Evidence::kSameSlotTwice:
-      return "another living machine uses this address";
+    case Evidence::kSameName:
+      return "another live node, " + name_of(event.reporter.slot) +
+             ", had this name first: nothing is placed on this one; start one of them with "
+             "another --name";
   }
   return "";
 }

@@ -2,7 +2,10 @@
 
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +17,8 @@ namespace radix::flock {
 
 enum class EventKind : std::uint8_t {
   kJoined,             // `subject` became known, or came back
-  kSuspected,          // `subject` is suspected by `reporter`
-  kRefuted,            // `subject` proved to be alive
+  kSuspected,          // one more member accuses `subject`: the last of `witnesses.accusers`
+  kRefuted,            // `subject`, which may be this node, proved to be alive
   kDied,               // `subject` was removed
   kLeft,               // `subject` said good-bye
   kProvisionalLeader,  // `subject` is now the provisional leader
@@ -34,21 +37,36 @@ enum class Evidence : std::uint8_t {
   kNone,
   kContact,           // heard directly, fresh
   kHearsay,           // told by `reporter`
-  kProbesUnanswered,  // `value` direct and indirect probes brought no answer
-  kSuspicionExpired,  // suspected, not refuted in time; `value` members accused it
-  kReplacedByBoot,    // another boot of the same slot took its place
+  kProbesUnanswered,  // this node's probes, direct and through `witnesses.relays`, had no answer
+  kSuspicionExpired,  // accused by `witnesses.accusers`, and not refuted in time
+  kStillHeard,        // accused, not refuted in time; but this node and it hear each other
+  kReplacedByBoot,    // it took the place of `value`, another boot of the same slot
   kOwnWord,           // it said so itself
   kRank,              // it ranks first among the live
   kQuorum,            // a quorum granted leases; `value` of them
   kQuorumLost,        // fewer than a quorum of leases are left
-  kOutranked,         // a sealed leader of a higher epoch, or a higher rank, was heard: `reporter`
   kLeaseExpired,      // no renewal in time
   kGaveBack,          // stepped down in good order
   kCharterDiffers,    // `subject` has another charter: it grants nothing, nor do we
   kTooManyMembers,    // `value` nodes, more than `at_most`: `subject`, the newest, has no vote
   kTurnedAway,        // `value` others, `at_most` of them, have a vote, and this node has none
   kTwoSealed,         // two sealed leaders renew beside each other: the charter must be false
-  kSameSlotTwice,     // another living machine uses our address
+  kSameName,          // `reporter`, which is alive, had the subject's name first
+};
+
+// Who stands behind a suspicion or a removal, by slot.
+struct Witnesses {
+  static constexpr std::size_t kAccusersMax = 3;
+  static constexpr std::size_t kRelaysMax = 6;
+
+  std::array<std::uint32_t, kAccusersMax> accusers{};  // in the order in which they were heard of
+  std::array<std::uint32_t, kRelaysMax> relays{};      // asked to probe it on this node's behalf
+  std::uint8_t accuser_count = 0;
+  std::uint8_t relay_count = 0;
+  std::uint8_t relay_failures = 0;  // relays that reported that they had no answer either
+
+  // Notes that `slot` was asked to probe; once is enough, and no more than fit.
+  void AddRelay(std::uint32_t slot);
 };
 
 // One thing that happened.
@@ -61,12 +79,17 @@ struct Event {
   std::uint64_t epoch = 0;                 // 0: none
   std::uint64_t value = 0;                 // see Evidence
   std::vector<std::uint8_t> introduction;  // only with kIntroduced
+  std::uint32_t incarnation = 0;           // the subject's; 0: of no interest
+  Witnesses witnesses;
 };
 
 // One word for machines, for example `suspected`.
 std::string_view KindName(EventKind kind);
 
-// A short sentence for people: the evidence, without names.
-std::string Explain(const Event& event);
+// One word for machines, for example `probes-unanswered`.
+std::string_view EvidenceName(Evidence evidence);
+
+// A short sentence for people: the evidence. `name_of` says how to call the member of a slot.
+std::string Explain(const Event& event, const std::function<std::string(std::uint32_t)>& name_of);
 
 }  // namespace radix::flock

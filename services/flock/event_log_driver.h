@@ -1,58 +1,68 @@
-// What happened lately, for people: kept for ListEvents, and logged.
+// What happened lately, in the words of people: kept, and logged.
 
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "services/confab/address.h"
 #include "services/confab/time.h"
+#include "services/flock/event_history.h"
+#include "services/flock/naming.h"
 
 namespace radix::flock {
 
-// One thing that happened, in the words of people.
-struct Happening {
-  std::chrono::system_clock::time_point at;
-  std::string kind;         // one word, for example `suspected`
-  std::string subject;      // an address
-  std::string reporter;     // an address; empty when this node saw it itself
-  std::uint64_t epoch = 0;  // 0: none
-  std::string detail;       // the evidence
+// A node as people know it.
+struct Party {
+  std::string node;  // its name; empty when it is not known
+  std::string address;
 };
 
-// The last kKept happenings. Logs each as one line, at most kLinesMax a second: what authentic
-// members do is news, but a broken one among them must not fill the disk. What is at kError and was
-// said within kRepeatAfter is left out: an alarm that lasts must not push out what led to it. Not
-// thread-safe.
+// An event with names in it.
+struct Happening {
+  EventHistory::Entry entry;
+  Party subject;
+  std::optional<Party> reporter;  // unless it is this node, or the subject itself
+  std::vector<Party> accusers;
+  std::vector<Party> relays;
+  std::string detail;  // the evidence, as a sentence without its subject
+};
+
+// Keeps the history of one flock, with the names that its members have when it is asked for, and
+// logs each event as one line, at most kLinesMax a second: what authentic members do is news, but a
+// broken one among them must not fill the disk. Not thread-safe.
 class EventLogDriver {
  public:
-  static constexpr std::size_t kKept = 1000;
   static constexpr std::size_t kLinesMax = 200;
-  static constexpr Duration kRepeatAfter = 1min;
 
   enum class Level { kDebug, kInfo, kError };
 
-  // Keeps and logs it. `subject` and `reporter` are how the log names the two.
-  void Add(Happening happening, Level level, const std::string& subject,
-           const std::string& reporter, Instant now);
+  // Both must outlive it. `self` is this node.
+  EventLogDriver(const AddressRanges& ranges, const Naming& naming, const MemberId& self);
 
-  std::vector<Happening> List() const { return {kept_.begin(), kept_.end()}; }
+  // Keeps `event`, which happened just now, and logs it.
+  void Add(const Event& event);
+  // Only logs that `text` is so of `subject`.
+  void Say(std::string_view kind, const MemberId& subject, const std::string& text, Instant now);
+
+  const EventHistory& history() const { return history_; }
+  std::vector<Happening> Name(const std::vector<EventHistory::Entry>& entries) const;
 
  private:
-  // Whether that was said lately; if not, it is now.
-  bool IsRepeated(const Happening& alarm, Instant now);
-  // Whether one more line may be logged at `now`.
-  bool MayLog(Instant now);
+  void Log(Level level, const std::string& line, Instant now);
+  Party PartyOf(const MemberId& member) const;
+  Party PartyAt(std::uint32_t slot) const;
+  std::string AddressOf(std::uint32_t slot) const;
+  std::string Detail(const Event& event) const;
 
-  static constexpr std::size_t kAlarmsMax = 256;
-
-  std::deque<Happening> kept_;
-  std::map<std::string, Instant> alarms_;  // when each was said last
-  Instant second_{};                       // when the current second began
+  const AddressRanges& ranges_;
+  const Naming& naming_;
+  const MemberId self_;
+  EventHistory history_;
+  Instant second_{};  // when the current second began
   std::size_t lines_ = 0;
 };
 

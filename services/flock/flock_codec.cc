@@ -26,12 +26,23 @@ v1::MemberState ToProto(MemberState state) {
   return v1::MEMBER_STATE_UNSPECIFIED;
 }
 
+std::string BootText(const MemberId& member) {
+  return std::string(absl::StrCat(absl::Hex(member.boot, absl::kZeroPad16)));
+}
+
+v1::Party ToProto(const Party& from) {
+  v1::Party party;
+  party.set_node(from.node);
+  party.set_address(from.address);
+  return party;
+}
+
 v1::Member ToProto(const GroupMember& from, const Group& group) {
   v1::Member member;
   member.set_node(from.introduction.name);
   member.set_address(from.address.ToString());
   member.set_state(ToProto(from.state));
-  member.set_boot(std::string(absl::StrCat(absl::Hex(from.id.boot, absl::kZeroPad16))));
+  member.set_boot(BootText(from.id));
   member.set_incarnation(from.incarnation);
   for (const std::string& label : from.introduction.labels) member.add_labels(label);
   member.set_leader(group.sealed && group.sealed->leader == from.id);
@@ -93,16 +104,47 @@ v1::WatchGroupResponse ToWatch(const Group& group) {
 }
 
 v1::Event ToProto(const Happening& happening) {
+  const Event& from = happening.entry.event;
   v1::Event event;
   *event.mutable_event_time() = TimeUtil::NanosecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(happening.at.time_since_epoch())
+      std::chrono::duration_cast<std::chrono::nanoseconds>(happening.entry.at.time_since_epoch())
           .count());
-  event.set_kind(happening.kind);
-  event.set_subject(happening.subject);
-  event.set_reporter(happening.reporter);
-  event.set_epoch(static_cast<std::int64_t>(happening.epoch));
+  event.set_sequence(happening.entry.sequence);
+  event.set_kind(std::string(KindName(from.kind)));
+  event.set_subject(happening.subject.address);
+  event.set_subject_node(happening.subject.node);
+  if (happening.reporter) {
+    event.set_reporter(happening.reporter->address);
+    event.set_reporter_node(happening.reporter->node);
+  }
+  event.set_epoch(static_cast<std::int64_t>(from.epoch));
+  event.set_evidence(std::string(EvidenceName(from.evidence)));
   event.set_detail(happening.detail);
+  event.set_boot(BootText(from.subject));
+  event.set_incarnation(from.incarnation);
+  for (const Party& party : happening.accusers) *event.add_accusers() = ToProto(party);
+  for (const Party& party : happening.relays) *event.add_relays() = ToProto(party);
+  event.set_relay_failure_count(from.witnesses.relay_failures);
   return event;
+}
+
+v1::ExplainNodeResponse ToProto(const Account& account) {
+  const NodeStory& story = account.story;
+  v1::ExplainNodeResponse response;
+  response.set_node(story.name);
+  if (story.address) response.set_address(story.address->ToString());
+  response.set_verdict(std::string(VerdictName(story.verdict)));
+  response.set_summary(story.summary);
+  if (story.member) {
+    response.set_state(ToProto(story.member->state));
+    response.set_boot(BootText(story.member->id));
+    response.set_incarnation(story.member->incarnation);
+    response.set_in_contact(story.member->in_contact);
+  }
+  response.set_leader(story.leads);
+  for (const Happening& happening : account.events) *response.add_events() = ToProto(happening);
+  response.set_truncated(!story.is_complete);
+  return response;
 }
 
 }  // namespace radix::flock

@@ -15,4 +15,6 @@ v1::WatchGroupResponse ToWatch(const Group& group);
 
 v1::Event ToProto(const Happening& happening);
 
+v1::ExplainNodeResponse ToProto(const Account& account);
+
 }  // namespace radix::flock

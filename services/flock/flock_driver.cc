@@ -56,6 +56,7 @@ FlockDriver::FlockDriver(const Config& config, const confab::Node& node, Flock c
       core_(std::move(core)),
       socket_(std::move(socket)),
       naming_(core_.self(), {node.name, node.labels}),
+      log_(ranges_, naming_, core_.self()),
       disk_(node.state, config.charter.ranges, [this](const Promise& promise) {
         {
           const std::lock_guard lock(mutex_);
@@ -183,39 +184,22 @@ void FlockDriver::Handle(const Event& event) {
     default:
       break;
   }
-  const auto level = event.kind == EventKind::kAlarm        ? EventLogDriver::Level::kError
-                     : event.kind == EventKind::kKeyChanged ? EventLogDriver::Level::kDebug
-                                                            : EventLogDriver::Level::kInfo;
-  Note(event, level, Explain(event));
+  log_.Add(event);
 }
 
 void FlockDriver::HandleIntroduced(const Event& event) {
   auto introduction = DecodeIntroduction(event.introduction);
   if (!introduction.ok()) {
-    Note(event, EventLogDriver::Level::kInfo, std::string(introduction.status().message()));
+    log_.Say(KindName(event.kind), event.subject, std::string(introduction.status().message()),
+             event.at);
     return;
   }
   const std::string name = introduction->name;
   const auto other = naming_.HandleIntroduction(event.subject, *std::move(introduction));
-  Note(event, EventLogDriver::Level::kInfo, absl::StrCat("is called ", name));
-  if (!other) return;
-  Event alarm = event;
-  alarm.kind = EventKind::kAlarm;
-  Note(alarm, EventLogDriver::Level::kError,
-       absl::StrCat("two nodes are called ", name, ": this one and ", AddressText(*other),
-                    "; nothing is placed on the second; start one of them with another --name"));
-}
-
-void FlockDriver::Note(const Event& event, EventLogDriver::Level level, std::string detail) {
-  const bool seen_here = event.reporter == core_.self() || event.reporter == MemberId{};
-  const bool told = !seen_here && event.reporter != event.subject;
-  log_.Add({.at = confab::WallNow(),
-            .kind = std::string(KindName(event.kind)),
-            .subject = AddressText(event.subject),
-            .reporter = seen_here ? "" : AddressText(event.reporter),
-            .epoch = event.epoch,
-            .detail = std::move(detail)},
-           level, Describe(event.subject), told ? Describe(event.reporter) : "", event.at);
+  log_.Say(KindName(event.kind), event.subject, absl::StrCat("is called ", name), event.at);
+  if (other) {
+    log_.Add({EventKind::kAlarm, Evidence::kSameName, event.at, event.subject, *other});
+  }
 }
 
 void FlockDriver::AskForNames(Instant now) {
@@ -278,16 +262,6 @@ Instant FlockDriver::TellLeadership() {
   return tell_at_ = now + kTellAgain;
 }
 
-std::string FlockDriver::AddressText(const MemberId& member) const {
-  return member.slot < ranges_.size() ? ranges_.At(member.slot).ToString() : "";
-}
-
-std::string FlockDriver::Describe(const MemberId& member) const {
-  const Introduction* introduction = naming_.Find(member);
-  return introduction == nullptr ? AddressText(member)
-                                 : absl::StrCat(introduction->name, " (", AddressText(member), ")");
-}
-
 Group FlockDriver::View() const {
   const std::lock_guard lock(mutex_);
   const Instant now = confab::Now();
@@ -313,9 +287,29 @@ Group FlockDriver::View() const {
   return group;
 }
 
-std::vector<Happening> FlockDriver::Happenings() const {
+std::vector<Happening> FlockDriver::LastEvents(std::size_t limit) const {
   const std::lock_guard lock(mutex_);
-  return log_.List();
+  return log_.Name(log_.history().Last(limit));
+}
+
+std::vector<Happening> FlockDriver::EventsAfter(std::int64_t sequence, std::size_t limit) const {
+  const std::lock_guard lock(mutex_);
+  return log_.Name(log_.history().After(sequence, limit));
+}
+
+std::int64_t FlockDriver::last_event() const {
+  const std::lock_guard lock(mutex_);
+  return log_.history().last();
+}
+
+absl::StatusOr<Account> FlockDriver::Explain(const std::string& node) const {
+  const std::lock_guard lock(mutex_);
+  const Instant now = confab::Now();
+  auto story = TellStory(node, {ranges_, naming_, log_.history(), core_.self(), core_.Members(now),
+                                CurrentStanding(now).leader, core_.counters()});
+  if (!story.ok()) return story.status();
+  std::vector<Happening> events = log_.Name(story->events);
+  return Account{*std::move(story), std::move(events)};
 }
 
 Counters FlockDriver::counters() const {

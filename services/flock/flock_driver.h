@@ -23,9 +23,16 @@
 #include "services/flock/event_log_driver.h"
 #include "services/flock/flock.h"
 #include "services/flock/naming.h"
+#include "services/flock/node_story.h"
 #include "services/flock/persist_driver.h"
 
 namespace radix::flock {
+
+// One node's story, with names in it.
+struct Account {
+  NodeStory story;
+  std::vector<Happening> events;  // oldest first
+};
 
 // A member as listed, with what it says about itself.
 struct GroupMember {
@@ -88,8 +95,14 @@ class FlockDriver {
   void AfterTurn(std::function<void()> then);
 
   Group View() const;
-  // What happened lately, oldest first.
-  std::vector<Happening> Happenings() const;
+  // What happened lately, oldest first: the last `limit` events, or the first `limit` after
+  // `sequence`.
+  std::vector<Happening> LastEvents(std::size_t limit) const;
+  std::vector<Happening> EventsAfter(std::int64_t sequence, std::size_t limit) const;
+  // The sequence of the last event.
+  std::int64_t last_event() const;
+  // What is known of one node, and what happened to it; as TellStory.
+  absl::StatusOr<Account> Explain(const std::string& node) const;
   Counters counters() const;
 
  private:
@@ -118,11 +131,8 @@ class FlockDriver {
   void HandleIntroduced(const Event& event);
   void AskForNames(Instant now);
   void Upkeep(Instant now);
-  void Note(const Event& event, EventLogDriver::Level level, std::string detail);
   bool StandingChanged(Instant now);
   Standing CurrentStanding(Instant now) const;
-  std::string AddressText(const MemberId& member) const;
-  std::string Describe(const MemberId& member) const;  // address and name
 
   // Called without it.
   Instant TellLeadership();

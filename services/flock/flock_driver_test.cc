@@ -49,8 +49,8 @@ TEST_F(FlockDriverTest, NodesFindEachOtherSealALeaderAndReplaceItWhenItDies) {
   EXPECT_GT(*successor->leads(), epoch);
   EXPECT_TRUE(Eventually([&] { return Names(*successor).size() == 2; })) << "the dead is removed";
   std::string kinds;
-  for (const Happening& happening : successor->driver->Happenings()) {
-    absl::StrAppend(&kinds, happening.kind, " ");
+  for (const Happening& happening : successor->driver->LastEvents(1000)) {
+    absl::StrAppend(&kinds, std::string(KindName(happening.entry.event.kind)), " ");
   }
   EXPECT_THAT(kinds, HasSubstr("joined"));
   EXPECT_THAT(kinds, HasSubstr("died"));
@@ -120,8 +120,8 @@ TEST_F(FlockDriverTest, WrongDatagramsOfAnyLengthChangeNothingAndFillNoLog) {
   EXPECT_EQ(node.driver->counters().accepted, 0U);
   const Group group = node.driver->View();
   EXPECT_EQ(group.members.size(), 1U);
-  for (const Happening& happening : node.driver->Happenings()) {
-    EXPECT_EQ(happening.subject, Address(1).ToString()) << happening.kind;
+  for (const Happening& happening : node.driver->LastEvents(1000)) {
+    EXPECT_EQ(happening.subject.address, Address(1).ToString()) << happening.detail;
   }
   EXPECT_LE(log_->lines, lines_before + 4);
 }
@@ -138,10 +138,11 @@ TEST_F(FlockDriverTest, TwoNodesOfOneNameRaiseAnAlarm) {
   TestNode& first = Start(Add(1, "twin"));
   Start(Add(2, "twin"));
   EXPECT_TRUE(Eventually([&] {
-    for (const Happening& happening : first.driver->Happenings()) {
-      if (happening.kind == KindName(EventKind::kAlarm) &&
-          happening.detail.find("two nodes are called twin") != std::string::npos) {
-        return happening.subject == Address(2).ToString();
+    for (const Happening& happening : first.driver->LastEvents(1000)) {
+      if (happening.entry.event.evidence == Evidence::kSameName) {
+        return happening.entry.event.kind == EventKind::kAlarm &&
+               happening.subject.address == Address(2).ToString() &&
+               happening.reporter == std::nullopt;
       }
     }
     return false;

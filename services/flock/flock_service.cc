@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "services/confab/clock.h"
+#include "services/confab/grpc_status.h"
 #include "services/flock/flock_codec.h"
 
 namespace radix::flock {
@@ -15,7 +16,7 @@ constexpr Duration kQuiet = 20ms;
 }  // namespace
 
 FlockServiceImpl::FlockServiceImpl(const FlockDriver& driver)
-    : driver_(driver), timer_([this](Instant now) { return Tick(now); }) {}
+    : driver_(driver), events_(driver), timer_([this](Instant now) { return Tick(now); }) {}
 
 grpc::ServerUnaryReactor* FlockServiceImpl::ListMembers(grpc::CallbackServerContext* context,
                                                         const v1::ListMembersRequest* /*request*/,
@@ -27,13 +28,33 @@ grpc::ServerUnaryReactor* FlockServiceImpl::ListMembers(grpc::CallbackServerCont
 }
 
 grpc::ServerUnaryReactor* FlockServiceImpl::ListEvents(grpc::CallbackServerContext* context,
-                                                       const v1::ListEventsRequest* /*request*/,
+                                                       const v1::ListEventsRequest* request,
                                                        v1::ListEventsResponse* response) {
-  for (const Happening& happening : driver_.Happenings()) {
+  auto* reactor = context->DefaultReactor();
+  if (request->limit() < 0 || request->limit() > kEventsMost) {
+    reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "limit: must be from 0 to 10,000"});
+    return reactor;
+  }
+  const std::int32_t limit = request->limit() == 0 ? kEventsDefault : request->limit();
+  for (const Happening& happening : driver_.LastEvents(static_cast<std::size_t>(limit))) {
     *response->add_events() = ToProto(happening);
   }
-  auto* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* FlockServiceImpl::WatchEvents(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchEventsRequest* request) {
+  return events_.Add(request->after_sequence());
+}
+
+grpc::ServerUnaryReactor* FlockServiceImpl::ExplainNode(grpc::CallbackServerContext* context,
+                                                        const v1::ExplainNodeRequest* request,
+                                                        v1::ExplainNodeResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const auto account = driver_.Explain(request->node());
+  if (account.ok()) *response = ToProto(*account);
+  reactor->Finish(account.ok() ? grpc::Status::OK : confab::ToGrpc(account.status()));
   return reactor;
 }
 
@@ -79,6 +100,7 @@ void FlockServiceImpl::Wake() {
     woken_ = true;
   }
   timer_.Wake();
+  events_.Wake();
 }
 
 Instant FlockServiceImpl::Tick(Instant now) {
@@ -102,6 +124,7 @@ void FlockServiceImpl::EndStreams() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
   }
+  events_.EndStreams();
   for (const auto& watcher : Watchers()) {
     watcher->End({grpc::StatusCode::UNAVAILABLE, "flock is shutting down"});
   }

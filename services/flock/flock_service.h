@@ -13,6 +13,7 @@
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "services/confab/server_stream.h"
 #include "services/confab/timer_thread.h"
+#include "services/flock/event_watch_service.h"
 #include "services/flock/flock_driver.h"
 
 namespace radix::flock {
@@ -21,6 +22,8 @@ namespace radix::flock {
 class FlockServiceImpl final : public v1::FlockService::CallbackService {
  public:
   static constexpr std::size_t kWatchersMax = 64;
+  static constexpr std::int32_t kEventsMost = 10'000;  // in one answer
+  static constexpr std::int32_t kEventsDefault = 1'000;
 
   // `driver` must outlive it.
   explicit FlockServiceImpl(const FlockDriver& driver);
@@ -33,6 +36,11 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   grpc::ServerUnaryReactor* ListEvents(grpc::CallbackServerContext* context,
                                        const v1::ListEventsRequest* request,
                                        v1::ListEventsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
+      grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) override;
+  grpc::ServerUnaryReactor* ExplainNode(grpc::CallbackServerContext* context,
+                                        const v1::ExplainNodeRequest* request,
+                                        v1::ExplainNodeResponse* response) override;
 
   // The group changed: tells all watchers, soon and on another thread.
   void Wake();
@@ -55,6 +63,7 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   std::int64_t revision_ = 0;
   Instant quiet_until_{};  // only the timer's
   bool woken_ = false;
+  EventWatchService events_;
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 

@@ -123,8 +123,136 @@ TEST_F(FlockServiceTest, ListsMembersAndEvents) {
         return event.kind() == "joined" && event.subject() == Address(2).ToString();
       });
   ASSERT_NE(joined, events.events().end());
+  EXPECT_EQ(joined->subject_node(), "n2");
   EXPECT_FALSE(joined->detail().empty());
+  EXPECT_EQ(joined->boot().size(), 16U);
   EXPECT_GT(joined->event_time().seconds(), 1'600'000'000);
+
+  v1::ListEventsRequest request;
+  request.set_limit(1);
+  ASSERT_TRUE(
+      Call(*stub_->async(), &v1::FlockService::Stub::async::ListEvents, request, events).ok());
+  EXPECT_EQ(events.events_size(), 1);
+  for (const int limit : {-1, FlockServiceImpl::kEventsMost + 1}) {
+    request.set_limit(limit);
+    const auto status =
+        Call(*stub_->async(), &v1::FlockService::Stub::async::ListEvents, request, events);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(status.error_message().rfind("limit: ", 0), 0U) << status.error_message();
+  }
+}
+
+TEST_F(FlockServiceTest, TellsTheStoryOfANodeThatDied) {
+  Serve(Add(1));
+  TestNode& second = Start(Add(2));
+  const auto explain = [&](const std::string& node) {
+    v1::ExplainNodeRequest request;
+    request.set_node(node);
+    v1::ExplainNodeResponse response;
+    const auto status =
+        Call(*stub_->async(), &v1::FlockService::Stub::async::ExplainNode, request, response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  };
+  ASSERT_TRUE(Eventually([&] { return explain("n2").verdict() == "member"; }));
+  second.driver->Abandon();
+  ASSERT_TRUE(Eventually([&] { return explain("n2").verdict() == "dead"; }));
+  const auto story = explain("n2");
+  EXPECT_EQ(story.address(), Address(2).ToString());
+  EXPECT_EQ(story.state(), v1::MEMBER_STATE_DEAD);
+  const auto died = std::find_if(story.events().begin(), story.events().end(),
+                                 [](const v1::Event& event) { return event.kind() == "died"; });
+  ASSERT_NE(died, story.events().end());
+  ASSERT_EQ(died->accusers_size(), 1);
+  EXPECT_EQ(died->accusers(0).node(), "n1");
+  EXPECT_EQ(died->evidence(), "suspicion-expired");
+
+  EXPECT_EQ(explain(Address(3).ToString()).verdict(), "never-heard");
+  EXPECT_EQ(explain("n3").verdict(), "unknown-name");
+  v1::ExplainNodeRequest request;
+  request.set_node("?");
+  v1::ExplainNodeResponse response;
+  EXPECT_EQ(Call(*stub_->async(), &v1::FlockService::Stub::async::ExplainNode, request, response)
+                .error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// What a watcher of events saw.
+struct EventWatcher {
+  std::mutex mutex;
+  std::vector<v1::Event> seen;
+  std::optional<grpc::Status> end;
+};
+
+std::shared_ptr<EventWatcher> WatchEvents(v1::FlockService::Stub& stub, std::int64_t after) {
+  auto watcher = std::make_shared<EventWatcher>();
+  auto stream = ClientStream<v1::WatchEventsResponse>::Create();
+  v1::WatchEventsRequest request;
+  request.set_after_sequence(after);
+  stub.async()->WatchEvents(&stream->context(), &request, stream.get());
+  stream->Begin({.on_message =
+                     [watcher](const v1::WatchEventsResponse& response) {
+                       const std::lock_guard lock(watcher->mutex);
+                       watcher->seen.insert(watcher->seen.end(), response.events().begin(),
+                                            response.events().end());
+                     },
+                 .on_end =
+                     [watcher](const grpc::Status& status) {
+                       const std::lock_guard lock(watcher->mutex);
+                       watcher->end = status;
+                     }});
+  return watcher;
+}
+
+TEST_F(FlockServiceTest, WatchersOfEventsGetWhatWasKeptAndThenEachNewOne) {
+  Serve(Add(1));
+  const auto first = WatchEvents(*stub_, 0);
+  const auto count = [](const std::shared_ptr<EventWatcher>& watcher, const std::string& kind) {
+    const std::lock_guard lock(watcher->mutex);
+    return std::count_if(watcher->seen.begin(), watcher->seen.end(),
+                         [&](const v1::Event& event) { return event.kind() == kind; });
+  };
+  Start(Add(2));
+  ASSERT_TRUE(Eventually([&] { return count(first, "joined") == 1; }));
+  const auto second = WatchEvents(*stub_, 0);
+  const auto only_new = WatchEvents(*stub_, -1);
+  const auto of_earlier_process = WatchEvents(*stub_, 1'000'000'000);
+  ASSERT_TRUE(Eventually([&] { return count(second, "joined") == 1; }));
+  ASSERT_TRUE(Eventually([&] { return count(of_earlier_process, "joined") == 1; }));
+  Start(Add(3));
+  ASSERT_TRUE(Eventually([&] { return count(only_new, "joined") >= 1; }));
+  ASSERT_TRUE(Eventually([&] { return count(first, "joined") == 2; }));
+  {
+    const std::lock_guard lock(first->mutex);
+    for (std::size_t i = 0; i < first->seen.size(); ++i) {
+      EXPECT_EQ(first->seen[i].sequence(), static_cast<std::int64_t>(i) + 1);
+    }
+    const std::lock_guard new_lock(only_new->mutex);
+    for (const v1::Event& event : only_new->seen) {
+      EXPECT_FALSE(event.kind() == "joined" && event.subject() == Address(2).ToString());
+    }
+  }
+  service_->EndStreams();
+  ASSERT_TRUE(Eventually([&] {
+    const std::lock_guard lock(first->mutex);
+    return first->end.has_value();
+  }));
+  EXPECT_EQ(first->end->error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(FlockServiceTest, RefusesMoreWatchersOfEventsThanItCanServe) {
+  Serve(Add(1));
+  std::vector<std::shared_ptr<EventWatcher>> watchers;
+  for (std::size_t i = 0; i <= EventWatchService::kWatchersMax; ++i) {
+    watchers.push_back(WatchEvents(*stub_, 0));
+  }
+  // Which one comes too late is the network's to say.
+  ASSERT_TRUE(Eventually([&] {
+    return std::any_of(watchers.begin(), watchers.end(), [](const auto& watcher) {
+      const std::lock_guard lock(watcher->mutex);
+      return watcher->end && watcher->end->error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    });
+  }));
 }
 
 TEST_F(FlockServiceTest, RefusesMoreWatchersThanItCanServeAndEndsAllAtTheEnd) {

@@ -12,6 +12,11 @@ constexpr std::uint32_t kIncarnationJumpMax = 1U << 16;
 constexpr std::uint32_t kIncarnationMax = 1U << 31;
 constexpr Duration kPurgeInterval = 10s;
 
+void NoteAccusers(std::span<const std::uint32_t> accusers, Witnesses& witnesses) {
+  witnesses.accuser_count = static_cast<std::uint8_t>(accusers.size());
+  std::ranges::copy(accusers, witnesses.accusers.begin());
+}
+
 }  // namespace
 
 Membership::Membership(const Tunables& tunables, std::uint32_t slots, std::uint32_t expected,
@@ -26,10 +31,12 @@ Membership::Membership(const Tunables& tunables, std::uint32_t slots, std::uint3
   table_.Add(self);
 }
 
-void Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
-                      const MemberId& reporter, std::uint64_t value, Instant now) {
+Event& Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
+                        const MemberId& reporter, std::uint32_t incarnation, Instant now) {
   if (kind != EventKind::kSuspected) changed_at_ = now;
-  events_.push_back({kind, evidence, now, subject, reporter, 0, value, {}});
+  Event& event = events_.emplace_back(Event{kind, evidence, now, subject, reporter});
+  event.incarnation = incarnation;
+  return event;
 }
 
 bool Membership::IsInContact(const Member& member, Instant now) const {
@@ -53,12 +60,19 @@ void Membership::Raise(std::uint32_t above, Instant now) {
   changed_at_ = now;
 }
 
-void Membership::MergeAboutSelf(const Record& record, Instant now) {
+void Membership::MergeAboutSelf(const Record& record, std::span<const std::uint32_t> accusers,
+                                const MemberId& teller, Instant now) {
   if (record.id.boot == self_.id.boot) {
+    const bool accused = record.state != MemberState::kAlive;
+    const std::uint32_t before = self_.incarnation;
     // Nobody else may raise our incarnation: whatever claims to be later is topped.
-    if (record.incarnation > self_.incarnation || record.state != MemberState::kAlive) {
-      Raise(record.incarnation, now);
-    }
+    if (record.incarnation > self_.incarnation || accused) Raise(record.incarnation, now);
+    if (!accused || self_.incarnation == before) return;
+    Event& event =
+        Emit(EventKind::kSuspected, Evidence::kHearsay, self_.id, teller, record.incarnation, now);
+    // Who removed us does not say any more who accused us.
+    NoteAccusers(accusers.empty() ? std::span(&teller.slot, 1) : accusers, event.witnesses);
+    Emit(EventKind::kRefuted, Evidence::kOwnWord, self_.id, self_.id, self_.incarnation, now);
   } else if (record.incarnation >= self_.incarnation) {
     Raise(record.incarnation, now);
   }
@@ -67,19 +81,21 @@ void Membership::MergeAboutSelf(const Record& record, Instant now) {
 void Membership::Revive(Member& member, const Record& record, Evidence evidence,
                         const MemberId& reporter, bool bulk, Instant now) {
   const MemberState before = member.state;
-  const bool other_boot = member.boot != record.id.boot;
+  const std::uint64_t boot_before = member.boot;
   Record alive = record;
   alive.state = MemberState::kAlive;
   if (alive.fingerprint == 0) alive.fingerprint = member.fingerprint;
   table_.Apply(member, alive);
   suspicions_.Clear(member.slot);
   if (!bulk) news_.Add(member.slot, table_.live_count());
-  if (other_boot) {
-    Emit(EventKind::kJoined, Evidence::kReplacedByBoot, member.id(), reporter, 0, now);
+  if (boot_before != member.boot) {
+    Emit(EventKind::kJoined, Evidence::kReplacedByBoot, member.id(), reporter, member.incarnation,
+         now)
+        .value = boot_before;
   } else if (before == MemberState::kSuspect) {
-    Emit(EventKind::kRefuted, evidence, member.id(), reporter, 0, now);
+    Emit(EventKind::kRefuted, evidence, member.id(), reporter, member.incarnation, now);
   } else if (!IsLive(before)) {
-    Emit(EventKind::kJoined, evidence, member.id(), reporter, 0, now);
+    Emit(EventKind::kJoined, evidence, member.id(), reporter, member.incarnation, now);
   } else {
     changed_at_ = now;
   }
@@ -97,7 +113,7 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     record.state = MemberState::kSuspect;
   }
   if (record.id.slot == self_.id.slot) {
-    MergeAboutSelf(record, now);
+    MergeAboutSelf(record, std::span(item.accusers).first(item.accuser_count), teller, now);
     return;
   }
   Member* member = table_.Find(record.id.slot);
@@ -109,7 +125,7 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     alive.state = MemberState::kAlive;
     member = &table_.Add(alive);
     if (!bulk) news_.Add(member->slot, table_.live_count());
-    Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, 0, now);
+    Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     // The living owner will top this itself if it is not so; the dead cannot.
     if (!IsLater(record, *member) || IsInContact(*member, now)) return;
@@ -167,7 +183,7 @@ Member* Membership::Prove(const Record& record, Instant now) {
   if (member == nullptr) {
     member = &table_.Add(record);
     news_.Add(member->slot, table_.live_count());
-    Emit(EventKind::kJoined, Evidence::kContact, record.id, record.id, 0, now);
+    Emit(EventKind::kJoined, Evidence::kContact, record.id, record.id, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     if (!IsLater(record, *member)) return nullptr;
     Revive(*member, record, Evidence::kContact, record.id, false, now);
@@ -186,27 +202,31 @@ bool Membership::IsTeller(std::uint32_t slot) const {
 }
 
 bool Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
-                        Evidence evidence, Instant now) {
+                        Evidence evidence, Instant now, const Witnesses& probes) {
   const std::uint32_t others = table_.live_count() > 2 ? table_.live_count() - 2 : 1;
   if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, others, now)) return false;
   if (member.state == MemberState::kAlive) {
     table_.SetState(member, MemberState::kSuspect);
     // The suspect hears it first: from who accuses it, and from a few others.
     if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
-    Emit(EventKind::kSuspected, evidence, member.id(), reporter, accuser, now);
   }
+  Event& event =
+      Emit(EventKind::kSuspected, evidence, member.id(), reporter, member.incarnation, now);
+  event.witnesses = probes;
+  const Suspicion& suspicion = *suspicions_.Find(member.slot);
+  NoteAccusers(std::span(suspicion.accusers).first(suspicion.accuser_count), event.witnesses);
   return true;
 }
 
-void Membership::AccuseOnOwnEvidence(const MemberId& id, Instant now) {
+void Membership::AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now) {
   Member* const member = table_.Find(id);
   if (member == nullptr || !IsLive(member->state)) return;
-  if (Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now)) {
+  if (Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now, probes)) {
     news_.Add(member->slot, table_.live_count());
   }
 }
 
-void Membership::Die(Member& member, Evidence evidence, std::uint64_t value, Instant now) {
+void Membership::Die(Member& member, Evidence evidence, const Suspicion* suspicion, Instant now) {
   const MemberState end = evidence == Evidence::kOwnWord ? MemberState::kLeft : MemberState::kDead;
   suspicions_.Clear(member.slot);
   table_.SetState(member, end);
@@ -216,12 +236,15 @@ void Membership::Die(Member& member, Evidence evidence, std::uint64_t value, Ins
   } else {
     news_.Add(member.slot, table_.live_count());
   }
-  Emit(end == MemberState::kLeft ? EventKind::kLeft : EventKind::kDied, evidence, member.id(),
-       end == MemberState::kLeft ? member.id() : self_.id, value, now);
+  Event& event =
+      Emit(end == MemberState::kLeft ? EventKind::kLeft : EventKind::kDied, evidence, member.id(),
+           end == MemberState::kLeft ? member.id() : self_.id, member.incarnation, now);
+  if (suspicion == nullptr) return;
+  NoteAccusers(std::span(suspicion->accusers).first(suspicion->accuser_count), event.witnesses);
 }
 
 void Membership::MarkLeft(Member& member, Instant now) {
-  if (IsLive(member.state)) Die(member, Evidence::kOwnWord, 0, now);
+  if (IsLive(member.state)) Die(member, Evidence::kOwnWord, nullptr, now);
 }
 
 void Membership::HandleTimeout(Instant now) {
@@ -231,9 +254,10 @@ void Membership::HandleTimeout(Instant now) {
     if (IsInContact(*member, now)) {
       // Others may not reach it; we do. It will refute when it hears of it.
       table_.SetState(*member, MemberState::kAlive);
-      Emit(EventKind::kRefuted, Evidence::kContact, member->id(), self_.id, 0, now);
+      Emit(EventKind::kRefuted, Evidence::kStillHeard, member->id(), self_.id, member->incarnation,
+           now);
     } else {
-      Die(*member, Evidence::kSuspicionExpired, expired.accuser_count, now);
+      Die(*member, Evidence::kSuspicionExpired, &expired, now);
     }
   }
   if (now < next_purge_) return;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "services/confab/time.h"
@@ -45,8 +46,8 @@ class Membership {
   // member, or nullptr if the owner must first raise its incarnation above what is held here.
   Member* Prove(const Record& record, Instant now);
 
-  // This node accuses `id`, after unanswered probes.
-  void AccuseOnOwnEvidence(const MemberId& id, Instant now);
+  // This node accuses `id`, after unanswered `probes`.
+  void AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
   // `id` said good-bye itself.
   void MarkLeft(Member& member, Instant now);
   // Removes suspects whose time is up, and forgets old tombstones.
@@ -67,21 +68,22 @@ class Membership {
   Instant changed_at() const { return changed_at_; }
 
  private:
-  void MergeAboutSelf(const Record& record, Instant now);
+  void MergeAboutSelf(const Record& record, std::span<const std::uint32_t> accusers,
+                      const MemberId& teller, Instant now);
   // Returns whether that was news.
   bool Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
-              Instant now);
+              Instant now, const Witnesses& probes = {});
   // Whether `item`, which is about this boot and incarnation, says all that we would tell of it.
   bool IsWhatWeTell(const NewsItem& item, const Member& member) const;
   // Whether this node is one of the few that tell `slot` of a suspicion that others told us of.
   bool IsTeller(std::uint32_t slot) const;
   void Revive(Member& member, const Record& record, Evidence evidence, const MemberId& reporter,
               bool bulk, Instant now);
-  void Die(Member& member, Evidence evidence, std::uint64_t value, Instant now);
+  void Die(Member& member, Evidence evidence, const Suspicion* suspicion, Instant now);
   void Raise(std::uint32_t above, Instant now);
   void Tell(std::uint32_t slot, Instant now);
-  void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
-            std::uint64_t value, Instant now);
+  Event& Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
+              std::uint32_t incarnation, Instant now);
 
   // When somebody died. Came it back and died again, there are two of it, and the first one ends
   // the memory of it.

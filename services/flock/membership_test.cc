@@ -46,6 +46,20 @@ TEST_F(MembershipTest, RefutesWhatIsSaidOfItself) {
   EXPECT_EQ(membership_.table().Find(0)->incarnation, 9U);
 }
 
+TEST_F(MembershipTest, SaysWhoAccusedThisNodeAndThatItRefuted) {
+  Hear(Item(kSelf, 1, MemberState::kSuspect, {7}));
+  ASSERT_EQ(events_.size(), 2U);
+  EXPECT_EQ(events_[0].kind, EventKind::kSuspected);
+  EXPECT_EQ(events_[0].reporter, kTeller);
+  EXPECT_EQ(events_[0].witnesses.accusers[0], 7U);
+  EXPECT_EQ(events_[1].kind, EventKind::kRefuted);
+  EXPECT_EQ(events_[1].incarnation, 2U);
+  Hear(Item(kSelf, 1, MemberState::kSuspect, {8}));
+  EXPECT_EQ(events_.size(), 2U) << "that was refuted already";
+  Hear(Item(kSelf, 2, MemberState::kDead));
+  EXPECT_EQ(events_[2].witnesses.accusers[0], kTeller.slot) << "who removed it says no accusers";
+}
+
 TEST_F(MembershipTest, HearsayListsAndSuspectsButNeverRemoves) {
   Hear(Item(kOther, 1, MemberState::kDead));
   EXPECT_EQ(membership_.table().Find(2), nullptr);
@@ -66,7 +80,8 @@ TEST_F(MembershipTest, RemovesASuspectThatDoesNotRefuteAndSaysWhoAccused) {
   membership_.HandleTimeout(now_);
   EXPECT_EQ(StateOf(kOther), MemberState::kDead);
   EXPECT_EQ(events_.back().kind, EventKind::kDied);
-  EXPECT_EQ(events_.back().value, 3U);
+  EXPECT_EQ(events_.back().witnesses.accuser_count, 3U);
+  EXPECT_EQ(events_.back().witnesses.accusers[2], 9U);
   Hear(Item(kOther, 1));  // others still list it: it is asked to refute, not believed
   EXPECT_EQ(StateOf(kOther), MemberState::kDead);
   EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});
@@ -148,16 +163,38 @@ TEST_F(MembershipTest, ASuspectIsToldByItsAccuserAndByAFewOthersHoweverManyThere
     }
     membership.MergeHearsay(Item({2, 100}, 1, MemberState::kSuspect, {7}), kTeller, false, now_);
     tellers += membership.TakeTells().size();
-    membership.AccuseOnOwnEvidence({3, 100}, now_);
+    membership.AccuseOnOwnEvidence({3, 100}, {}, now_);
     EXPECT_EQ(membership.TakeTells(), std::vector<std::uint32_t>{3});
     // When very many are to be told, they are told little by little.
     for (std::uint32_t slot = 4; slot < 400; ++slot) {
-      membership.AccuseOnOwnEvidence({slot, 100}, now_);
+      membership.AccuseOnOwnEvidence({slot, 100}, {}, now_);
     }
     EXPECT_LE(membership.TakeTells().size(), 15U);
   }
   EXPECT_GE(tellers, 4U);
   EXPECT_LE(tellers, 16U);
+}
+
+TEST_F(MembershipTest, EachFurtherAccuserIsAnEventWithTheEvidence) {
+  Hear(Item(kOther, 3));
+  Witnesses probes;
+  probes.AddRelay(5);
+  probes.relay_failures = 1;
+  membership_.AccuseOnOwnEvidence(kOther, probes, now_);
+  EXPECT_EQ(events_.back().evidence, Evidence::kProbesUnanswered);
+  EXPECT_EQ(events_.back().reporter, kSelf);
+  EXPECT_EQ(events_.back().incarnation, 3U);
+  EXPECT_EQ(events_.back().witnesses.relays[0], 5U);
+  EXPECT_EQ(events_.back().witnesses.accusers[0], kSelf.slot);
+  Hear(Item(kOther, 3, MemberState::kSuspect, {0, 7}));
+  EXPECT_EQ(events_.back().kind, EventKind::kSuspected);
+  EXPECT_EQ(events_.back().evidence, Evidence::kHearsay);
+  EXPECT_EQ(events_.back().reporter, kTeller);
+  EXPECT_EQ(events_.back().witnesses.accuser_count, 2U);
+  EXPECT_EQ(events_.back().witnesses.accusers[1], 7U);
+  const std::size_t count = events_.size();
+  Hear(Item(kOther, 3, MemberState::kSuspect, {7}));
+  EXPECT_EQ(events_.size(), count) << "nothing new";
 }
 
 TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
@@ -169,6 +206,7 @@ TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
   contact.heard_at = contact.hears_us_at = now_ - 100ms;
   membership_.HandleTimeout(now_);
   EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+  EXPECT_EQ(events_.back().evidence, Evidence::kStillHeard);
 }
 
 TEST_F(MembershipTest, ForgetsTheDeadAfterAWhileButNotWhoCameBack) {
@@ -194,6 +232,7 @@ TEST_F(MembershipTest, ANewBootReplacesTheOldOneAndNotTheOtherWayRound) {
   EXPECT_NE(membership_.Prove({rebooted, 4, MemberState::kAlive, 1}, now_), nullptr);
   EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
   EXPECT_EQ(events_.back().evidence, Evidence::kReplacedByBoot);
+  EXPECT_EQ(events_.back().value, kOther.boot);
   Hear(Item(kOther, 3));
   EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
   EXPECT_EQ(membership_.table().live_count(), 2U);

@@ -32,6 +32,8 @@ void Naming::Forget(std::map<MemberId, Entry>::iterator place) {
   if (place->second.introduction) {
     const auto holder = holders_.find(place->second.introduction->name);
     if (holder != holders_.end() && holder->second == place->first) holders_.erase(holder);
+    if (former_.size() == kFormerMax) former_.pop_front();
+    former_.emplace_back(place->first, std::move(place->second.introduction->name));
   }
   entries_.erase(place);
 }
@@ -89,6 +91,41 @@ const Introduction* Naming::Find(const MemberId& member) const {
   const auto place = entries_.find(member);
   if (place == entries_.end() || !place->second.introduction) return nullptr;
   return &*place->second.introduction;
+}
+
+std::string Naming::NameOf(const MemberId& member) const {
+  if (const Introduction* const introduction = Find(member)) return introduction->name;
+  const auto former = std::find_if(former_.rbegin(), former_.rend(),
+                                   [&](const auto& each) { return each.first == member; });
+  return former == former_.rend() ? "" : former->second;
+}
+
+std::string Naming::NameAt(std::uint32_t slot) const {
+  std::string name;
+  for (auto at = entries_.lower_bound({slot, 0}); at != entries_.end() && at->first.slot == slot;
+       ++at) {
+    if (at->second.introduction && (name.empty() || at->second.live)) {
+      name = at->second.introduction->name;
+    }
+  }
+  if (!name.empty()) return name;
+  const auto former = std::find_if(former_.rbegin(), former_.rend(),
+                                   [&](const auto& each) { return each.first.slot == slot; });
+  return former == former_.rend() ? "" : former->second;
+}
+
+std::optional<std::uint32_t> Naming::SlotOf(const std::string& name) const {
+  std::optional<std::uint32_t> gone;
+  for (const auto& [member, entry] : entries_) {
+    if (!entry.introduction || entry.introduction->name != name) continue;
+    if (entry.live) return member.slot;
+    gone = member.slot;
+  }
+  if (gone) return gone;
+  const auto former = std::find_if(former_.rbegin(), former_.rend(),
+                                   [&](const auto& each) { return each.second == name; });
+  if (former == former_.rend()) return std::nullopt;
+  return former->first.slot;
 }
 
 }  // namespace radix::flock

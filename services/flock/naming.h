@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -48,6 +49,17 @@ class Naming {
   // What `member` said of itself; nullptr when it is not known.
   const Introduction* Find(const MemberId& member) const;
 
+  // The name of `member`, also of one that is forgotten, if it was one of the last kFormerMax that
+  // were; empty when it is not known.
+  static constexpr std::size_t kFormerMax = 1024;
+  std::string NameOf(const MemberId& member) const;
+  // The name of whoever is, or was last, at `slot`; empty when it is not known.
+  std::string NameAt(std::uint32_t slot) const;
+  // The slot of the live member called `name`; otherwise of the last one that was.
+  std::optional<std::uint32_t> SlotOf(const std::string& name) const;
+  // How many live members have not said yet what they are called.
+  std::size_t unnamed_count() const { return queue_.size(); }
+
  private:
   struct Entry {
     bool live = true;
@@ -60,8 +72,9 @@ class Naming {
   void Forget(std::map<MemberId, Entry>::iterator place);
 
   std::map<MemberId, Entry> entries_;
-  std::set<std::pair<Instant, MemberId>> queue_;  // exactly the live without a name
-  std::map<std::string, MemberId> holders_;       // who had a name first
+  std::set<std::pair<Instant, MemberId>> queue_;         // exactly the live without a name
+  std::map<std::string, MemberId> holders_;              // who had a name first
+  std::deque<std::pair<MemberId, std::string>> former_;  // of the forgotten; oldest first
   Instant paced_until_{};
 };
 

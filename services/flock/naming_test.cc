@@ -96,6 +96,31 @@ TEST(NamingTest, ARebootOrASuccessorMayHaveTheName) {
   EXPECT_FALSE(naming.HandleIntroduction({2, 9}, {"n2", {}})) << "the other one is dead";
 }
 
+TEST(NamingTest, RemembersTheNamesOfTheForgotten) {
+  Naming naming = MakeNaming();
+  naming.HandleLive({1, 7}, kStart);
+  EXPECT_EQ(naming.unnamed_count(), 1U);
+  EXPECT_EQ(naming.SlotOf("n2"), std::nullopt);
+  naming.HandleIntroduction({1, 7}, {"n2", {}});
+  EXPECT_EQ(naming.SlotOf("n2"), 1U);
+  naming.Reconcile({View(kSelf)}, kStart);
+  EXPECT_EQ(naming.NameOf({1, 7}), "n2");
+  EXPECT_EQ(naming.NameOf({1, 8}), "");
+  EXPECT_EQ(naming.NameAt(1), "n2");
+  EXPECT_EQ(naming.NameAt(2), "");
+  EXPECT_EQ(naming.SlotOf("n2"), 1U);
+  // The machine got another address: its name is where it lives.
+  naming.HandleLive({5, 9}, kStart);
+  naming.HandleIntroduction({5, 9}, {"n2", {}});
+  EXPECT_EQ(naming.SlotOf("n2"), 5U);
+  for (std::uint32_t i = 0; i < 2 * Naming::kFormerMax; ++i) {
+    naming.HandleLive({6, 100 + i}, kStart);
+    naming.HandleIntroduction({6, 100 + i}, {"n7", {}});
+    naming.Reconcile({View(kSelf), View({5, 9})}, kStart);
+  }
+  EXPECT_EQ(naming.NameOf({1, 7}), "") << "too many have been forgotten since";
+}
+
 TEST(NamingTest, IgnoresIntroductionsOfStrangers) {
   Naming naming = MakeNaming();
   EXPECT_FALSE(naming.HandleIntroduction({5, 5}, {"n1", {}}));

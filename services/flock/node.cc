@@ -141,7 +141,7 @@ void Flock::Node::TickProber(Instant now) {
   while (const auto step = prober_.Poll(membership_.table(), self_.slot, now, random_)) {
     using Kind = ProbeStep::Kind;
     if (step->kind == Kind::kAccuse) {
-      membership_.AccuseOnOwnEvidence(step->target, now);
+      membership_.AccuseOnOwnEvidence(step->target, step->probes, now);
       continue;
     }
     if (step->kind == Kind::kReport) {
@@ -161,6 +161,7 @@ void Flock::Node::TickProber(Instant now) {
         if (relay == nullptr || relay->slot == step->target.slot) continue;
         Writer body = Begin(relay->id(), now);
         Append(PingRequest{step->target, step->sequence}, body);
+        prober_.NoteRelay(step->sequence, relay->slot);
         SendGroup(relay->id(), body, now);
       }
     }
@@ -348,7 +349,7 @@ std::optional<Event> Flock::Node::PollEvent() {
 void Flock::Node::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
                        const MemberId& reporter, std::uint64_t epoch, std::uint64_t value,
                        Instant now) {
-  events_.push_back({kind, evidence, now, subject, reporter, epoch, value, {}});
+  events_.push_back({kind, evidence, now, subject, reporter, epoch, value});
 }
 
 std::vector<std::uint32_t> Flock::Node::PeersToRemember() const {

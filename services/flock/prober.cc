@@ -68,7 +68,8 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
     if (probe.reports == 0 && members.live_count() > 2) {
       health_ = std::min(health_ + 1, kHealthMax);
     }
-    const ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence};
+    ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence, probe.through};
+    step.probes.relay_failures = static_cast<std::uint8_t>(std::min(probe.reports, 255U));
     probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i));
     return step;
   }
@@ -95,6 +96,12 @@ std::optional<ProbeStep> Prober::HandleAck(const MemberId& from, std::uint32_t s
   const ProbeStep step{ProbeStep::Kind::kReport, relay->requester, relay->requested};
   relays_.erase(relay);
   return step;
+}
+
+void Prober::NoteRelay(std::uint32_t sequence, std::uint32_t relay) {
+  const auto probe =
+      std::ranges::find_if(probes_, [&](const Probe& p) { return p.sequence == sequence; });
+  if (probe != probes_.end()) probe->through.AddRelay(relay);
 }
 
 void Prober::HandleReport(std::uint32_t sequence, bool answered) {

@@ -10,6 +10,7 @@
 #include "services/confab/random.h"
 #include "services/confab/time.h"
 #include "services/flock/config.h"
+#include "services/flock/event.h"
 #include "services/flock/member_table.h"
 
 namespace radix::flock {
@@ -27,6 +28,7 @@ struct ProbeStep {
   Kind kind = Kind::kDirect;
   MemberId target;
   std::uint32_t sequence = 0;
+  Witnesses probes;  // with kAccuse: through whom it was tried
 };
 
 // One member is probed per interval, the longest unheard of a few random ones; whatever is heard
@@ -48,6 +50,8 @@ class Prober {
   // `from` answered the probe `sequence`. If it was made for somebody else, returns to whom, and
   // under which sequence, the answer is to be reported.
   std::optional<ProbeStep> HandleAck(const MemberId& from, std::uint32_t sequence);
+  // `relay` (a slot) was asked to help with our probe `sequence`.
+  void NoteRelay(std::uint32_t sequence, std::uint32_t relay);
   // A relay reports on our probe `sequence`.
   void HandleReport(std::uint32_t sequence, bool answered);
   // `requester` asks for a probe of `target`. At most kRelaysMax are under way.
@@ -72,6 +76,7 @@ class Prober {
     std::uint32_t reports = 0;  // of relays that had no answer either
     Instant since;
     Instant due;
+    Witnesses through{};
   };
   struct Relay {
     MemberId requester;

@@ -1,0 +1,45 @@
+#include "services/flock/prober.h"
+
+#include <gtest/gtest.h>
+
+namespace radix::flock {
+namespace {
+
+constexpr Instant kStart{1000s};
+
+TEST(ProberTest, AnAccusationNamesThroughWhomItWasTriedAndHowOftenTheyHadNoAnswer) {
+  MemberTable members(8, 8);
+  for (std::uint32_t slot = 0; slot < 2; ++slot) {
+    members.Add({{slot, 100 + slot}, 1, MemberState::kAlive, 1});
+  }
+  Random random(1);
+  Prober prober(Tunables{}, kStart, random);
+  std::vector<ProbeStep> steps;
+  for (Instant now = kStart; now < kStart + 3s; now += 1ms) {
+    while (const auto step = prober.Poll(members, 0, now, random)) {
+      steps.push_back(*step);
+      if (step->kind == ProbeStep::Kind::kIndirect) {
+        prober.NoteRelay(step->sequence, 5);
+        prober.NoteRelay(step->sequence, 6);
+        prober.NoteRelay(step->sequence, 5);
+        prober.NoteRelay(step->sequence + 1, 7);  // another probe's
+        prober.HandleReport(step->sequence, false);
+        prober.HandleReport(step->sequence, false);
+        prober.HandleReport(step->sequence, false);
+      }
+      if (step->kind == ProbeStep::Kind::kAccuse) break;
+    }
+    if (!steps.empty() && steps.back().kind == ProbeStep::Kind::kAccuse) break;
+  }
+  ASSERT_FALSE(steps.empty());
+  const ProbeStep& accusation = steps.back();
+  ASSERT_EQ(accusation.kind, ProbeStep::Kind::kAccuse);
+  EXPECT_EQ(accusation.target.slot, 1U);
+  ASSERT_EQ(accusation.probes.relay_count, 2);
+  EXPECT_EQ(accusation.probes.relays[0], 5U);
+  EXPECT_EQ(accusation.probes.relays[1], 6U);
+  EXPECT_EQ(accusation.probes.relay_failures, 3);
+}
+
+}  // namespace
+}  // namespace radix::flock
