@@ -43,14 +43,8 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", invocation.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
 
-  CLI::App& lab = *app.add_subcommand("lab", "N nodes on this machine's loopback addresses");
-  lab.require_subcommand(1);
-  lab.fallthrough();
-  AddLabUp(lab, invocation);
-  AddLabDown(lab, invocation);
-  AddLabStatus(lab, invocation);
-  AddLabKill(lab, invocation);
-  AddLabStart(lab, invocation);
+  AddLab(app, invocation);
+  AddFlock(app, invocation);
   AddMembers(app, invocation);
   AddServices(app, invocation);
   AddGet(app, invocation);

@@ -31,11 +31,16 @@ struct Invocation {
   }
 };
 
+void AddLab(CLI::App& app, Invocation& invocation);
 void AddLabUp(CLI::App& lab, Invocation& invocation);
 void AddLabDown(CLI::App& lab, Invocation& invocation);
 void AddLabStatus(CLI::App& lab, Invocation& invocation);
 void AddLabKill(CLI::App& lab, Invocation& invocation);
 void AddLabStart(CLI::App& lab, Invocation& invocation);
+
+void AddFlock(CLI::App& app, Invocation& invocation);
+void AddFlockEvents(CLI::App& flock, Invocation& invocation);
+void AddFlockWhy(CLI::App& flock, Invocation& invocation);
 
 void AddMembers(CLI::App& app, Invocation& invocation);
 void AddServices(CLI::App& app, Invocation& invocation);
