@@ -7,11 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
 #include "radix/picket/v1/picket.grpc.pb.h"
 #include "radix/reeve/v1/reeve.grpc.pb.h"
-#include "services/confab/address.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
@@ -100,11 +98,7 @@ void DeanDriver::StartWatches() {
       timer_->Wake();
     };
   };
-  flock_.emplace(WatchLocal<flock::v1::FlockService>(
-                     options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup),
-                 updating([this](const flock::v1::WatchGroupResponse& wire) {
-                   group_ = ToGroup(wire, own_address_, confab::Now());
-                 }));
+  flock_.emplace(options_.node, [this](const registry::Group& group) { HandleGroup(group); });
   picket_.emplace(
       WatchLocal<picket::v1::PicketService>(options_.node, "picket",
                                             &picket::v1::PicketService::Stub::async::WatchPlugins),
@@ -143,32 +137,46 @@ Instant DeanDriver::Tick(Instant now) {
   next = std::min(next, GiveOrders(now));
   Report();
   if (follow_again_at_ > now) next = std::min(next, follow_again_at_);
-  if (session_ && group_) next = std::min(next, group_->grant_until);
+  if (session_ && group_) next = std::min(next, grant_until_);
   return std::max(next, now + 10ms);  // bounds how often a storm of changes is looked at
 }
 
-// The proctor whose orders this node may take now; empty for none.
-std::string DeanDriver::FollowedNetId(Instant now) const {
-  if (!group_ || group_->granted_epoch <= 0 || now >= group_->grant_until) return "";
+void DeanDriver::HandleGroup(const registry::Group& group) {
+  const Instant now = confab::Now();  // before the lock: waiting for it prolongs no grant
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    group_ = group;
+    grant_until_ = group.grant ? now + group.grant->remaining : now;
+  }
+  timer_->Wake();
+}
+
+// The netID of that node's proctor; empty when none is known.
+std::string DeanDriver::ProctorAt(const IpAddress& address) const {
   for (const std::string& net_id : proctors_.NetIdsOf("radix", "proctor1")) {
     const auto endpoint = Endpoint::Parse(net_id);
-    if (endpoint.ok() && endpoint->ip.ToString() == group_->granted_address) return net_id;
+    if (endpoint.ok() && endpoint->ip == address) return net_id;
   }
   return "";
 }
 
-void DeanDriver::Follow(Instant now) {
-  const std::string net_id = FollowedNetId(now);
-  if (session_ && (session_->net_id != net_id || session_->epoch != group_->granted_epoch)) {
-    Leave();
-  }
-  if (session_ || net_id.empty() || !acceptor_.is_open() || now < follow_again_at_) return;
-  Open(net_id, now);
+// The proctor whose orders this node may take now; empty for none.
+std::string DeanDriver::FollowedNetId(Instant now) const {
+  if (!group_ || !group_->grant || now >= grant_until_) return "";
+  return ProctorAt(group_->grant->leader);
 }
 
-void DeanDriver::Open(const std::string& net_id, Instant now) {
+void DeanDriver::Follow(Instant now) {
+  const std::string net_id = FollowedNetId(now);
+  const auto epoch = [this] { return static_cast<std::int64_t>(group_->grant->epoch); };
+  if (session_ && (session_->net_id != net_id || session_->epoch != epoch())) Leave();
+  if (session_ || net_id.empty() || !acceptor_.is_open() || now < follow_again_at_) return;
+  Open(net_id, epoch(), now);
+}
+
+void DeanDriver::Open(const std::string& net_id, std::int64_t epoch, Instant now) {
   follow_again_at_ = now + follow_backoff_.Next(random_);
-  const std::int64_t epoch = group_->granted_epoch;
   const auto channel = confab::Dial(net_id);
   if (!channel.ok()) {
     spdlog::error("proctor at {}: {}", net_id, std::string(channel.status().message()));
@@ -198,7 +206,8 @@ void DeanDriver::Open(const std::string& net_id, Instant now) {
   hello.set_epoch(epoch);
   hello.set_node(options_.node.name);
   hello.set_address(own_address_);
-  hello.set_boot(group_->own_boot);
+  const registry::Member* own = group_->Find(options_.node.address);
+  if (own != nullptr) hello.set_boot(own->boot);
   for (const std::string& label : options_.node.labels) hello.add_labels(label);
   *hello.mutable_document() = ToWire(acceptor_.document(), /*with_body=*/true);
   hello.set_losses(acceptor_.losses());
@@ -361,13 +370,7 @@ std::vector<picket::v1::Plugin> DeanDriver::PluginList() const {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
   const std::lock_guard lock(mutex_);
   std::string net_id = FollowedNetId(confab::Now());
-  for (const std::string& other : proctors_.NetIdsOf("radix", "proctor1")) {
-    const auto endpoint = Endpoint::Parse(other);
-    if (net_id.empty() && endpoint.ok() && group_ &&
-        endpoint->ip.ToString() == group_->leader_address) {
-      net_id = other;
-    }
-  }
+  if (net_id.empty() && group_ && group_->leader) net_id = ProctorAt(*group_->leader);
   if (net_id.empty()) return NoProctor();
   if (net_id != channel_net_id_) {
     auto channel = confab::Dial(net_id);
@@ -380,13 +383,13 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
 
 absl::Status DeanDriver::NoProctor() const {
   if (!group_) return absl::UnavailableError("flock of this node is not heard; try again");
-  if (!group_->leader_address.empty()) {
-    return absl::UnavailableError(absl::StrCat(group_->leader_address,
+  if (group_->leader) {
+    return absl::UnavailableError(absl::StrCat(group_->leader->ToString(),
                                                " leads, and its proctor is not known here yet; "
                                                "try again"));
   }
   return absl::UnavailableError(absl::StrCat("nobody leads: this node knows of ",
-                                             group_->alive.size(), " nodes alive, and ",
+                                             group_->Unsuspected().size(), " nodes alive, and ",
                                              group_->quorum, " make a quorum; try again"));
 }
 

@@ -17,18 +17,18 @@
 #include "absl/status/statusor.h"
 #include "clients/cpp/client_stream.h"
 #include "clients/cpp/subscription.h"
-#include "radix/flock/v1/flock.pb.h"
 #include "radix/heartbeater/v1/heartbeater.pb.h"
 #include "radix/picket/v1/picket.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "radix/reeve/v1/reeve.pb.h"
+#include "services/confab/address.h"
 #include "services/confab/backoff.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 #include "services/proctor/durable_acceptor_driver.h"
-#include "services/proctor/group_codec.h"
 #include "services/proctor/orders_driver.h"
 #include "services/proctor/registry_codec.h"
+#include "services/registry/group_driver.h"
 
 namespace radix::proctor {
 
@@ -87,10 +87,12 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   void EndWatches();
   Instant Tick(Instant now);
 
+  void HandleGroup(const registry::Group& group);
+  std::string ProctorAt(const IpAddress& address) const;
   std::string FollowedNetId(Instant now) const;
   absl::Status NoProctor() const;  // why no proctor can be asked, for people
   void Follow(Instant now);
-  void Open(const std::string& net_id, Instant now);
+  void Open(const std::string& net_id, std::int64_t epoch, Instant now);
   void Leave();
   void HandleResponse(std::uint64_t session, const v1::FollowResponse& response);
   void HandleEnd(std::uint64_t session, const grpc::Status& status);
@@ -112,7 +114,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   std::mutex mutex_;
   bool closed_ = false;
   Random random_;
-  std::optional<Group> group_;
+  std::optional<registry::Group> group_;
+  Instant grant_until_;  // when the grant of group_ ends
   std::optional<std::map<std::string, picket::v1::Plugin>> plugins_;  // unset: picket is unknown
   InstanceTable local_;                                               // this node's instances
   InstanceTable proctors_;                                            // the group's proctors
@@ -133,7 +136,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   // These have threads that use the above, and the timer.
   std::unique_ptr<confab::TimerThread> timer_;
-  std::optional<Subscription<flock::v1::WatchGroupResponse>> flock_;
+  std::optional<registry::GroupLink> flock_;
   std::optional<Subscription<picket::v1::WatchPluginsResponse>> picket_;
   std::optional<Subscription<heartbeater::v1::WatchResponse>> heartbeater_;
   std::optional<Subscription<reeve::v1::WatchResponse>> reeve_;

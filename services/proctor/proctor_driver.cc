@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
 #include "services/confab/clock.h"
 #include "services/proctor/doneness.h"
 
@@ -69,9 +68,7 @@ void ProctorDriver::Start() {
     const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
     timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
   }
-  flock_.emplace(WatchLocal<flock::v1::FlockService>(
-                     options_.node, "flock", &flock::v1::FlockService::Stub::async::WatchGroup),
-                 [this](const flock::v1::WatchGroupResponse& wire) { HandleGroup(wire); });
+  flock_.emplace(options_.node, [this](const registry::Group& group) { HandleGroup(group); });
 }
 
 Instant ProctorDriver::Tick(Instant now) {
@@ -89,37 +86,41 @@ Instant ProctorDriver::Tick(Instant now) {
   return next;
 }
 
-void ProctorDriver::HandleGroup(const flock::v1::WatchGroupResponse& wire) {
+void ProctorDriver::HandleGroup(const registry::Group& group) {
+  const Instant now = confab::Now();  // before the lock: waiting for it prolongs no lease
+  const auto epoch = static_cast<std::uint64_t>(options_.epoch);
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
-    const Instant now = confab::Now();
-    Group group = ToGroup(wire, own_address_, now);
     if (over_) return;
-    if (group.epoch > options_.epoch || (group_ && group.epoch != options_.epoch)) {
+    if (group.epoch > epoch || (decisions_ && group.epoch != epoch)) {
       Over(absl::StrCat("the sealed leader's epoch is ", group.epoch), calls);
-    } else if (group.epoch == options_.epoch && group.lease_until > now && group.quorum > 0) {
-      roster_.Expect(group.alive);
-      if (!decisions_) {
-        decisions_.emplace(Decisions::Options{
-            .epoch = options_.epoch, .own_slot = own_address_, .quorum = group.quorum});
-        spdlog::info("leading under epoch {}, waiting for the reports of {} nodes", options_.epoch,
-                     group.quorum);
-      }
-      group_ = std::move(group);
+    } else if (group.epoch == epoch && group.lease_remaining && group.quorum > 0) {
+      lease_until_ = now + *group.lease_remaining;
+      alive_ = group.Unsuspected();
+      roster_.Expect(alive_);
+      if (!decisions_) Begin(group.quorum);
     }
   }
   for (const auto& call : calls) call();
   timer_->Wake();
 }
 
+// flock has confirmed the epoch.
+void ProctorDriver::Begin(std::size_t quorum) {
+  decisions_.emplace(
+      Decisions::Options{.epoch = options_.epoch, .own_slot = own_address_, .quorum = quorum});
+  spdlog::info("leading under epoch {}, waiting for the reports of {} nodes", options_.epoch,
+               quorum);
+}
+
 void ProctorDriver::CheckLease(Instant now, Calls& calls) {
   if (over_) return;
-  if (!group_) {
+  if (!decisions_) {
     if (now >= started_at_ + kConfirmationLimit) {
       Over("this node's flock does not say that it leads under that epoch", calls);
     }
-  } else if (now >= group_->lease_until) {
+  } else if (now >= lease_until_) {
     Over("the lease ran out", calls);
   } else if (decisions_->phase() == Decisions::Phase::kSuperseded) {
     Over("a node promised a later epoch", calls);
@@ -249,7 +250,7 @@ void ProctorDriver::Disconnect(LinkId id) {
 
 absl::Status ProctorDriver::Leading(Instant now) const {
   if (over_) return absl::FailedPreconditionError("this proctor's epoch is over; try again");
-  if (!group_ || now >= group_->lease_until) {
+  if (!decisions_ || now >= lease_until_) {
     return absl::FailedPreconditionError("this proctor holds no lease now; try again");
   }
   if (decisions_->phase() != Decisions::Phase::kLeading || loaded_revision_ < 0) {
@@ -333,7 +334,7 @@ void ProctorDriver::Plan(Instant now) {
 // The nodes that live, but without a dean that follows: fewer than there seem to be keep the
 // group's decisions, and nothing is placed on them.
 std::vector<UnmetItem> ProctorDriver::Absent() const {
-  std::set<std::string> missing = group_->alive;
+  std::set<std::string> missing = alive_;
   for (const auto& [id, session] : sessions_) missing.erase(session.address);
   std::vector<UnmetItem> items;
   for (const std::string& address : missing) {
@@ -352,7 +353,7 @@ absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
   if (!roster_.IsSettled(now)) {
     return absl::FailedPreconditionError(
         absl::StrCat("this proctor still waits for the nodes: ", sessions_.size(), " of ",
-                     group_->alive.size(), " are connected; try again"));
+                     alive_.size(), " are connected; try again"));
   }
   Plan(now);
   const Nodes nodes = roster_.View(now);

@@ -10,13 +10,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "clients/cpp/subscription.h"
-#include "radix/flock/v1/flock.pb.h"
 #include "radix/proctor/v1/proctor.pb.h"
 #include "services/confab/charter.h"
 #include "services/confab/node.h"
@@ -24,10 +23,10 @@
 #include "services/proctor/changes_driver.h"
 #include "services/proctor/decisions.h"
 #include "services/proctor/doneness.h"
-#include "services/proctor/group_codec.h"
 #include "services/proctor/placement_driver.h"
 #include "services/proctor/proctor_codec.h"
 #include "services/proctor/roster.h"
+#include "services/registry/group_driver.h"
 
 namespace radix::proctor {
 
@@ -90,7 +89,8 @@ class ProctorDriver {
   explicit ProctorDriver(Options options);
   void Start();
   Instant Tick(Instant now);
-  void HandleGroup(const flock::v1::WatchGroupResponse& wire);
+  void HandleGroup(const registry::Group& group);
+  void Begin(std::size_t quorum);
   void CheckLease(Instant now, Calls& calls);
   absl::Status Leading(Instant now) const;
   void Advance(Instant now, Calls& calls);
@@ -104,8 +104,9 @@ class ProctorDriver {
   std::mutex mutex_;
   bool over_ = false;
   Instant started_at_;
-  std::optional<Group> group_;          // once flock confirmed the epoch
-  std::optional<Decisions> decisions_;  // likewise: flock knows the quorum
+  Instant lease_until_;                 // once flock confirmed the epoch
+  std::set<std::string> alive_;         // addresses
+  std::optional<Decisions> decisions_;  // once flock confirmed the epoch: it knows the quorum
   Roster roster_;
   Placement placement_;
   v1::DocumentBody body_;              // of the decided document
@@ -119,7 +120,7 @@ class ProctorDriver {
 
   // These have threads that use the above, and the timer.
   std::unique_ptr<confab::TimerThread> timer_;
-  std::optional<Subscription<flock::v1::WatchGroupResponse>> flock_;
+  std::optional<registry::GroupLink> flock_;
 };
 
 }  // namespace radix::proctor

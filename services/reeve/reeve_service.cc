@@ -218,9 +218,7 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
   {
     const std::lock_guard lock(mutex_);
     directory_.HandleMembers(group.members);
-    for (const registry::Member& member : group.members) {
-      if (member.address == node_.address) boot_ = member.boot;
-    }
+    if (const registry::Member* own = group.Find(node_.address)) boot_ = own->boot;
     if (group.leader && group.epoch > 0 && !group.turned_away) {
       steward = StewardLink::Target{.net_id = Endpoint{*group.leader, steward_port_}.ToString(),
                                     .epoch = group.epoch,

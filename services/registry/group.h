@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,15 +21,31 @@ struct Member {
   std::string boot;  // another one after each boot
   std::vector<std::string> labels;
   bool alive = false;  // or suspected, which may still be refuted; not dead, and has not left
+  bool suspected = false;
 };
 
-// What the registry needs of it.
+// The lease that this node granted, and until when it follows nobody else.
+struct Grant {
+  std::uint64_t epoch = 0;
+  IpAddress leader;
+  Duration remaining{};
+};
+
+// What services need of it. Remaining times count from when flock's message was read.
 struct Group {
   std::uint64_t epoch = 0;                  // the sealed leader's; 0 without one
   std::optional<IpAddress> leader;          // the sealed leader's address
   std::optional<Duration> lease_remaining;  // set while this node is the sealed leader
+  std::optional<Grant> grant;               // this node's own, while it is unexpired
+  std::size_t quorum = 0;                   // what the charter asks of a leader
   bool turned_away = false;                 // this node is one more than the charter's at_most
   std::vector<Member> members;
+
+  // nullptr when it is not known. Valid until `members` changes.
+  const Member* Find(const IpAddress& address) const;
+
+  // The addresses of those who are alive and not suspected.
+  std::set<std::string> Unsuspected() const;
 };
 
 }  // namespace radix::registry

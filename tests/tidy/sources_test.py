@@ -21,7 +21,7 @@ VOCABULARY = {"time", "random", "backoff", "address", "charter"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
-SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster"}, "khan": {"proctor"},
+SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor"}, "khan": {"proctor"},
                 "muster": {"steward"}}
 FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
 
