@@ -13,9 +13,8 @@
 namespace radix::proctor {
 namespace {
 
-constexpr Duration kLeaseCheck = 100ms;      // also bounds how late a time-out is noticed
-constexpr Duration kConfirmationLimit = 5s;  // for flock to say that this node leads
-constexpr Duration kNodeGrace = 5s;          // for a lost node to come back before it is replaced
+constexpr Duration kLeaseCheck = 100ms;  // also bounds how late a time-out is noticed
+constexpr Duration kNodeGrace = 5s;      // for a lost node to come back before it is replaced
 
 v1::UnmetItem ToWire(const UnmetItem& item) {
   v1::UnmetItem wire;
@@ -54,6 +53,7 @@ grpc::Status TooSlow() {
 ProctorDriver::ProctorDriver(Options options)
     : options_(std::move(options)),
       own_address_(options_.node.address.ToString()),
+      lease_(static_cast<std::uint64_t>(options_.epoch), confab::Now()),
       roster_(kNodeGrace, options_.settle) {}
 
 std::shared_ptr<ProctorDriver> ProctorDriver::Create(Options options) {
@@ -63,7 +63,6 @@ std::shared_ptr<ProctorDriver> ProctorDriver::Create(Options options) {
 }
 
 void ProctorDriver::Start() {
-  started_at_ = confab::Now();
   {
     const std::lock_guard lock(mutex_);  // the first tick waits until timer_ is set
     timer_ = std::make_unique<confab::TimerThread>([this](Instant now) { return Tick(now); });
@@ -88,18 +87,17 @@ Instant ProctorDriver::Tick(Instant now) {
 
 void ProctorDriver::HandleGroup(const registry::Group& group) {
   const Instant now = confab::Now();  // before the lock: waiting for it prolongs no lease
-  const auto epoch = static_cast<std::uint64_t>(options_.epoch);
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
     if (over_) return;
-    if (group.epoch > epoch || (decisions_ && group.epoch != epoch)) {
+    lease_.HandleGroup(group, now);
+    if (lease_.Over(now) && now < lease_.ends_at()) {  // it did not run out
       Over(absl::StrCat("the sealed leader's epoch is ", group.epoch), calls);
-    } else if (group.epoch == epoch && group.lease_remaining && group.quorum > 0) {
-      lease_until_ = now + *group.lease_remaining;
+    } else if (lease_.Held(now)) {
       alive_ = group.Unsuspected();
       roster_.Expect(alive_);
-      if (!decisions_) Begin(group.quorum);
+      if (!decisions_ && group.quorum > 0) Begin(group.quorum);
     }
   }
   for (const auto& call : calls) call();
@@ -116,13 +114,11 @@ void ProctorDriver::Begin(std::size_t quorum) {
 
 void ProctorDriver::CheckLease(Instant now, Calls& calls) {
   if (over_) return;
-  if (!decisions_) {
-    if (now >= started_at_ + kConfirmationLimit) {
-      Over("this node's flock does not say that it leads under that epoch", calls);
-    }
-  } else if (now >= lease_until_) {
-    Over("the lease ran out", calls);
-  } else if (decisions_->phase() == Decisions::Phase::kSuperseded) {
+  if (lease_.Over(now)) {
+    Over(lease_.Confirmed() ? "the lease ran out"
+                            : "this node's flock does not say that it leads under that epoch",
+         calls);
+  } else if (decisions_ && decisions_->phase() == Decisions::Phase::kSuperseded) {
     Over("a node promised a later epoch", calls);
   }
 }
@@ -250,7 +246,7 @@ void ProctorDriver::Disconnect(LinkId id) {
 
 absl::Status ProctorDriver::Leading(Instant now) const {
   if (over_) return absl::FailedPreconditionError("this proctor's epoch is over; try again");
-  if (!decisions_ || now >= lease_until_) {
+  if (!decisions_ || !lease_.Held(now)) {
     return absl::FailedPreconditionError("this proctor holds no lease now; try again");
   }
   if (decisions_->phase() != Decisions::Phase::kLeading || loaded_revision_ < 0) {

@@ -27,6 +27,7 @@
 #include "services/proctor/proctor_codec.h"
 #include "services/proctor/roster.h"
 #include "services/registry/group_driver.h"
+#include "services/registry/leader_lease.h"
 
 namespace radix::proctor {
 
@@ -103,8 +104,7 @@ class ProctorDriver {
 
   std::mutex mutex_;
   bool over_ = false;
-  Instant started_at_;
-  Instant lease_until_;                 // once flock confirmed the epoch
+  registry::LeaderLease lease_;
   std::set<std::string> alive_;         // addresses
   std::optional<Decisions> decisions_;  // once flock confirmed the epoch: it knows the quorum
   Roster roster_;

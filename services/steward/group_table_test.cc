@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "services/steward/lease.h"
-
 namespace radix::steward {
 namespace {
 
@@ -190,32 +188,6 @@ TEST_F(GroupTableTest, IsBounded) {
   for (int node = 2; node <= 10; ++node) Connect(static_cast<StreamId>(node), Hello(node, "a", {}));
   EXPECT_EQ(table_.HandleHello(11, Hello(11, "a", {}), now_, superseded_).code(),
             absl::StatusCode::kResourceExhausted);
-}
-
-TEST(LeaseTest, HoldsFromConfirmationUntilItRunsOutAndNeverAgain) {
-  Lease lease(7, kStart);
-  EXPECT_FALSE(lease.Held(kStart));
-  EXPECT_FALSE(lease.Over(kStart));
-  lease.HandleGroup({.epoch = 7, .lease_remaining = 2s}, kStart + 1s);
-  EXPECT_TRUE(lease.Held(kStart + 3s - 1ns));
-  EXPECT_FALSE(lease.Held(kStart + 3s));
-  EXPECT_TRUE(lease.Over(kStart + 3s));
-  lease.HandleGroup({.epoch = 7, .lease_remaining = 2s}, kStart + 3s);
-  EXPECT_FALSE(lease.Held(kStart + 3s));
-}
-
-TEST(LeaseTest, EndsWithANewEpochALostLeaseOrWithoutConfirmation) {
-  Lease newer(7, kStart);
-  newer.HandleGroup({.epoch = 8, .lease_remaining = 2s}, kStart);
-  EXPECT_TRUE(newer.Over(kStart));
-  Lease lost(7, kStart);
-  lost.HandleGroup({.epoch = 7, .lease_remaining = 2s}, kStart);
-  lost.HandleGroup({.epoch = 7}, kStart);
-  EXPECT_TRUE(lost.Over(kStart));
-  Lease early(7, kStart);
-  early.HandleGroup({.epoch = 6}, kStart);
-  EXPECT_FALSE(early.Over(kStart + 5s - 1ns));
-  EXPECT_TRUE(early.Over(kStart + 5s));
 }
 
 }  // namespace

@@ -14,9 +14,9 @@
 #include "services/confab/charter.h"
 #include "services/confab/timer_thread.h"
 #include "services/registry/group.h"
+#include "services/registry/leader_lease.h"
 #include "services/registry/pulled_stream.h"
 #include "services/steward/group_table.h"
-#include "services/steward/lease.h"
 #include "services/steward/steward_codec.h"
 
 namespace radix::steward {
@@ -81,7 +81,7 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   const std::string origin_;
   const std::function<void()> on_over_;
   mutable std::mutex mutex_;
-  Lease lease_;
+  registry::LeaderLease lease_;
   bool told_over_ = false;
   GroupTable table_;
   StreamId last_stream_ = 0;

@@ -1,4 +1,4 @@
-// How long this steward may act.
+// How long a service that was started for the leader of one epoch, steward or proctor, may act.
 
 #pragma once
 
@@ -7,18 +7,18 @@
 #include "services/confab/time.h"
 #include "services/registry/group.h"
 
-namespace radix::steward {
+namespace radix::registry {
 
 // The lease of the sealed leader of one epoch, as its own node's flock reports it. Not thread-safe.
-class Lease {
+class LeaderLease {
  public:
-  // How long flock may take to confirm the epoch that the steward was started for.
+  // How long flock may take to confirm the epoch.
   static constexpr Duration kConfirmLimit = 5s;
 
-  Lease(std::uint64_t epoch, Instant now) : epoch_(epoch), ends_at_(now + kConfirmLimit) {}
+  LeaderLease(std::uint64_t epoch, Instant now) : epoch_(epoch), ends_at_(now + kConfirmLimit) {}
 
   // What flock says now.
-  void HandleGroup(const registry::Group& group, Instant now) {
+  void HandleGroup(const Group& group, Instant now) {
     if (Over(now)) {
       over_ = true;  // what came too late revives nothing
       return;
@@ -33,8 +33,11 @@ class Lease {
 
   std::uint64_t epoch() const { return epoch_; }
 
-  // Whether the steward may act: check before every acknowledgement.
+  // Whether the service may act: check before every acknowledgement.
   bool Held(Instant now) const { return confirmed_ && !over_ && now < ends_at_; }
+
+  // Whether flock has confirmed the epoch; stays true when it is over.
+  bool Confirmed() const { return confirmed_; }
 
   // Whether it can never act again.
   bool Over(Instant now) const { return over_ || now >= ends_at_; }
@@ -49,4 +52,4 @@ class Lease {
   Instant ends_at_;
 };
 
-}  // namespace radix::steward
+}  // namespace radix::registry
