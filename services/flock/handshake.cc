@@ -19,6 +19,8 @@ constexpr std::size_t kHelloBody =
     Handshake::kHelloSize - kHeaderSize - PacketProtection::kDoorNonceSize - kTagSize;
 using Nonce = std::array<std::uint8_t, PacketProtection::kDoorNonceSize>;
 
+}  // namespace
+
 void EncodeWelcome(const Welcome& welcome, Writer& out) {
   Encode(welcome.sender, out);
   Encode(welcome.beat, out);
@@ -54,8 +56,6 @@ std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
   if (!valid) return std::nullopt;
   return welcome;
 }
-
-}  // namespace
 
 SecondaryRing::SecondaryRing(const std::vector<Key>& keys) {
   for (const Key& key : keys) entries_.push_back({key, PacketProtection::TagOf(key)});

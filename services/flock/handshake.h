@@ -60,6 +60,10 @@ struct Welcome {
   std::vector<std::uint8_t> ring;  // as KeyRing encodes it
 };
 
+// The innermost bytes of a WELCOME; nullopt if they are malformed. Public for the fuzz targets.
+void EncodeWelcome(const Welcome& welcome, Writer& out);
+std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes);
+
 // Both sides of the handshake. Not thread-safe.
 class Handshake {
  public:

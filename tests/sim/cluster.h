@@ -102,6 +102,9 @@ class Cluster {
   // Called for every datagram that the network delivered, after node `to` has handled it.
   std::function<void(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t>)>
       on_deliver;
+  // What an eavesdropper with all keys knows.
+  const flock::Key& secondary_key() const { return blocs_.front().secondary.front(); }
+  const flock::Key& identity(std::size_t i) const { return nodes_[i].identity; }
 
  private:
   struct Bloc {
