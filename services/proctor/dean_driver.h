@@ -27,7 +27,7 @@
 #include "services/confab/timer_thread.h"
 #include "services/proctor/durable_acceptor_driver.h"
 #include "services/proctor/orders_driver.h"
-#include "services/proctor/registry_codec.h"
+#include "services/proctor/serving_codec.h"
 #include "services/registry/group_driver.h"
 
 namespace radix::proctor {
@@ -117,8 +117,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   std::optional<registry::Group> group_;
   Instant grant_until_;  // when the grant of group_ ends
   std::optional<std::map<std::string, picket::v1::Plugin>> plugins_;  // unset: picket is unknown
-  InstanceTable local_;                                               // this node's instances
-  InstanceTable proctors_;                                            // the group's proctors
+  ServingTable local_;                                                // this node's instances
+  ServingTable proctors_;                                             // the group's proctors
 
   DurableAcceptor acceptor_;
   std::optional<Session> session_;

@@ -1,4 +1,4 @@
-#include "services/proctor/registry_codec.h"
+#include "services/proctor/serving_codec.h"
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ Registration WantedOf(const picket::v1::PluginSpec& spec) {
 
 }  // namespace
 
-void InstanceTable::Apply(const registry::v1::Delta& delta) {
+void ServingTable::Apply(const registry::v1::Delta& delta) {
   if (delta.snapshot()) entries_.clear();
   for (const registry::v1::Change& change : delta.changes()) {
     const registry::v1::Instance& instance = change.instance();
@@ -29,8 +29,8 @@ void InstanceTable::Apply(const registry::v1::Delta& delta) {
   }
 }
 
-std::set<std::string> InstanceTable::NetIdsOf(const std::string& horde,
-                                              const std::string& api) const {
+std::set<std::string> ServingTable::NetIdsOf(const std::string& horde,
+                                             const std::string& api) const {
   std::set<std::string> result;
   for (const auto& [key, entry] : entries_) {
     if (std::get<0>(key) == horde && std::get<1>(key) == api) result.insert(std::get<2>(key));
@@ -38,7 +38,7 @@ std::set<std::string> InstanceTable::NetIdsOf(const std::string& horde,
   return result;
 }
 
-Served InstanceTable::Compare(const std::vector<picket::v1::Plugin>& plugins) const {
+Served ServingTable::Compare(const std::vector<picket::v1::Plugin>& plugins) const {
   std::map<int, const picket::v1::Plugin*> by_pid;
   std::vector<const picket::v1::Plugin*> by_age;
   for (const picket::v1::Plugin& plugin : plugins) {

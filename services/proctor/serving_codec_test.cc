@@ -1,4 +1,4 @@
-#include "services/proctor/registry_codec.h"
+#include "services/proctor/serving_codec.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,8 +44,8 @@ picket::v1::Plugin Runs(const std::string& id, const std::string& inst, int pid,
   return plugin;
 }
 
-TEST(InstanceTable, AnInstanceBelongsToThePluginOfItsProcess) {
-  InstanceTable table;
+TEST(ServingTable, AnInstanceBelongsToThePluginOfItsProcess) {
+  ServingTable table;
   registry::v1::Delta delta = Snapshot();
   Add(delta, "galumph2_3", 1, 11);
   table.Apply(delta);
@@ -55,8 +55,8 @@ TEST(InstanceTable, AnInstanceBelongsToThePluginOfItsProcess) {
   EXPECT_THAT(served.otherwise, IsEmpty());
 }
 
-TEST(InstanceTable, APluginThatRegistersAsAnotherIsFoundOut) {
-  InstanceTable table;
+TEST(ServingTable, APluginThatRegistersAsAnotherIsFoundOut) {
+  ServingTable table;
   registry::v1::Delta delta = Snapshot();
   Add(delta, "galumph2_4", 1, 11);
   Add(delta, "galumph2_3", 2, 0).set_api("galumph9");  // of nobody
@@ -75,8 +75,8 @@ TEST(InstanceTable, APluginThatRegistersAsAnotherIsFoundOut) {
   EXPECT_THAT(table.Compare(plugins).otherwise, IsEmpty());
 }
 
-TEST(InstanceTable, AChildOfAPluginIsThePlugin) {
-  InstanceTable table([](int pid) { return pid == 99 ? 11 : -1; });
+TEST(ServingTable, AChildOfAPluginIsThePlugin) {
+  ServingTable table([](int pid) { return pid == 99 ? 11 : -1; });
   registry::v1::Delta delta = Snapshot();
   Add(delta, "galumph2_3", 1, 99);
   table.Apply(delta);
@@ -84,8 +84,8 @@ TEST(InstanceTable, AChildOfAPluginIsThePlugin) {
               ElementsAre("a"));
 }
 
-TEST(InstanceTable, WithoutAProcessThoseThatRunLongestAreTakenForIt) {
-  InstanceTable table;
+TEST(ServingTable, WithoutAProcessThoseThatRunLongestAreTakenForIt) {
+  ServingTable table;
   registry::v1::Delta delta = Snapshot();
   Add(delta, "galumph2_3", 1, 0);
   Add(delta, "galumph2_3", 2, 13);
@@ -96,8 +96,8 @@ TEST(InstanceTable, WithoutAProcessThoseThatRunLongestAreTakenForIt) {
   EXPECT_THAT(served.ids, ElementsAre("known", "old"));
 }
 
-TEST(InstanceTable, WhatServesNoMoreIsForgotten) {
-  InstanceTable table;
+TEST(ServingTable, WhatServesNoMoreIsForgotten) {
+  ServingTable table;
   registry::v1::Delta delta = Snapshot();
   Add(delta, "galumph2_3", 1, 11);
   table.Apply(delta);

@@ -1,4 +1,4 @@
-// The little of the registry that dean needs: a table of instances, kept by deltas.
+// Which plugins serve what they are to: what dean makes of the instances that it watches.
 
 #pragma once
 
@@ -22,12 +22,14 @@ struct Served {
   std::map<std::string, Registration> otherwise;  // of the others, those that serve something else
 };
 
-// The instances that serve, of one watch. Not thread-safe.
-class InstanceTable {
+// The instances that serve, of one watch. No registry::InstanceTable: nobody reads it by revision,
+// and it has the process group of when an instance registered, which the registry does not know.
+// Not thread-safe.
+class ServingTable {
  public:
   // `group_of` gives the process group of a process of this node, -1 when there is none: a plugin
   // is the leader of its own. Without it only the plugin's very process is known to be it.
-  explicit InstanceTable(std::function<int(int)> group_of = nullptr)
+  explicit ServingTable(std::function<int(int)> group_of = nullptr)
       : group_of_(std::move(group_of)) {}
 
   // Takes in the next delta of the watch.
