@@ -6,7 +6,7 @@ radix_core(flock
           pair_keys.cc prober.cc session_tokens.cc standing.cc suspicion.cc
   DEPS radix_core_confab PkgConfig::sodium absl::status absl::statusor)
 
-foreach(test electorate event_history flock handshake incumbent key_ring lease member_table membership news pace
-        packet_codec packet_protection pair_keys prober replay_window standing suspicion)
+foreach(test electorate event_history flock handshake incumbent key_ring leadership lease member_table membership news
+        pace packet_codec packet_protection pair_keys prober replay_window standing suspicion)
   radix_test(${test}_test.cc DEPS radix_core_flock)
 endforeach()

@@ -11,6 +11,10 @@ namespace {
 constexpr std::uint64_t kEpochJumpMax = 1ULL << 32;
 constexpr Duration kBehindLeast = 1s;
 constexpr Duration kBehindMost = 4s;
+// Of more voters, the leases are not counted at every single grant: ten thousand of them a second
+// would each look at ten thousand.
+constexpr std::size_t kRecountAlways = 256;
+constexpr Duration kRecountInterval = 10ms;
 
 }  // namespace
 
@@ -105,6 +109,8 @@ Instant Candidacy::QuorumEnd() const {
 }
 
 void Candidacy::Recount(Instant now) {
+  recount_due_ = false;
+  recount_next_ = now + kRecountInterval;
   const Instant end = QuorumEnd();
   if (asking_ == sealed_) {
     sealed_until_ = end;
@@ -162,6 +168,8 @@ CandidacyChange Candidacy::Tick(bool may_ask, std::uint64_t promised, Instant no
     Begin(std::max({told_, used_, promised}) + 1, now);
     return CandidacyChange::kNone;
   }
+  const bool runs_out = sealed_ != 0 && now >= sealed_until_;
+  if (recount_due_ && (runs_out || now >= recount_next_)) Recount(now);
   if (sealed_ != 0 && (now >= sealed_until_ || step_down_)) {
     sealed_ = 0;
     sealed_until_ = Instant{};
@@ -236,7 +244,8 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
   if (grant.epoch == asking_) {
     voter.until = std::max(voter.until, until);
     voter.granted_knowing = grant.electorate == electorate_.version();
-    Recount(now);
+    recount_due_ = true;
+    if (voters_.size() <= kRecountAlways) Recount(now);
     if (sealed_ == asking_ && !voter.knows) voter.ask_next = now;
   } else if (grant.epoch > used_) {
     // An answer under an epoch that we have moved past since: ask again under the new one.

@@ -112,6 +112,8 @@ class Candidacy {
   std::uint64_t asking_ = 0;
   std::uint64_t sealed_ = 0;
   Instant sealed_until_{};
+  bool recount_due_ = false;  // leases were granted that `sealed_until_` does not know of
+  Instant recount_next_{};
   bool sealed_reported_ = false;
   std::uint64_t told_ = 0;  // the greatest epoch that a refusal named
   std::uint64_t used_ = 0;  // the greatest epoch given back: never asked for or counted again

@@ -13,6 +13,8 @@ namespace {
 
 constexpr Duration kStandingInterval = 50ms;
 constexpr Duration kContactSlice = 20ms;
+// At least this long from one contact ping to the next: so many answers a receiver can take.
+constexpr Duration kContactPace = 100us;
 constexpr Duration kNewsInterval = 100ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
 constexpr std::size_t kNewsPerDatagram = 40;
@@ -215,7 +217,8 @@ void Flock::Node::TickContact(Instant now) {
   if (!Stands() || now < next_contact_) return;
   next_contact_ = now + kContactSlice;
   const MemberTable& table = membership_.table();
-  const Duration interval = config_.tunables.contact_interval;
+  const Duration interval = std::max(config_.tunables.contact_interval,
+                                     kContactPace * static_cast<Duration::rep>(table.size()));
   const std::size_t slice = (table.size() * static_cast<std::size_t>(kContactSlice.count()) +
                              static_cast<std::size_t>(interval.count()) - 1) /
                             static_cast<std::size_t>(interval.count());

@@ -207,6 +207,7 @@ class Flock::Node {
   std::size_t contact_cursor_ = 0;
   Instant next_standing_;
   Instant next_asks_;
+  std::size_t ask_cursor_ = 0;
   Instant next_rotation_;
   Instant key_prepared_at_ = kNever;
   Instant door_filled_at_;

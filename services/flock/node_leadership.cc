@@ -9,6 +9,8 @@ namespace {
 constexpr Duration kAskSlice = 20ms;
 // Of the list of who has a vote: 1,600 datagrams a second, to those who lack it.
 constexpr int kElectoratePartsPerSlice = 32;
+// No more in one slice: so many answers come back.
+constexpr std::size_t kAsksPerSlice = 250;
 
 }  // namespace
 
@@ -91,8 +93,9 @@ void Flock::Node::SendAsks(Instant now) {
   ReviseElectorate(now);
   electorate_budget_ = kElectoratePartsPerSlice;
   MemberTable& table = membership_.table();
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const Member& member = table.at(i);
+  std::size_t asked = 0;
+  for (std::size_t i = 0; i < table.size() && asked < kAsksPerSlice; ++i) {
+    const Member& member = table.at(ask_cursor_++ % table.size());
     const MemberId to = member.id();
     if (to == self_) {
       if (const auto ask = candidacy_.AskFor(self_, charter_digest_, now)) {
@@ -115,6 +118,7 @@ void Flock::Node::SendAsks(Instant now) {
     Writer body = Begin(to, now);
     Append(*ask, body);
     SendPair(to, body);
+    ++asked;
   }
 }
 
