@@ -259,7 +259,7 @@ class StrangersTest(unittest.TestCase):
         self.assertEqual(self.place(2), [("n1", first), ("n2", second)])
         self.boot("n1", 4)
         wait_for(
-            lambda: "two nodes are called n1" in self.alarms(self.lab.state / "n1"), 60,
+            lambda: "had this name first" in self.alarms(self.lab.state / "n1"), 60,
             lambda: self.alarms(self.lab.state / "n1"),
         )
         self.assertEqual(self.place(4), [("n1", first)] * 2 + [("n2", second)] * 2)
