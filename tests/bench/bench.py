@@ -82,7 +82,7 @@ def power_up(nodes):
 
 def fail_over(lab):
     """Seconds from kill -9 of the leading node until a new sealed leader's steward knows all that lives."""
-    leader, epoch = lab.leader()
+    leader, epoch = lab.await_leader()
     names = [node["node"] for node in lab.json("lab", "status")["nodes"]]
     survivors = [name for name in names if name != leader]
     pid = next(node["pid"] for node in lab.json("lab", "status")["nodes"] if node["node"] == leader)

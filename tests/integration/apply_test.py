@@ -27,7 +27,7 @@ class ApplyTest(unittest.TestCase):
         return self.placed(asked)
 
     def kill_the_leader(self):
-        leader, epoch = self.lab.leader()
+        leader, epoch = self.lab.await_leader()
         self.lab.ok("lab", "kill", leader)
         return leader, epoch
 

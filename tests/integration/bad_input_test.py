@@ -237,14 +237,14 @@ class StrangersTest(unittest.TestCase):
         return serving()
 
     def test_a_node_beyond_at_most_is_told_and_has_no_part(self):
-        leader = self.lab.leader()
+        leader = self.lab.await_leader()
         state, address = self.boot("n4", 4)
         wait_for(lambda: "turned away: 3 other nodes" in self.alarms(state), 60, lambda: self.alarms(state))
         members = wait_for(
             lambda: len(self.lab.json("members")) == 4 and self.lab.json("members"), 30, "four members"
         )
         self.assertEqual({each["state"] for each in members}, {"alive"})
-        self.assertEqual(self.lab.leader(), leader, "nobody was disturbed")
+        self.assertEqual(self.lab.await_leader(), leader, "nobody was disturbed")
         where = self.place(4)
         self.assertEqual((len(where), {node for node, _ in where}), (4, {"n1", "n2", "n3"}))
         status = self.lab.json("status")

@@ -48,7 +48,7 @@ class DamageTest(unittest.TestCase):
     def test_nodes_that_lost_their_decisions_get_them_again_and_lose_none(self):
         revision = self.apply(3, "n1")
         self.await_done(3, "n1", 5)
-        leader, epoch = self.lab.leader()
+        leader, epoch = self.lab.await_leader()
         first, second = [node for node in ("n1", "n2", "n3", "n4", "n5") if node != leader][:2]
         for node in (first, second):
             self.lab.ok("lab", "kill", node)
@@ -74,7 +74,7 @@ class DamageTest(unittest.TestCase):
         self.await_done(3, first, 5)
 
     def test_a_leader_whose_own_decisions_were_damaged_leads_on(self):
-        leader, _ = self.lab.leader()
+        leader, _ = self.lab.await_leader()
         before = self.apply(2, leader)
         self.await_done(2, leader, 5)
         os.truncate(self.database(leader), 700)
@@ -83,7 +83,7 @@ class DamageTest(unittest.TestCase):
         after = self.apply(4, leader)
         self.assertGreater(after, before)
         self.assertEqual(self.await_done(4, leader, 5)["revision"], after)
-        self.assertEqual(self.lab.leader()[0], leader, "it was no reason to lose the lead")
+        self.assertEqual(self.lab.await_leader()[0], leader, "it was no reason to lose the lead")
 
 
 if __name__ == "__main__":

@@ -116,12 +116,17 @@ class Lab:
         return found
 
     def leader(self, node=None, above=0):
-        """(name, epoch) of the sealed leader that `node` knows of, under an epoch above `above`."""
+        """(name, epoch) of the sealed leader that `node` knows of by name, under an epoch above `above`; or None."""
         members = self.try_json("members", *(["--node", node] if node else [])) or []
         for member in members:
-            if member["leader"] and member["epoch"] > above and member["state"] == "alive":
+            known = member["leader"] and member["node"]  # a node that has just started learns names last
+            if known and member["epoch"] > above and member["state"] == "alive":
                 return member["node"], member["epoch"]
         return None
+
+    def await_leader(self, node=None):
+        """The same, when there must soon be one."""
+        return wait_for(lambda: self.leader(node), 60, lambda: f"a leader: {self.try_json('members')}")
 
     def serving(self, node=None, key="inst"):
         """The set of (node, inst) that serve, as `node` sees it; of (node, api) with that as the key."""

@@ -40,7 +40,7 @@ class LeaderFailureTest(unittest.TestCase):
         return wait_for(settled, 60, lambda: self.lab.logs())
 
     def test_a_new_leader_takes_over_and_the_old_one_comes_back_as_a_member(self):
-        leader, epoch = self.lab.leader()
+        leader, epoch = self.lab.await_leader()
         pid = next(n["pid"] for n in self.lab.json("lab", "status")["nodes"] if n["node"] == leader)
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.gone_wrong(leader), 5, f"every process of {leader} gone")
@@ -53,7 +53,7 @@ class LeaderFailureTest(unittest.TestCase):
         wait_for(lambda: len(self.alive(successor)) == 5, 30, "five members again")
         self.await_successor(set(), epoch)
         # The working incumbent is not disturbed by the one that came back.
-        self.assertEqual(self.lab.leader(successor)[0], successor)
+        self.assertEqual(self.lab.await_leader(successor)[0], successor)
 
     def test_a_minority_is_led_by_nobody_and_acknowledges_nothing(self):
         for node in ("n3", "n4", "n5"):

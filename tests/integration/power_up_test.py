@@ -31,7 +31,7 @@ class PowerUpTest(unittest.TestCase):
         self.assertEqual(views[0][0]["address"], self.lab.range.replace(".0/26", ".1"))
 
     def test_every_node_sees_every_service(self):
-        leader, _ = self.lab.leader()
+        leader, _ = self.lab.await_leader()
         for i in range(1, 6):
             services = self.lab.json("services", "--node", f"n{i}")
             for service in services:
@@ -118,7 +118,7 @@ class LabelsTest(unittest.TestCase):
         lab = Lab()
         self.addCleanup(lab.down)
         lab.ok("lab", "up", "--nodes", 1, *lab.flags, "--label", "n1:rack=7")
-        first = lab.leader()
+        first = lab.await_leader()
         self.assertEqual(first[0], "n1")
         key = (lab.state / "secondary.key").read_text()
         self.assertTrue(re.fullmatch(r"[0-9a-f]{64}\n", key))
