@@ -218,11 +218,11 @@ void Connector::OpenLink(const Binding::Act& act) {
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
   link->channel = *std::move(channel);
-  link->health = HealthStream::Create();
   link->owner = this;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
+    link->health = HealthStream::Create();  // from here on it must begin, or it would never end
     links_[act.connection] = link;
   }
   const HealthCheckRequest request;  // of the server as a whole
