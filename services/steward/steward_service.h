@@ -62,6 +62,7 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
     bool resend = false;
   };
 
+  // One open stream. Who says no hello in time is found in the next round: no timer of its own.
   struct Open {
     std::shared_ptr<SyncStream> stream;
     Instant hello_by;  // Instant::max() after the hello
