@@ -83,6 +83,8 @@ std::string_view KindName(EventKind kind) {
       return "introduced";
     case EventKind::kAdmitted:
       return "admitted";
+    case EventKind::kStalled:
+      return "stalled";
     case EventKind::kAlarm:
       return "alarm";
   }
@@ -127,6 +129,8 @@ std::string_view EvidenceName(Evidence evidence) {
       return "two-sealed";
     case Evidence::kSameName:
       return "same-name";
+    case Evidence::kTimerLate:
+      return "timer-late";
   }
   return "unknown";
 }
@@ -177,6 +181,10 @@ std::string Explain(const Event& event, const NameOf& name_of) {
       return "another live node, " + name_of(event.reporter.slot) +
              ", had this name first: nothing is placed on this one; start one of them with "
              "another --name";
+    case Evidence::kTimerLate:
+      return "what was due here was done " + value +
+             " ms late: flock was stopped, or had no processor; others may have suspected this "
+             "node";
   }
   return "";
 }

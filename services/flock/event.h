@@ -29,6 +29,7 @@ enum class EventKind : std::uint8_t {
   kKeyChanged,         // the transient key in use changed; `value` is its short id
   kIntroduced,         // `introduction` is what `subject` says about itself
   kAdmitted,           // this node, which was turned away, has a vote now
+  kStalled,            // this node, or its machine, stood still for `value` ms
   kAlarm,              // something that only a person can settle; `evidence` says what
 };
 
@@ -52,6 +53,7 @@ enum class Evidence : std::uint8_t {
   kTurnedAway,        // `value` others, `at_most` of them, have a vote, and this node has none
   kTwoSealed,         // two sealed leaders renew beside each other: the charter must be false
   kSameName,          // `reporter`, which is alive, had the subject's name first
+  kTimerLate,         // what was due was done `value` ms late
 };
 
 // Who stands behind a suspicion or a removal, by slot.

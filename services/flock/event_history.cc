@@ -14,6 +14,7 @@ std::size_t EventHistory::RingOf(EventKind kind) {
     case EventKind::kRefuted:
     case EventKind::kDied:
     case EventKind::kLeft:
+    case EventKind::kStalled:
       return 1;
     default:
       return 2;

@@ -29,7 +29,7 @@ using WallTime = std::chrono::system_clock::time_point;
 class EventHistory {
  public:
   static constexpr std::size_t kArrivalsMax = 16'384;
-  static constexpr std::size_t kVerdictsMax = 16'384;  // suspicions, refutations, removals
+  static constexpr std::size_t kVerdictsMax = 16'384;  // suspicions, refutations, removals, stalls
   static constexpr std::size_t kGroupMax = 4'096;      // leaders, keys, alarms
   static constexpr Duration kRepeatAfter = 1min;
 

@@ -1,5 +1,6 @@
 #include "services/flock/flock.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -79,6 +80,31 @@ TEST(FlockTest, WrongDatagramsOfAnyLengthAreAnsweredByNothingAndChangeNothing) {
   EXPECT_EQ(bob.live_count(), 1U);
   EXPECT_EQ(bob.counters().received, 20000U);
   EXPECT_EQ(bob.counters().accepted, 0U);
+}
+
+// How late each stall that `flock` tells of was, in milliseconds.
+std::vector<std::uint64_t> StallsOf(Flock& flock) {
+  std::vector<std::uint64_t> stalls;
+  while (const auto event = flock.PollEvent()) {
+    if (event->kind == EventKind::kStalled) stalls.push_back(event->value);
+  }
+  return stalls;
+}
+
+TEST(FlockTest, ANodeThatStoodStillSaysForHowLong) {
+  Flock flock = *Flock::Create(ConfigOf(1), Instant(1h));
+  Instant now(1h);
+  for (; now < Instant(1h) + 60s; now = std::max(now + 1us, flock.NextTimeout())) {
+    flock.HandleTimeout(now);
+  }
+  EXPECT_THAT(StallsOf(flock), testing::IsEmpty());
+  now = flock.NextTimeout() + 4500ms;
+  // What came meanwhile is taken in first.
+  flock.HandleDatagram({*IpAddress::Parse("10.0.0.2"), 7117}, std::vector<std::uint8_t>(40), now);
+  flock.HandleTimeout(now);
+  EXPECT_THAT(StallsOf(flock), testing::ElementsAre(4500));
+  flock.HandleTimeout(flock.NextTimeout() + 999ms);
+  EXPECT_THAT(StallsOf(flock), testing::IsEmpty());
 }
 
 TEST(FlockTest, ANodeAloneInABlocOfOneLeadsItself) {

@@ -25,6 +25,8 @@ constexpr Duration kAwayAfter = 1s;
 constexpr Duration kAwayAtMost = 1500ms;
 constexpr Duration kAwayHelloInterval = 250ms;
 constexpr int kAwayHellos = 4;
+// A node that does what is due so much later stood still.
+constexpr Duration kStalledAfter = 1s;
 constexpr std::size_t kEventsMax = 4096;
 
 // The hash of a text, for keys of rankings and digests: not secret.
@@ -60,6 +62,7 @@ Flock::Node::Node(Config config, Instant now)
       candidacy_(config_.tunables, config_.charter.quorum, self_, electorate_),
       provisional_(self_),
       now_(now),
+      ticked_at_(now),
       last_authentic_(now),
       next_away_hello_(now),
       next_sync_(now + random_.Between(0ms, config_.tunables.sync_interval_busy)),
@@ -74,6 +77,7 @@ Flock::Node::Node(Config config, Instant now)
 void Flock::Node::HandleTimeout(Instant now) {
   now_ = now = std::max(now_, now);
   if (leaving_) return;
+  NoticeStall(now);
   NoticeAbsence(now);
   membership_.HandleTimeout(now);
   TickDiscovery(now);
@@ -96,6 +100,15 @@ Instant Flock::Node::NextTimeout() const {
   if (candidacy_.asking_epoch() != 0) next = std::min({next, next_asks_, candidacy_.next()});
   if (!membership_.news_waiting().empty()) next = std::min(next, next_news_);
   return next;
+}
+
+// Nothing else tells a process that starved from a network that lost: to others both look the same.
+void Flock::Node::NoticeStall(Instant now) {
+  // What became due only since then, its time may lie before.
+  const Duration late = now - std::max(NextTimeout(), std::exchange(ticked_at_, now));
+  if (late < kStalledAfter) return;
+  const auto late_ms = static_cast<std::uint64_t>(late / 1ms);
+  Emit(EventKind::kStalled, Evidence::kTimerLate, self_, self_, 0, late_ms, now);
 }
 
 void Flock::Node::NoticeAbsence(Instant now) {

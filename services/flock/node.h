@@ -84,6 +84,7 @@ class Flock::Node {
   };
 
   // node.cc
+  void NoticeStall(Instant now);
   void NoticeAbsence(Instant now);
   void TickDiscovery(Instant now);
   void TickProber(Instant now);
@@ -197,6 +198,7 @@ class Flock::Node {
   bool leaving_ = false;
 
   Instant now_;
+  Instant ticked_at_;  // when HandleTimeout was called last
   Instant last_authentic_;
   Instant away_since_ = kNever;
   Instant next_away_hello_;

@@ -67,6 +67,10 @@ class HangTest(unittest.TestCase):
                 os.kill(pid, signal.SIGCONT)
         wait_for(lambda: {"reeve1", "steward1"} <= self.serving(), 60, self.serving)
         self.assertEqual(self.pids(), before)
+        # flock noticed, and says for how long: the first thing to ask when a node misbehaved.
+        stalls = [event for event in self.lab.json("flock", "events") if event["kind"] == "stalled"]
+        self.assertEqual([event["evidence"] for event in stalls], ["timer-late"], stalls)
+        self.assertRegex(stalls[0]["detail"], r"done 1\d{4} ms late")
 
 
 if __name__ == "__main__":

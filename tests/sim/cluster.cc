@@ -162,6 +162,7 @@ void Cluster::Resume(std::size_t i) {
   Node& node = nodes_[i];
   if (!node.paused) return;
   node.paused = false;
+  InvariantsOf(node).Resumed(i);
   for (const Step& step : std::exchange(node.waiting, {})) Deliver(step);
   if (!node.flock) return;
   node.flock->HandleTimeout(ToLocal(node, now_));

@@ -18,7 +18,7 @@ void Invariants::Report(Instant now, const std::string& what) {
 }
 
 Invariants::Invariants(std::size_t nodes, std::size_t slots)
-    : leads_(nodes), led_(nodes), grants_(nodes), boots_(slots) {
+    : leads_(nodes), led_(nodes), grants_(nodes), boots_(slots), stood_still_(nodes) {
   if (nodes <= kCountersWatchedMax) counters_.resize(nodes);
 }
 
@@ -43,6 +43,13 @@ void Invariants::CheckEvent(std::size_t node, Instant now, const flock::Event& e
     Report(now, "node " + std::to_string(node) + " takes slot " +
                     std::to_string(event.subject.slot) + " for sealed under epoch " +
                     std::to_string(event.epoch) + ", which it never was");
+  }
+  if (event.kind == flock::EventKind::kStalled) {
+    if (!stood_still_[node]) {
+      Report(now, "node " + std::to_string(node) + " says that it stood still for " +
+                      std::to_string(event.value) + " ms, and did not");
+    }
+    stood_still_[node] = false;
   }
 }
 

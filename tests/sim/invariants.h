@@ -23,7 +23,10 @@ class Invariants {
 
   // `id` is `node` from now on. Only who booted may ever be listed anywhere.
   void Booted(std::size_t node, const flock::MemberId& id);
-  // `node` reported `event`: it may list, and call sealed, only what there was.
+  // `node` stood still until now.
+  void Resumed(std::size_t node) { stood_still_[node] = true; }
+  // `node` reported `event`: it may list, and call sealed, only what there was, and say only of
+  // a pause that it stood still.
   void CheckEvent(std::size_t node, Instant now, const flock::Event& event);
 
   // `node` stands at true time `now` like this; `until` is in true time.
@@ -66,6 +69,7 @@ class Invariants {
   std::vector<std::size_t> leading_;  // those whose leadership may still run
   std::vector<flock::Promise> grants_;
   std::vector<std::uint64_t> boots_;  // the latest of each slot
+  std::vector<bool> stood_still_;     // by node; and it has not said so
   std::set<flock::MemberId> earlier_boots_;
   std::set<std::pair<flock::MemberId, std::uint64_t>> sealed_;  // who was, under which epoch
   std::vector<std::vector<std::uint64_t>> counters_;            // of nodes, by slot

@@ -55,6 +55,14 @@ TEST_F(InvariantsTest, SeesTwoSealedLeadersAtOneTimeButNotOneAfterTheOther) {
   EXPECT_THAT(violations(), ElementsAre(HasSubstr("two sealed leaders: node 0 under epoch 3")));
 }
 
+TEST_F(InvariantsTest, SeesANodeThatSaysItStoodStillAndDidNot) {
+  invariants_.Resumed(0);
+  Hear(flock::EventKind::kStalled, kAnn, 0);
+  EXPECT_THAT(violations(), IsEmpty());
+  Hear(flock::EventKind::kStalled, kAnn, 0);
+  EXPECT_THAT(violations(), ElementsAre(HasSubstr("says that it stood still")));
+}
+
 TEST_F(InvariantsTest, SeesALeadershipThatOutlivesItsNode) {
   Lead(0, kAnn, 1, 0s);
   invariants_.Orphan(0);
