@@ -115,7 +115,7 @@ def apply(lab, inst, count):
 
 def start_load(lab, *flags):
     command = [PROGRAMS / "galumph_client", "--state", lab.state / "n1", *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def end_load(load):

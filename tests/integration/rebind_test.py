@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import threading
 import unittest
 
 from lab import PROGRAMS, Lab, galumph_manifest, take_down_after, wait_for
@@ -40,6 +41,15 @@ class RebindTest(unittest.TestCase):
         self.assertTrue(output, errors)
         return json.loads(output)
 
+    def await_failure(self, load):
+        """Until a call of `load` failed: what is withdrawn may go on answering for a moment."""
+        limit = threading.Timer(60, load.kill)
+        limit.start()
+        try:
+            self.assertTrue(load.stderr.readline(), "the control run must fail")
+        finally:
+            limit.cancel()
+
     def test_no_call_fails_while_a_better_version_appears_and_the_old_one_is_stopped(self):
         self.apply("galumph2_3", 2)
         self.await_count("galumph2_3", 2)
@@ -52,6 +62,7 @@ class RebindTest(unittest.TestCase):
             self.assertEqual(self.lab.json("get", "galumph2")["inst"], "galumph2_4")
             self.apply("galumph2_3", 0)
             self.await_gone("galumph2_3")
+            self.await_failure(control)
             counts = self.end_load(load)
             lost = self.end_load(control)
         finally:

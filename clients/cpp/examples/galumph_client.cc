@@ -29,7 +29,10 @@ struct Counts {
     if (status.ok()) {
       ++insts[inst];
     } else if (errors.size() < 100 || errors.count(status.error_message()) != 0) {
-      ++errors[status.error_message()];
+      // The first of a kind at once, for whoever looks on.
+      if (++errors[status.error_message()] == 1) {
+        std::cerr << "a call failed: " << status.error_message() << std::endl;
+      }
     } else {
       ++errors["others"];
     }
@@ -45,7 +48,9 @@ void AwaitEnd(const sigset_t& signals, int seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Calls galumph2 without pause; prints counts as JSON at the end.");
+  CLI::App app(
+      "Calls galumph2 without pause; prints counts as JSON at the end, and how calls fail to "
+      "stderr.");
   std::string state;
   std::string inst;
   int threads = 8;
