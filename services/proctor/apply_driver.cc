@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,19 @@ std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
   v1::DocumentBody body;
   *body.add_manifests() = manifest;
   return FilesOf(body);
+}
+
+// The place in the manifest that names the file whose checksum `said` holds.
+std::string PlaceOfFile(const v1::Manifest& manifest, std::string_view said) {
+  for (int i = 0; i < manifest.services_size(); ++i) {
+    const v1::ServiceSpec& service = manifest.services(i);
+    if (said.find(service.file()) == std::string_view::npos) continue;
+    std::string place = manifest.source();
+    if (!place.empty() && service.line() > 0) absl::StrAppend(&place, ":", service.line());
+    return absl::StrCat(place, place.empty() ? "" : ": ", "services[", i, "] (", service.name(),
+                        ").file: ");
+  }
+  return "file: ";
 }
 
 }  // namespace
@@ -58,7 +72,8 @@ void ApplyCall::Take(const absl::Status& pulled) {
     if (over_) return;
   }
   if (pulled.ok()) return Make();
-  const std::string said = absl::StrCat("file ", std::string(pulled.message()));
+  std::string said(pulled.message());
+  said = absl::StrCat(PlaceOfFile(manifest_, said), said);
   if (!absl::IsNotFound(pulled)) return End(absl::UnavailableError(said), nullptr);
   const Duration wait = backoff_.Next(random_);
   if (confab::Now() + wait >= missing_until_) {

@@ -264,6 +264,20 @@ TEST_F(ProctorTest, AFileOfANodeThatHasJustStartedIsAskedForAgain) {
   EXPECT_EQ(applied.get().status(), absl::OkStatus());
 }
 
+TEST_F(ProctorTest, AFileThatNobodyHasIsRefusedWithThePlaceThatNamesIt) {
+  Lead(0, 1);
+  for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+  ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  {
+    const std::lock_guard lock(nodes_[0]->pastiche.mutex);
+    nodes_[0]->pastiche.files.erase(kFile4);
+  }
+  const auto refused = Apply(1, Galumph("galumph2_4", "pick(galumph, 1, ALL)"));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.status().message()),
+              StartsWith("g.yaml:4: services[0] (galumph).file: "));
+}
+
 TEST_F(ProctorTest, AnApplyThatWasGivenUpDoesNotReplaceWhatWasAppliedSince) {
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
