@@ -6,7 +6,8 @@ namespace radix::fulcrum {
 
 inline constexpr char kUsage[] =
     "usage: fulcrum --charter F [--name N] [--address A] [--state DIR] [--label L]...\n"
-    "                                  boot this node; SIGTERM drains it and leaves\n"
+    "                                  boot this node; SIGTERM drains it and leaves, a\n"
+    "                                  second one ends it at once\n"
     "       fulcrum check CHARTER      validate a charter and its key file\n"
     "       fulcrum keygen FILE        make a key file\n"
     "       fulcrum SERVICE ...        run one service; the node does this by itself\n"
