@@ -15,6 +15,7 @@
 #include "services/confab/entropy.h"
 #include "services/proctor/files_driver.h"
 #include "services/proctor/proctor_codec.h"
+#include "services/registry/registry_codec.h"
 
 namespace radix::proctor {
 namespace {
@@ -117,7 +118,11 @@ void DeanDriver::StartWatches() {
   reeve_.emplace(
       WatchLocal<reeve::v1::ReeveService>(options_.node, "reeve",
                                           &reeve::v1::ReeveService::Stub::async::Watch, proctors),
-      updating([this](const reeve::v1::WatchResponse& wire) { proctors_.Apply(wire.delta()); }));
+      updating([this](const reeve::v1::WatchResponse& wire) {
+        const auto delta = registry::DeltaFrom("delta", wire.delta());
+        if (!delta.ok()) return spdlog::error("reeve: {}", std::string(delta.status().message()));
+        allegiance_.HandleProctors(*delta);
+      }));
 }
 
 // Not with the lock held, which their handlers take.
@@ -137,7 +142,7 @@ Instant DeanDriver::Tick(Instant now) {
   next = std::min(next, GiveOrders(now));
   Report();
   if (follow_again_at_ > now) next = std::min(next, follow_again_at_);
-  if (session_ && group_) next = std::min(next, grant_until_);
+  if (session_) next = std::min(next, allegiance_.grant_until());
   return std::max(next, now + 10ms);  // bounds how often a storm of changes is looked at
 }
 
@@ -146,49 +151,31 @@ void DeanDriver::HandleGroup(const registry::Group& group) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    group_ = group;
-    grant_until_ = group.grant ? now + group.grant->remaining : now;
+    allegiance_.HandleGroup(group, now);
   }
   timer_->Wake();
 }
 
-// The netID of that node's proctor; empty when none is known.
-std::string DeanDriver::ProctorAt(const IpAddress& address) const {
-  for (const std::string& net_id : proctors_.NetIdsOf("radix", "proctor1")) {
-    const auto endpoint = Endpoint::Parse(net_id);
-    if (endpoint.ok() && endpoint->ip == address) return net_id;
-  }
-  return "";
-}
-
-// The proctor whose orders this node may take now; empty for none.
-std::string DeanDriver::FollowedNetId(Instant now) const {
-  if (!group_ || !group_->grant || now >= grant_until_) return "";
-  return ProctorAt(group_->grant->leader);
-}
-
 void DeanDriver::Follow(Instant now) {
-  const std::string net_id = FollowedNetId(now);
-  const auto epoch = [this] { return static_cast<std::int64_t>(group_->grant->epoch); };
-  if (session_ && (session_->net_id != net_id || session_->epoch != epoch())) Leave();
-  if (session_ || net_id.empty() || !acceptor_.is_open() || now < follow_again_at_) return;
-  Open(net_id, epoch(), now);
+  const auto followed = allegiance_.FollowedAt(now);
+  if (session_ && session_->with != followed) Leave();
+  if (session_ || !followed || !acceptor_.is_open() || now < follow_again_at_) return;
+  Open(*followed, now);
 }
 
-void DeanDriver::Open(const std::string& net_id, std::int64_t epoch, Instant now) {
+void DeanDriver::Open(const Allegiance::Followed& followed, Instant now) {
   follow_again_at_ = now + follow_backoff_.Next(random_);
-  const auto channel = confab::Dial(net_id);
+  const auto channel = confab::Dial(followed.net_id);
   if (!channel.ok()) {
-    spdlog::error("proctor at {}: {}", net_id, std::string(channel.status().message()));
+    spdlog::error("proctor at {}: {}", followed.net_id, std::string(channel.status().message()));
     return;
   }
-  if (!acceptor_.Prepare(epoch)) return;
+  if (!acceptor_.Prepare(followed.epoch)) return;
 
   const std::uint64_t id = ++last_session_;
   session_.emplace();
   session_->id = id;
-  session_->epoch = epoch;
-  session_->net_id = net_id;
+  session_->with = followed;
   session_->stub = v1::ProctorService::NewStub(*channel);
   session_->stream = Stream::Create(kQueueMax);
   session_->stub->async()->Follow(&session_->stream->context(), session_->stream.get());
@@ -203,10 +190,10 @@ void DeanDriver::Open(const std::string& net_id, std::int64_t epoch, Instant now
                                }});
   v1::FollowRequest request;
   v1::FollowHello& hello = *request.mutable_hello();
-  hello.set_epoch(epoch);
+  hello.set_epoch(followed.epoch);
   hello.set_node(options_.node.name);
   hello.set_address(own_address_);
-  const registry::Member* own = group_->Find(options_.node.address);
+  const registry::Member* own = allegiance_.group()->Find(options_.node.address);
   if (own != nullptr) hello.set_boot(own->boot);
   for (const std::string& label : options_.node.labels) hello.add_labels(label);
   *hello.mutable_document() = ToWire(acceptor_.document(), /*with_body=*/true);
@@ -227,9 +214,10 @@ void DeanDriver::Leave() {
 void DeanDriver::HandleResponse(std::uint64_t session, const v1::FollowResponse& response) {
   {
     const std::lock_guard lock(mutex_);
-    if (!session_ || session_->id != session || response.epoch() != session_->epoch) return;
+    if (!session_ || session_->id != session || response.epoch() != session_->with.epoch) return;
     if (!session_->answered) {
-      spdlog::info("follows the proctor at {} under epoch {}", session_->net_id, session_->epoch);
+      spdlog::info("follows the proctor at {} under epoch {}", session_->with.net_id,
+                   session_->with.epoch);
     }
     session_->answered = true;
     follow_backoff_.Reset();
@@ -247,7 +235,7 @@ void DeanDriver::HandleEnd(std::uint64_t session, const grpc::Status& status) {
   {
     const std::lock_guard lock(mutex_);
     if (!session_ || session_->id != session) return;
-    const std::string problem = absl::StrCat(session_->net_id, ": ", status.error_message());
+    const std::string problem = absl::StrCat(session_->with.net_id, ": ", status.error_message());
     if (problem != follow_problem_) spdlog::info("follows no proctor: {}", problem);
     follow_problem_ = problem;
     Leave();
@@ -259,7 +247,7 @@ void DeanDriver::HandleEnd(std::uint64_t session, const grpc::Status& status) {
 void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
   auto document = ToDocument(response.write());
   v1::DocumentBody body;
-  const bool current = document.ok() && document->epoch == session_->epoch;
+  const bool current = document.ok() && document->epoch == session_->with.epoch;
   if (!current || !body.ParseFromString(document->body)) {
     spdlog::error("refused a malformed document");
     Document name;
@@ -327,7 +315,7 @@ Instant DeanDriver::GiveOrders(Instant now) {
   return orders_->Issue(
       orders,
       [this](const Order& order) -> std::int64_t {
-        return order.spec.owner == "dean" || !session_ ? 0 : session_->epoch;
+        return order.spec.owner == "dean" || !session_ ? 0 : session_->with.epoch;
       },
       now);
 }
@@ -369,35 +357,22 @@ std::vector<picket::v1::Plugin> DeanDriver::PluginList() const {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
   const std::lock_guard lock(mutex_);
-  std::string net_id = FollowedNetId(confab::Now());
-  if (net_id.empty() && group_ && group_->leader) net_id = ProctorAt(*group_->leader);
-  if (net_id.empty()) return NoProctor();
-  if (net_id != channel_net_id_) {
-    auto channel = confab::Dial(net_id);
+  const auto net_id = allegiance_.AskedAt(confab::Now());
+  if (!net_id.ok()) return net_id.status();
+  if (*net_id != channel_net_id_) {
+    auto channel = confab::Dial(*net_id);
     if (!channel.ok()) return channel.status();
     channel_ = *std::move(channel);
-    channel_net_id_ = net_id;
+    channel_net_id_ = *net_id;
   }
   return channel_;
-}
-
-absl::Status DeanDriver::NoProctor() const {
-  if (!group_) return absl::UnavailableError("flock of this node is not heard; try again");
-  if (group_->leader) {
-    return absl::UnavailableError(absl::StrCat(group_->leader->ToString(),
-                                               " leads, and its proctor is not known here yet; "
-                                               "try again"));
-  }
-  return absl::UnavailableError(absl::StrCat("nobody leads: this node knows of ",
-                                             group_->Unsuspected().size(), " nodes alive, and ",
-                                             group_->quorum, " make a quorum; try again"));
 }
 
 v1::GetNodeResponse DeanDriver::NodeState() {
   const std::lock_guard lock(mutex_);
   v1::GetNodeResponse response;
   response.set_node(options_.node.name);
-  if (session_ && session_->answered) response.set_epoch(session_->epoch);
+  if (session_ && session_->answered) response.set_epoch(session_->with.epoch);
   *response.mutable_document() = ToWire(acceptor_.document(), false);
   for (picket::v1::Plugin& plugin : PluginList()) *response.add_plugins() = std::move(plugin);
   return response;

@@ -21,10 +21,10 @@
 #include "radix/picket/v1/picket.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "radix/reeve/v1/reeve.pb.h"
-#include "services/confab/address.h"
 #include "services/confab/backoff.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
+#include "services/proctor/allegiance.h"
 #include "services/proctor/durable_acceptor_driver.h"
 #include "services/proctor/orders_driver.h"
 #include "services/proctor/serving_codec.h"
@@ -35,10 +35,9 @@ namespace radix::proctor {
 // What every node runs, whether or not there is a group: pastiche.
 std::vector<PluginSpec> NodeBuiltIns();
 
-// Follows one proctor at a time: that of the leader to which this node's own unexpired grant runs,
-// under that epoch, and only then takes writes and orders. Cut off, it keeps what the node runs,
-// and keeps the node's own built-in list running. Made with Create and held by shared_ptr.
-// Thread-safe.
+// Follows one proctor at a time, as Allegiance says, and takes writes and orders from it alone. Cut
+// off, it keeps what the node runs, and keeps the node's own built-in list running. Made with
+// Create and held by shared_ptr. Thread-safe.
 class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
  public:
   struct Options {
@@ -67,8 +66,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   // One stream to a proctor.
   struct Session {
     std::uint64_t id = 0;
-    std::int64_t epoch = 0;
-    std::string net_id;
+    Allegiance::Followed with;
     std::unique_ptr<v1::ProctorService::Stub> stub;
     std::shared_ptr<Stream> stream;
     std::string reported;  // the last report, serialised
@@ -88,11 +86,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   Instant Tick(Instant now);
 
   void HandleGroup(const registry::Group& group);
-  std::string ProctorAt(const IpAddress& address) const;
-  std::string FollowedNetId(Instant now) const;
-  absl::Status NoProctor() const;  // why no proctor can be asked, for people
   void Follow(Instant now);
-  void Open(const std::string& net_id, std::int64_t epoch, Instant now);
+  void Open(const Allegiance::Followed& followed, Instant now);
   void Leave();
   void HandleResponse(std::uint64_t session, const v1::FollowResponse& response);
   void HandleEnd(std::uint64_t session, const grpc::Status& status);
@@ -114,11 +109,9 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   std::mutex mutex_;
   bool closed_ = false;
   Random random_;
-  std::optional<registry::Group> group_;
-  Instant grant_until_;  // when the grant of group_ ends
+  Allegiance allegiance_;
   std::optional<std::map<std::string, picket::v1::Plugin>> plugins_;  // unset: picket is unknown
   ServingTable local_;                                                // this node's instances
-  ServingTable proctors_;                                             // the group's proctors
 
   DurableAcceptor acceptor_;
   std::optional<Session> session_;

@@ -23,6 +23,7 @@
 #include "services/proctor/dean_service.h"
 #include "services/proctor/fake_node_test.h"
 #include "services/proctor/proctor_service.h"
+#include "services/registry/registry_codec.h"
 
 namespace radix::proctor {
 
@@ -130,14 +131,11 @@ class ProctorTest : public testing::Test {
 
   // Node `node` learns where the proctor is.
   void Announce(FakeNode& node) {
+    registry::Delta proctors{.origin = "reeve", .snapshot = true};
+    proctors.changes = {{{"radix", "proctor1", "proctor1_0", nodes_[leader_]->node().name,
+                          proctor_->server->net_id()}}};
     reeve::v1::WatchResponse table;
-    table.mutable_delta()->set_snapshot(true);
-    auto& instance = *table.mutable_delta()->add_changes()->mutable_instance();
-    instance.set_horde("radix");
-    instance.set_api("proctor1");
-    instance.set_inst("proctor1_0");
-    instance.set_net_id(proctor_->server->net_id());
-    instance.set_status(registry::v1::STATUS_SERVING);
+    *table.mutable_delta() = registry::ToProto(proctors);
     node.reeve.proctors.Send(table);
   }
 

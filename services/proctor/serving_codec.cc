@@ -29,15 +29,6 @@ void ServingTable::Apply(const registry::v1::Delta& delta) {
   }
 }
 
-std::set<std::string> ServingTable::NetIdsOf(const std::string& horde,
-                                             const std::string& api) const {
-  std::set<std::string> result;
-  for (const auto& [key, entry] : entries_) {
-    if (std::get<0>(key) == horde && std::get<1>(key) == api) result.insert(std::get<2>(key));
-  }
-  return result;
-}
-
 Served ServingTable::Compare(const std::vector<picket::v1::Plugin>& plugins) const {
   std::map<int, const picket::v1::Plugin*> by_pid;
   std::vector<const picket::v1::Plugin*> by_age;

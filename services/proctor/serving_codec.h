@@ -35,9 +35,6 @@ class ServingTable {
   // Takes in the next delta of the watch.
   void Apply(const registry::v1::Delta& delta);
 
-  // netIDs of the instances of `api` in `horde`.
-  std::set<std::string> NetIdsOf(const std::string& horde, const std::string& api) const;
-
   // Whose the instances are of those `plugins` that run. Processes tell; where an instance comes
   // from none of theirs, and k such of one (horde, api, inst) serve, the k that are to be it and
   // run longest are taken for it.
