@@ -36,9 +36,9 @@ khan: pick(galumph, {count}, ALL)
 missed = []
 
 
-def show(what, goal, values, unit):
-    """Prints a figure: the median of `values`, beside the most that it may be."""
-    measured = statistics.median(values)
+def show(what, goal, values, unit, of=statistics.median):
+    """Prints a figure: the median of `values`, or what else `of` makes of them, beside the most that it may be."""
+    measured = of(values)
     kept = measured <= goal
     if not kept:
         missed.append(what)
@@ -196,7 +196,8 @@ def main():
         show("leader killed, until its successor's steward knows all", 8, [fail_over(lab) for _ in range(RUNS)], "s")
         beside("the lease of the dead leader, before which nobody may follow", LEASE_SECONDS, "s")
         runs = [failed_calls(lab) for _ in range(RUNS)]
-        show("failed calls in an update under load", 0, [counts["failed"] for counts, _ in runs], "calls")
+        # The worst of them: none may fail in any update.
+        show("failed calls in an update under load", 0, [counts["failed"] for counts, _ in runs], "calls", of=max)
         beside("of so many calls", sum(counts["calls"] for counts, _ in runs), "calls")
         beside("failed calls of a client that stays with the old version", statistics.median(c["failed"] for _, c in runs), "calls")
     finally:
