@@ -14,7 +14,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <future>
 #include <mutex>
 #include <thread>
 
@@ -225,19 +224,19 @@ void Server::CheckItself(std::function<void(bool answered)> done) {
 void Server::AwaitQuiet(Duration quiet, Duration limit) { calls_->AwaitQuiet(quiet, limit); }
 
 bool Server::Shutdown(Duration grace) {
-  // In a thread of its own, because it waits for reactions that may never come.
-  auto done = std::make_shared<std::promise<void>>();
-  std::future<void> ended = done->get_future();
-  std::shared_ptr<grpc::Server> server(std::move(server_));
   to_itself_.reset();
-  const auto deadline = WallDeadline(grace);
-  std::thread([server, deadline, done]() mutable {
-    server->Shutdown(deadline);
-    server.reset();
-    done->set_value();
-  }).detach();
-  server.reset();
-  return ended.wait_for(grace + 1s) == std::future_status::ready;
+  if (server_ != nullptr) {
+    std::promise<void> done;
+    ended_ = done.get_future();
+    // In a thread of its own, because it waits for reactions that may never come.
+    std::thread([server = std::move(server_), deadline = WallDeadline(grace),
+                 done = std::move(done)]() mutable {
+      server->Shutdown(deadline);
+      server.reset();
+      done.set_value();
+    }).detach();
+  }
+  return ended_.wait_for(grace + 1s) == std::future_status::ready;
 }
 
 }  // namespace radix::confab

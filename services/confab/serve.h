@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,7 +41,7 @@ struct ListenOptions {
 //
 // Plaintext for now, therefore TCP only on loopback addresses; identities and TLS belong here.
 //
-// Thread-safe, but for Shutdown, which is called once.
+// Thread-safe, but for Shutdown, after which nothing else is called.
 class Server {
  public:
   // Starts serving `services`, which must outlive the server. The health of each, and of "", is
@@ -76,7 +77,8 @@ class Server {
 
   // Refuses new calls, lets calls in flight end for at most `grace`, cancels the rest. Returns
   // false when a call did not end even so, a second later: then the process should exit without
-  // running destructors. (A call that never finishes would hang grpc::Server::Shutdown for ever.)
+  // running destructors (a call that never finishes would hang grpc::Server::Shutdown for ever), or
+  // call this again, which waits as long once more. The services may go once it returned true.
   bool Shutdown(Duration grace);
 
  private:
@@ -84,7 +86,8 @@ class Server {
 
   std::optional<LockFile> lock_;
   std::shared_ptr<CallCounter> calls_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> server_;  // null once it is being shut down
+  std::future<void> ended_;               // of the shutting down
   std::shared_ptr<grpc::Channel> to_itself_;
   std::vector<std::string> names_;
   std::string net_id_;

@@ -36,10 +36,15 @@ class Beasts final : public Galumph::CallbackService {
                                      const galumph::v2::RegisterRequest*,
                                      galumph::v2::RegisterResponse*) override {
     auto* reactor = context->DefaultReactor();
-    if (!never_finish) reactor->Finish(grpc::Status::OK);
+    if (unfinished != nullptr) {
+      unfinished->set_value(reactor);
+    } else {
+      reactor->Finish(grpc::Status::OK);
+    }
     return reactor;
   }
-  bool never_finish = false;
+  // When it is set, a call (one, at most) is not finished but left here.
+  std::promise<grpc::ServerUnaryReactor*>* unfinished = nullptr;
 };
 
 // Answers each beat with its number; ends the stream after the third.
@@ -87,10 +92,9 @@ class ServerTest : public testing::Test {
   absl::StatusOr<std::unique_ptr<Server>> Start(const ListenOptions& options) {
     return Server::Start(node_, options, {Hosted(beasts_)});
   }
-  static grpc::StatusCode Ask(const std::shared_ptr<grpc::Channel>& channel, Duration limit = 20s) {
+  static grpc::StatusCode Ask(const std::shared_ptr<grpc::Channel>& channel) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::duration_cast<std::chrono::system_clock::duration>(limit));
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
     galumph::v2::RegisterResponse reply;
     return Galumph::NewStub(channel)->Register(&context, {}, &reply).error_code();
   }
@@ -170,18 +174,19 @@ TEST_F(ServerTest, RefusesAPathThatIsTooLongAndAnAddressThatIsNotLoopback) {
   EXPECT_EQ(Dial("localhost:80").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(ServerTest, EndsThoughACallNeverFinishes) {
+TEST_F(ServerTest, ShutdownGivesUpOnACallThatDoesNotFinishAndIsDoneOnceItHas) {
+  std::promise<grpc::ServerUnaryReactor*> unfinished;
+  beasts_.unfinished = &unfinished;
   auto server = Start({.socket = "", .port = 0});
   ASSERT_TRUE(server.ok()) << server.status();
-  const auto channel = *Dial((*server)->net_id());
-  ASSERT_EQ(Ask(channel), grpc::StatusCode::OK);
-  auto* stuck = new Beasts;  // outlives the test, as the call does
-  stuck->never_finish = true;
-  auto other = Server::Start(node_, {.socket = "", .port = 0}, {Hosted(*stuck)});
-  ASSERT_TRUE(other.ok()) << other.status();
-  EXPECT_EQ(Ask(*Dial((*other)->net_id()), 100ms), grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_FALSE((*other)->Shutdown(0s));
-  EXPECT_TRUE((*server)->Shutdown(0s));
+  auto answer = std::async(std::launch::async, Ask, *Dial((*server)->net_id()));
+  auto arrived = unfinished.get_future();
+  ASSERT_EQ(arrived.wait_for(30s), std::future_status::ready);
+  EXPECT_FALSE((*server)->Shutdown(0s));
+  EXPECT_NE(answer.get(), grpc::StatusCode::OK);
+  // Left alone it would keep itself for ever: a leak, as the sanitizer sees in one run of twenty.
+  arrived.get()->Finish(grpc::Status::OK);
+  EXPECT_TRUE((*server)->Shutdown(30s));
 }
 
 TEST_F(ServerTest, DialNowhereFailsAtOnce) {
