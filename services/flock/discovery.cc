@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "services/flock/mutant.h"
+
 namespace radix::flock {
 namespace {
 
@@ -40,7 +42,10 @@ std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant
   for (int i = 0; i < kDraws; ++i) {
     const std::uint32_t slot = Guess(members, random);
     const Member* const known = members.Find(slot);
-    if (slot != self_ && (known == nullptr || !IsLive(known->state))) return slot;
+    const bool dead = known != nullptr && !IsLive(known->state);
+    if (slot != self_ && (known == nullptr || (dead && !IsBroken(Rule::kTombstonesAreDialled)))) {
+      return slot;
+    }
   }
   return std::nullopt;
 }

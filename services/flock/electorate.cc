@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "services/flock/mutant.h"
+
 namespace radix::flock {
 namespace {
 
@@ -38,7 +40,7 @@ std::vector<std::uint32_t> Electorate::Gone(const Standing& standing) const {
 }
 
 Electorate::Revision Electorate::Revise(const Standing& standing) {
-  if (!is_limited()) return Revision::kNone;
+  if (!is_limited() || IsBroken(Rule::kNewestHaveNoVote)) return Revision::kNone;
   if (!is_known()) {
     if (standing.granting.size() < at_most_) return Revision::kNone;
     version_ = {standing.epoch, 1};
@@ -52,7 +54,7 @@ Electorate::Revision Electorate::Revise(const Standing& standing) {
     version_ = {standing.epoch, 1};
     return Revision::kMade;
   }
-  if (!standing.acknowledged) return Revision::kNone;
+  if (!standing.acknowledged && !IsBroken(Rule::kListIsKnownBeforeTheNext)) return Revision::kNone;
   if (count_ < at_most_) {
     for (const std::uint32_t slot : standing.waiting) Add(slot);
   } else {

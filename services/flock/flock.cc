@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -52,6 +53,7 @@ absl::Status Check(const Config& config) {
 absl::StatusOr<Flock> Flock::Create(Config config, Instant now) {
   if (sodium_init() < 0) return absl::InternalError("libsodium does not initialise");
   if (absl::Status status = Check(config); !status.ok()) return status;
+  if (IsBroken(Rule::kQuorumIsMoreThanHalf)) config.charter.quorum = config.charter.at_most / 2;
   return Flock(std::make_unique<Node>(std::move(config), now));
 }
 

@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "services/flock/mutant.h"
+
 namespace radix::flock {
 namespace {
 
@@ -31,6 +33,9 @@ const Candidacy::Voter* Candidacy::Find(std::uint32_t slot) const {
 Candidacy::Voter& Candidacy::VoterOf(const MemberId& member) {
   auto at = std::lower_bound(voters_.begin(), voters_.end(), member.slot,
                              [](const Voter& v, std::uint32_t slot) { return v.id.slot < slot; });
+  if (IsBroken(Rule::kOneVoterPerSlot)) {
+    while (at != voters_.end() && at->id.slot == member.slot && at->id != member) ++at;
+  }
   if (at == voters_.end() || at->id.slot != member.slot) {
     at = voters_.insert(at, Voter{});
     at->id = member;
@@ -239,7 +244,8 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
   }
   voter.awaiting = false;
   voter.ask_next = std::max(now, voter.asked_at + tunables_.renew_interval);
-  const Instant until = voter.asked_at + ShortenedLease(tunables_);
+  const Instant from_when = IsBroken(Rule::kLeaseCountsFromTheRequest) ? now : voter.asked_at;
+  const Instant until = from_when + ShortenedLease(tunables_);
   if (voter.wants_vote) return;  // turned away: it grants, and does not count
   if (grant.epoch == asking_) {
     voter.until = std::max(voter.until, until);

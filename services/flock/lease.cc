@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/flock/mutant.h"
+
 namespace radix::flock {
 namespace {
 
@@ -15,15 +17,20 @@ LeaseAnswer Refuse(const LeaseAsk& ask, RefusalReason reason, std::uint64_t epoc
   return {std::nullopt, LeaseRefusal{ask.sequence, reason, epoch, retry_after_usec}};
 }
 
+Duration Margin(const Tunables& tunables) {
+  if (IsBroken(Rule::kMarginForDrift)) return 0ms;
+  return tunables.lease * tunables.clock_drift_e4 / 10000;
+}
+
+bool IsSameHolder(const MemberId& a, const MemberId& b) {
+  return a == b || (a.slot == b.slot && IsBroken(Rule::kHolderIsOneBoot));
+}
+
 }  // namespace
 
-Duration ShortenedLease(const Tunables& tunables) {
-  return tunables.lease - tunables.lease * tunables.clock_drift_e4 / 10000;
-}
+Duration ShortenedLease(const Tunables& tunables) { return tunables.lease - Margin(tunables); }
 
-Duration LengthenedLease(const Tunables& tunables) {
-  return tunables.lease + tunables.lease * tunables.clock_drift_e4 / 10000;
-}
+Duration LengthenedLease(const Tunables& tunables) { return tunables.lease + Margin(tunables); }
 
 LeaseGranter::LeaseGranter(const Tunables& tunables, std::uint64_t charter_digest, bool has_disk,
                            const Promise& recorded, Instant now)
@@ -46,7 +53,7 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
   const std::uint64_t promised = promise_.epoch;
   if (ask.charter_digest != charter_digest_) return Refuse(ask, RefusalReason::kCharter, 0, 0);
   if (leaving_) return Refuse(ask, RefusalReason::kLeaving, 0, 0);
-  if (now < boot_until_) {
+  if (now < boot_until_ && !IsBroken(Rule::kWaitsAfterBoot)) {
     return Refuse(ask, RefusalReason::kBooting, promised, Microseconds(boot_until_ - now));
   }
   if (waiting_) {
@@ -57,26 +64,29 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
     return {};
   }
   const bool running = now < granted_until_;
-  const bool to_asker = running && granted_.holder == from;
+  const bool to_asker = running && IsSameHolder(granted_.holder, from);
   if (running && !to_asker) {
     return Refuse(ask, RefusalReason::kPromised, promised, Microseconds(granted_until_ - now));
   }
-  if (ask.epoch < promised || (ask.epoch == promised && promise_.holder != from)) {
+  if (ask.epoch < promised || (ask.epoch == promised && !IsSameHolder(promise_.holder, from))) {
     return Refuse(ask, RefusalReason::kEpoch, promised, 0);
   }
   // A holder that did not hear the last answer gets that one again and nothing more: otherwise one
   // that sends but cannot hear would be kept for ever.
-  if (to_asker && (ask.echo != last_answer_.answer || ask.sequence == last_answer_.sequence)) {
+  const bool echoes = ask.echo == last_answer_.answer || IsBroken(Rule::kRenewalEchoesTheAnswer);
+  if (to_asker && (!echoes || ask.sequence == last_answer_.sequence)) {
     return {last_answer_, std::nullopt};
   }
-  if (!ranks_first) return Refuse(ask, RefusalReason::kRank, promised, 0);
+  if (!ranks_first && !IsBroken(Rule::kGrantsOnlyWhoRanksFirst)) {
+    return Refuse(ask, RefusalReason::kRank, promised, 0);
+  }
 
   const Promise promise{ask.epoch, from};
   const bool must_record = has_disk_ && promise != promise_;
   promise_ = promise;
   if (must_record) {
     waiting_ = Waiting{promise, ask.sequence, false, false};
-    return {};
+    if (!IsBroken(Rule::kRecordsBeforeItAnswers)) return {};
   }
   return {Answer(ask.sequence, now), std::nullopt};
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "services/flock/anti_entropy.h"
+#include "services/flock/mutant.h"
 
 namespace radix::flock {
 namespace {
@@ -277,6 +278,7 @@ void Flock::Node::TickStanding(Instant now) {
 
 std::uint32_t Flock::Node::ContactCount(Instant now) const {
   const MemberTable& table = membership_.table();
+  if (IsBroken(Rule::kOnlyContactCounts)) return table.live_count();
   std::uint32_t count = electorate_.HasVote(self_.slot) ? 1 : 0;
   for (std::size_t i = 0; i < table.contact_count(); ++i) {
     const Contact& contact = table.contact_at(i);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -14,7 +15,7 @@ constexpr std::uint32_t kPartsAtOnce = 4;
 LeaseAnswer Flock::Node::AnswerByElectorate(const MemberId& from, const LeaseAsk& ask,
                                             Instant now) {
   if (ask.charter_digest != charter_digest_) return {};  // for other reasons
-  if (ask.electorate < electorate_.version()) {
+  if (ask.electorate < electorate_.version() && !IsBroken(Rule::kNoGrantToALesserList)) {
     SendElectorate(from, now);
     return {std::nullopt, LeaseRefusal{ask.sequence, RefusalReason::kElectorate, 0, 0, {}}};
   }

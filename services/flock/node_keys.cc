@@ -2,6 +2,7 @@
 #include <array>
 
 #include "services/flock/anti_entropy.h"
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -181,6 +182,7 @@ void Flock::Node::TickRotation(Instant now) {
     AppendRing(ring.written(), body);
     SendPair(to, body);
   }
+  if (IsBroken(Rule::kOneKeySlotAtATime)) acknowledged = true;
   if (ring_.next() && (acknowledged || now - key_prepared_at_ > kAcknowledgeAtMost)) {
     ring_.Advance(now);
     Emit(EventKind::kKeyChanged, Evidence::kNone, self_, self_, ring_.current().id.epoch,

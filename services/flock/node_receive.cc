@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "services/flock/anti_entropy.h"
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -44,6 +45,9 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
   if (proven && !table.ContactOf(*known).window.IsFresh(header.counter)) {
     ++counters_.dropped_replayed;
     return;
+  }
+  if (proven && IsBroken(Rule::kAuthenticatesBeforeTheWindow)) {
+    table.Open(*table.Find(header.sender.slot)).window.Accept(header.counter);
   }
   const Key* const key = !pair    ? ring_.Find(header.key_tag, now)
                          : proven ? pair_keys_.Find(header.sender)

@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "services/flock/anti_entropy.h"
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -24,8 +25,9 @@ Writer Flock::Node::Begin(const MemberId& to, Instant now) {
   const Instant heard_at =
       member != nullptr ? membership_.table().ContactOf(*member).heard_at : kNever;
   const bool hears_it = now - heard_at < config_.tunables.contact_timeout;
+  const bool says_quorum = counts_quorum_ || IsBroken(Rule::kSaysThatItCountsNoQuorum);
   beat.flags = static_cast<std::uint8_t>(
-      (counts_quorum_ ? Beat::kCountsQuorum : 0) | (Stands() ? Beat::kStanding : 0) |
+      (says_quorum ? Beat::kCountsQuorum : 0) | (Stands() ? Beat::kStanding : 0) |
       (leaving_ ? Beat::kLeaving : 0) | (hears_it ? Beat::kHearsYou : 0));
   beat.ring_tag = ring_.current().tag;
   beat.view_hash = membership_.table().view_hash();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "services/flock/mutant.h"
+
 namespace radix::flock {
 namespace {
 
@@ -29,6 +31,7 @@ PacketProtection::Associated PacketProtection::AssociatedData(std::span<const st
   Writer out(data);
   out.Bytes(header);
   out.Bytes(bloc_);
+  if (IsBroken(Rule::kBoundToItsDestination)) return data;
   out.Bytes(to.address.bytes);
   out.U64(to.id.boot);
   return data;
@@ -39,7 +42,7 @@ Key PacketProtection::Subkey(const Key& key, const Header& header, const Destina
   Writer out(input);
   out.Bytes(bloc_);
   out.Id(header.sender);
-  out.Id(to.id);
+  out.Id(IsBroken(Rule::kBoundToItsDestination) ? MemberId{} : to.id);
   Key subkey;
   crypto_generichash(subkey.data(), subkey.size(), input.data(), input.size(), key.data(),
                      key.size());

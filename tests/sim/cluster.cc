@@ -68,9 +68,10 @@ Cluster::Cluster(const ClusterOptions& options)
   node_of_slot_.assign(slots.size(), -1);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = nodes_[i];
-    node.slot = slots[i];
+    const bool twin = i >= nodes_.size() - options.twins;
+    node.slot = twin ? nodes_[i - (nodes_.size() - options.twins)].slot : slots[i];
     node.bloc = static_cast<std::uint32_t>(i % blocs_.size());
-    node_of_slot_[node.slot] = static_cast<std::int32_t>(i);
+    if (!twin) node_of_slot_[node.slot] = static_cast<std::int32_t>(i);
     node.has_disk = random_.Chance(options.with_disk);
     node.identity = DrawKey(random_);
     const auto span = static_cast<std::uint64_t>(2 * options.drift_ppm + 1);
@@ -247,12 +248,20 @@ void Cluster::Deliver(const Step& step) {
   Drain(step.node);
 }
 
+// Of two machines with one address, whichever the network happens to find.
+std::size_t Cluster::NodeAt(std::int32_t first) {
+  const auto node = static_cast<std::size_t>(first);
+  const bool has_twin = node < options_.twins;
+  return has_twin && random_.Chance(0.5) ? node + nodes_.size() - options_.twins : node;
+}
+
 void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {
   InvariantsOf(nodes_[from]).CheckSent(from, now_, transmit.slot, transmit.bytes);
-  const std::int32_t to = node_of_slot_[transmit.slot];
-  if (to < 0) return;
+  if (node_of_slot_[transmit.slot] < 0) return;
+  const std::size_t to = NodeAt(node_of_slot_[transmit.slot]);
+  if (lets_pass && !lets_pass(from, to, transmit.bytes)) return;
   const std::uint64_t id = ++datagram_id_;
-  const Network::Fate fate = network_.Send(from, static_cast<std::size_t>(to));
+  const Network::Fate fate = network_.Send(from, to);
   NetworkOptions& options = network_.options();
   Step step;
   step.kind = StepKind::kDatagram;

@@ -32,6 +32,7 @@ struct ClusterOptions {
   std::uint32_t quorum = 0;    // 0: the charter's default
   double with_disk = 1;        // the share of nodes whose promises survive
   std::int64_t drift_ppm = 0;  // clocks run fast or slow by up to this, in parts per million
+  std::size_t twins = 0;       // so many of the last nodes have the addresses of the first ones
   NetworkOptions network;
   flock::Tunables tunables;
   std::uint64_t seed = 1;
@@ -55,6 +56,9 @@ class Cluster {
   void Resume(std::size_t i);
   // Lets it say good-bye, then ends it.
   void Leave(std::size_t i);
+
+  // Its clock gains so many parts of a million. Requires: it was never up.
+  void SetClock(std::size_t i, std::int64_t ppm) { nodes_[i].ppm = ppm; }
 
   // Runs until true time `until`.
   void RunUntil(Instant until);
@@ -97,6 +101,8 @@ class Cluster {
   std::uint64_t trace_hash() const { return trace_hash_; }
   const Traffic& traffic() const { return traffic_; }
   std::uint64_t datagrams() const { return datagram_id_; }
+  // Asked about every datagram before it is sent: false loses it. Null: all are sent.
+  std::function<bool(std::size_t from, std::size_t to, std::span<const std::uint8_t>)> lets_pass;
   // Called for every event of every node.
   std::function<void(std::size_t, const flock::Event&)> on_event;
   // Called for every datagram that the network delivered, after node `to` has handled it.
@@ -138,6 +144,7 @@ class Cluster {
   void NoteRemoval(std::size_t observer, const flock::MemberId& id);
   void Check(std::size_t i);
   void Send(std::size_t from, const flock::Transmit& transmit);
+  std::size_t NodeAt(std::int32_t first);
   void Trace(std::uint64_t value);
 
   ClusterOptions options_;

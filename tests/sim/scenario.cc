@@ -18,10 +18,9 @@ ClusterOptions OptionsFor(const ScenarioOptions& options) {
   ClusterOptions cluster;
   cluster.nodes = options.nodes;
   cluster.density = options.density;
-  cluster.at_most = options.false_at_most != 0 ? options.false_at_most : options.at_most;
+  cluster.at_most = options.at_most;
   cluster.network.loss = options.loss;
   cluster.seed = options.seed;
-  cluster.tunables = options.tunables;
   return cluster;
 }
 

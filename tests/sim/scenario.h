@@ -11,7 +11,6 @@
 
 #include "absl/status/statusor.h"
 #include "services/confab/time.h"
-#include "services/flock/config.h"
 
 namespace radix::sim {
 
@@ -22,11 +21,9 @@ struct ScenarioOptions {
   double loss = 0;
   std::uint32_t at_most = 0;  // 0: `nodes`
   std::uint64_t seed = 1;
-  Duration boot_spread = 500ms;     // all boot within this
-  Duration length{};                // of the scenario's main part; 0: its own choice
-  std::uint64_t count = 0;          // of what it repeats; 0: its own choice
-  flock::Tunables tunables;         // of the nodes; weakened on purpose by tests
-  std::uint32_t false_at_most = 0;  // a lie in the charter, for tests; 0: none
+  Duration boot_spread = 500ms;  // all boot within this
+  Duration length{};             // of the scenario's main part; 0: its own choice
+  std::uint64_t count = 0;       // of what it repeats; 0: its own choice
 };
 
 // Times are virtual; nodes count from 0.
