@@ -27,6 +27,7 @@ namespace {
 
 constexpr int kMessageBytesMax = 16 << 20;
 constexpr std::size_t kMemoryQuotaBytes = 64 << 20;
+constexpr int kWindowBytes = 512 << 10;  // what a peer may send ahead on one stream
 
 // Makes the folder when it is missing, and sees that only this user may enter it: that is what
 // guards the sockets in it.
@@ -96,6 +97,10 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 8192);
+  // Windows of a fixed size: when memory runs short, gRPC 1.51 makes the ones that it sizes itself
+  // smaller, and then resets streams (PROTOCOL_ERROR) whose peer had used the former size.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   grpc::ResourceQuota quota;
   quota.Resize(kMemoryQuotaBytes);
