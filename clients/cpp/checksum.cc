@@ -1,13 +1,9 @@
 #include "clients/cpp/checksum.h"
 
 #include <openssl/evp.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
@@ -101,19 +97,6 @@ Checksum Sha256::Of(std::string_view data) {
   Sha256 sha256;
   sha256.Update(data);
   return sha256.Finish();
-}
-
-absl::StatusOr<Checksum> Sha256::OfDescriptor(int descriptor) {
-  Sha256 sha256;
-  std::vector<char> buffer(256 * 1024);
-  for (off_t offset = 0;;) {
-    const ssize_t count = pread(descriptor, buffer.data(), buffer.size(), offset);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return absl::InternalError(absl::StrCat("cannot read: ", strerror(errno)));
-    if (count == 0) return sha256.Finish();
-    sha256.Update({buffer.data(), static_cast<std::size_t>(count)});
-    offset += count;
-  }
 }
 
 }  // namespace radix

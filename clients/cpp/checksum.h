@@ -50,11 +50,6 @@ class Sha256 {
   // The checksum of `data`.
   static Checksum Of(std::string_view data);
 
-  // The checksum of the whole file behind `descriptor`, whose position is neither used nor moved.
-  // Needs 256 KiB, whatever the file's size. Internal, with the system's message, if it cannot be
-  // read.
-  static absl::StatusOr<Checksum> OfDescriptor(int descriptor);
-
  private:
   struct Free {
     void operator()(evp_md_ctx_st* context) const;

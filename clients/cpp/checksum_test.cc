@@ -37,18 +37,6 @@ TEST(Sha256Test, DoesNotDependOnHowTheBytesAreCut) {
   EXPECT_EQ(sha256.Finish().Hex(), kAbc);
 }
 
-TEST(Sha256Test, ReadsAWholeFileFromAnyPosition) {
-  std::FILE* file = std::tmpfile();
-  ASSERT_NE(file, nullptr);
-  const std::string content(700'000, 'x');
-  ASSERT_EQ(std::fwrite(content.data(), 1, content.size(), file), content.size());
-  ASSERT_EQ(std::fflush(file), 0);
-  EXPECT_EQ(*Sha256::OfDescriptor(fileno(file)), Sha256::Of(content));
-  EXPECT_EQ(std::ftell(file), 700'000);
-  std::fclose(file);
-  EXPECT_EQ(Sha256::OfDescriptor(-1).status().code(), absl::StatusCode::kInternal);
-}
-
 TEST(ChecksumTest, ReadsBothSpellingsAndEitherCase) {
   const Checksum checksum = Sha256::Of("abc");
   EXPECT_EQ(*Checksum::Parse(kAbc), checksum);

@@ -101,7 +101,6 @@ class Flock::Node {
   bool IsProven(const Member& member) const { return membership_.table().ContactOf(member).proven; }
 
   // node_receive.cc
-  void HandleDoor(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleSealed(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   bool Prove(Incoming& packet, Instant now);
   void HandleBeat(Member& member, const Beat& beat, Instant now);

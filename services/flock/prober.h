@@ -64,8 +64,6 @@ class Prober {
 
   // A sequence for a ping that is not a probe.
   std::uint32_t NextSequence() { return ++sequence_; }
-  // From 0, healthy, to 8.
-  std::uint32_t local_health() const { return health_; }
   Instant next() const;
 
  private:

@@ -7,7 +7,7 @@
 namespace radix::flock {
 
 // A sliding window over a sender's counters: each is accepted at most once, in any order within
-// the last 64. 16 bytes, because there is one for every member.
+// the last 64. 16 bytes, because there is one for every contact. Not thread-safe.
 //
 // Source: RFC 6479, "IPsec Anti-Replay Algorithm without Bit Shifting" (the idea; 64 bits need no
 // ring).
@@ -31,7 +31,7 @@ class ReplayWindow {
     }
   }
 
-  // Starts afresh just below `counter`, of which nothing was seen; see Member::proven_at for what
+  // Starts afresh just below `counter`, of which nothing was seen; see Contact::proven_at for what
   // guards the 63 before it. Requires: counter > 0.
   void StartAt(std::uint64_t counter) {
     greatest_ = counter - 1;

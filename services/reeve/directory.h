@@ -82,7 +82,6 @@ class Directory {
   static IpAddress AddressOf(const registry::InstanceId& id);
   std::vector<registry::Instance> ShownOf(const Node& node) const;
   void Show(const Shown& before);
-  void PutOwn(const registry::Instance& instance);
   void ApplySnapshot(const registry::Delta& delta, Shown& before, Instant now);
   void PutGroup(const registry::Instance& instance);
 
