@@ -13,6 +13,7 @@
 #include "fulcrum/state_folder.h"
 #include "fulcrum/supervisor.h"
 #include "services/confab/backoff.h"
+#include "services/confab/bindable.h"
 #include "services/confab/entropy.h"
 #include "services/confab/log.h"
 #include "services/confab/random.h"
@@ -27,16 +28,36 @@ constexpr Duration kStepLimit = 5s;
 // What picket has to end its plugins, when the node ends.
 constexpr Duration kGuestsLimit = 15s;
 
-// What passes by itself, such as a full disk, keeps a node waiting, not down.
+// What passes by itself keeps a node waiting, not down.
+class Patience {
+ public:
+  void Wait(const absl::Status& status) {
+    const auto wait_ms = backoff_.Next(random_) / 1ms;
+    spdlog::error("{}; trying again in {} ms", std::string(status.message()), wait_ms);
+    poll(nullptr, 0, static_cast<int>(wait_ms));
+  }
+
+ private:
+  Random random_{confab::RandomNumber()};
+  Backoff backoff_{500ms, 30s};
+};
+
+// A full disk, for example, may have room later.
 absl::StatusOr<StateFolder> AwaitStateFolder(const std::filesystem::path& path) {
-  Random random(confab::RandomNumber());
-  Backoff backoff(500ms, 30s);
-  for (;;) {
+  for (Patience patience;;) {
     auto folder = StateFolder::Take(path);
     if (folder.ok() || !MayPass(folder.status())) return folder;
-    const auto wait_ms = backoff.Next(random) / 1ms;
-    spdlog::error("{}; trying again in {} ms", std::string(folder.status().message()), wait_ms);
-    poll(nullptr, 0, static_cast<int>(wait_ms));
+    patience.Wait(folder.status());
+  }
+}
+
+// What another process has it may give up, for example the node's own services, whose supervisor
+// was killed a moment ago. Without its ports a node is half a node.
+void AwaitPorts(const confab::ServiceArguments& node) {
+  for (Patience patience;;) {
+    const absl::Status status = confab::CheckNodePorts(node.node.address, node.charter.port);
+    if (!absl::IsAlreadyExists(status)) return;
+    patience.Wait(status);
   }
 }
 
@@ -104,6 +125,7 @@ int Boot(const confab::ServiceArguments& node) {
     return 1;
   }
   folder->Upkeep();
+  AwaitPorts(node);
   auto supervisor = Supervisor::Create({.state = node.node.state,
                                         .arguments = confab::ToCommandLine(node),
                                         .upkeep = [&folder] { folder->Upkeep(); }});

@@ -1,8 +1,10 @@
 // radix lab down: ends every process of the lab. Its files stay, so that it can be brought up
 // again.
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/lab_view.h"
@@ -20,14 +22,21 @@ int EndDamaged(const std::filesystem::path& state) {
   const absl::Status status = EndNodes(NodesLeftIn(state), SIGTERM, kDrainLimit);
   if (!status.ok()) return Fail(status);
   ForgetLab(state);
-  return Fail(absl::DataLossError(
-      absl::StrCat("the lab at ", state.string(), " is down; its lab.json is damaged: remove ",
-                   state.string(), " before you make another one there")));
+  return Fail(absl::DataLossError(absl::StrCat(
+      "the lab at ", state.string(), " is down; its lab.json is damaged or gone: remove ",
+      state.string(), " before you make another one there")));
+}
+
+bool AnyRuns(const std::vector<LabNode>& nodes) {
+  return std::ranges::any_of(nodes,
+                             [](const LabNode& node) { return RunningNode(node).has_value(); });
 }
 
 int LabDown(const Invocation& invocation) {
   const auto lab = invocation.OpenLab();
   if (absl::IsNotFound(lab.status())) {
+    const std::filesystem::path state = FindLab(invocation.state);
+    if (AnyRuns(NodesLeftIn(state))) return EndDamaged(state);
     return Report(invocation.json(), {{"state", nullptr}, {"nodes", Json::array()}},
                   "no lab is up");
   }

@@ -66,6 +66,9 @@ absl::StatusOr<SecondaryKey> ParseKey(const std::string& line) {
       size != key.size() || end != line.data() + line.size()) {
     return absl::InvalidArgumentError("must be 64 hex digits");
   }
+  if (sodium_is_zero(key.data(), key.size()) != 0) {
+    return absl::InvalidArgumentError("is all zeros, which anybody can guess: `fulcrum keygen`");
+  }
   return key;
 }
 

@@ -106,6 +106,8 @@ TEST_F(CharterFileTest, ReadsUpToThreeKeysAndNamesABadLine) {
               EndsWith(":4: there are at most 3 keys"));
   EXPECT_THAT(std::string(LoadKeyFile(line + "abc\n", 0600).status().message()),
               EndsWith(":2: must be 64 hex digits"));
+  EXPECT_THAT(std::string(LoadKeyFile(std::string(64, '0') + "\n", 0600).status().message()),
+              HasSubstr(":1: is all zeros"));
   EXPECT_THAT(std::string(LoadKeyFile("", 0600).status().message()), EndsWith(":1: has no key"));
 }
 

@@ -6,9 +6,7 @@
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/resource_quota.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "services/confab/bindable.h"
 #include "services/confab/clock.h"
 
 namespace radix::confab {
@@ -45,38 +44,6 @@ absl::Status CheckStateFolder(const std::filesystem::path& state) {
         absl::StrCat(name, ": must belong to this user, with mode 0700"));
   }
   return absl::OkStatus();
-}
-
-// gRPC does not say why it could not bind; a plain socket does.
-absl::Status CheckBindable(const IpAddress& ip, std::uint16_t port) {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  if (ip.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    std::memcpy(&v4->sin_addr, ip.bytes.data() + 12, 4);
-    size = sizeof(sockaddr_in);
-  } else {
-    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    std::memcpy(&v6->sin6_addr, ip.bytes.data(), 16);
-    size = sizeof(sockaddr_in6);
-  }
-  const int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::ResourceExhaustedError(std::strerror(errno));
-  const int yes = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  const bool bound =
-      bind(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 && listen(fd, 1) == 0;
-  const int error = errno;
-  close(fd);
-  if (bound) return absl::OkStatus();
-  const std::string message =
-      absl::StrCat("cannot listen on ", Endpoint{ip, port}.ToString(), ": ", std::strerror(error));
-  return error == EADDRINUSE ? absl::AlreadyExistsError(message)
-                             : absl::FailedPreconditionError(message);
 }
 
 // As far as it goes. At its limit gRPC closes what it listens on, and never opens it again: by
@@ -175,7 +142,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
           absl::StrCat("will not serve plaintext on ", node.address.ToString(),
                        ": only loopback addresses are served until connections are encrypted"));
     }
-    if (auto free = CheckBindable(node.address, *options.port); !free.ok()) return free;
+    // gRPC does not say why it could not bind.
+    const Endpoint local{node.address, *options.port};
+    if (auto free = CheckBindable(Transport::kTcp, local); !free.ok()) return free;
     const std::string host =
         node.address.is_v4() ? node.address.ToString() : "[" + node.address.ToString() + "]";
     builder.AddListeningPort(absl::StrCat(host, ":", *options.port),

@@ -44,9 +44,9 @@ absl::StatusOr<std::string> Allegiance::AskedAt(Instant now) const {
                                                " leads, and its proctor is not known here yet; "
                                                "try again"));
   }
-  return absl::UnavailableError(absl::StrCat("nobody leads: this node knows of ",
-                                             group_->Unsuspected().size(), " nodes alive, and ",
-                                             group_->quorum, " make a quorum; try again"));
+  return absl::UnavailableError(absl::StrCat("nobody leads: alive, as far as this node knows, are ",
+                                             group_->Unsuspected().size(), ", and ", group_->quorum,
+                                             " make a quorum; try again"));
 }
 
 }  // namespace radix::proctor

@@ -79,7 +79,7 @@ TEST_F(AllegianceTest, OnlyAProctorThatServesIsOne) {
 TEST_F(AllegianceTest, SaysWhyNobodyCanBeAsked) {
   EXPECT_THAT(Refusal(), HasSubstr("flock of this node is not heard"));
   allegiance_.HandleGroup({.quorum = 2, .members = {{.address = kAnn, .alive = true}}}, kNow);
-  EXPECT_THAT(Refusal(), HasSubstr("knows of 1 nodes alive, and 2 make a quorum"));
+  EXPECT_THAT(Refusal(), HasSubstr("knows, are 1, and 2 make a quorum"));
   allegiance_.HandleGroup({.epoch = 7, .leader = kBob}, kNow);
   EXPECT_THAT(Refusal(), HasSubstr("127.0.0.2 leads, and its proctor is not known"));
 }

@@ -402,7 +402,7 @@ TEST_F(ProctorTest, WhoCannotBeAskedOrDoesNotKnowYetSaysWhatIsMissing) {
   member.set_state(flock::v1::MEMBER_STATE_ALIVE);
   nodes_[1]->flock.group.Send(alone);
   StartDean(1);
-  EXPECT_TRUE(says(1, "nobody leads: this node knows of 1 nodes alive, and 2 make a quorum"))
+  EXPECT_TRUE(says(1, "nobody leads: alive, as far as this node knows, are 1, and 2 make a quorum"))
       << StatusOf(1).status();
   announced_ = 0;
   Lead(0, 1);

@@ -179,6 +179,34 @@ class LabUpTest(unittest.TestCase):
             self.assert_refused(1, f"{address}:{self.lab.port}", "--nodes", 3)
         self.assertTrue(self.lab.state.exists(), "it was there before")
 
+    def test_a_lab_without_its_description_can_still_be_ended(self):
+        self.lab.up(1)
+        (self.lab.state / "lab.json").unlink()
+        done = self.lab.run("lab", "down")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"remove {self.lab.state}", done.stderr)
+        self.assertEqual(self.lab.processes(), [])
+
+    def test_a_node_whose_port_is_taken_starts_nothing_until_it_is_free(self):
+        self.lab.up(1)
+        (node,) = self.lab.json("lab", "status")["nodes"]
+        self.lab.ok("lab", "kill", "n1")
+        wait_for(lambda: not self.lab.processes(), 30, self.lab.processes)
+        said = self.lab.folder / "fulcrum.log"
+        with socket.socket() as taken, open(said, "wb") as log:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind((node["address"], self.lab.port))
+            taken.listen()
+            command = [FULCRUM, "--charter", self.lab.state / "charter.yaml", "--name", "n1",
+                       "--address", node["address"], "--state", self.lab.state / "n1"]
+            process = subprocess.Popen(command, stderr=log)
+            self.addCleanup(process.wait, 60)
+            self.addCleanup(process.terminate)
+            wait_for(lambda: b"in use" in said.read_bytes(), 30, said.read_bytes)
+            self.assertIn(f"TCP {node['address']}:{self.lab.port}: the port is in use; end what has it", said.read_text())
+            self.assertEqual(self.lab.processes(), [process.pid])
+        wait_for(lambda: ("n1", "reeve1") in self.lab.serving(key="api"), 60, said.read_text)
+
     def test_a_damaged_lab_can_still_be_ended(self):
         self.lab.up(1)
         description = (self.lab.state / "lab.json").read_text()

@@ -1,0 +1,67 @@
+#include "services/confab/bindable.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/confab/descriptor.h"
+
+namespace radix::confab {
+namespace {
+
+bool Bind(const Descriptor& socket, const Endpoint& endpoint) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(sockaddr_in6);
+  if (endpoint.ip.is_v4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(endpoint.port);
+    std::memcpy(&v4->sin_addr, endpoint.ip.bytes.data() + 12, 4);
+    size = sizeof(sockaddr_in);
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(endpoint.port);
+    std::memcpy(&v6->sin6_addr, endpoint.ip.bytes.data(), 16);
+  }
+  return bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+}
+
+}  // namespace
+
+absl::Status CheckBindable(Transport transport, const Endpoint& endpoint) {
+  const bool tcp = transport == Transport::kTcp;
+  const Descriptor socket(::socket(endpoint.ip.is_v4() ? AF_INET : AF_INET6,
+                                   (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+  const std::string name = absl::StrCat(tcp ? "TCP " : "UDP ", endpoint.ToString());
+  if (socket.get() < 0) {
+    return absl::ResourceExhaustedError(absl::StrCat(name, ": ", std::strerror(errno)));
+  }
+  const int yes = 1;
+  if (tcp) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (Bind(socket, endpoint) && (!tcp || listen(socket.get(), 1) == 0)) return absl::OkStatus();
+  if (errno == EADDRINUSE) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(name, ": the port is in use; end what has it, or choose another"));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot use ", name, ": ", std::strerror(errno)));
+}
+
+absl::Status CheckNodePorts(const IpAddress& address, std::uint16_t port) {
+  const auto next = static_cast<std::uint16_t>(port + 1);
+  for (const auto& [transport, each] :
+       {std::pair(Transport::kUdp, port), {Transport::kTcp, port}, {Transport::kTcp, next}}) {
+    if (absl::Status status = CheckBindable(transport, {address, each}); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace radix::confab
