@@ -81,6 +81,9 @@ struct Config {
   // The bloc's secondary keys: the first is used, all are accepted. Requires: 1 to
   // kSecondaryKeysMax.
   std::vector<Key> secondary_keys;
+  // Whether they come from a file that is to follow their rotation. If so, PollKeyFile must be
+  // obeyed; if not it stays empty.
+  bool has_key_file = false;
   // Secret, from real entropy in production: the seed of every key and every random choice.
   Key entropy{};
   // Slots of members known before the last restart; tried first. Others than slots are ignored.

@@ -79,6 +79,8 @@ std::string_view KindName(EventKind kind) {
       return "unsealed";
     case EventKind::kKeyChanged:
       return "key-changed";
+    case EventKind::kSecondaryChanged:
+      return "secondary-changed";
     case EventKind::kIntroduced:
       return "introduced";
     case EventKind::kAdmitted:
@@ -131,6 +133,14 @@ std::string_view EvidenceName(Evidence evidence) {
       return "same-name";
     case Evidence::kTimerLate:
       return "timer-late";
+    case Evidence::kKeyInstalled:
+      return "key-installed";
+    case Evidence::kKeyUsed:
+      return "key-used";
+    case Evidence::kKeyRemoved:
+      return "key-removed";
+    case Evidence::kShutOut:
+      return "shut-out";
   }
   return "unknown";
 }
@@ -185,6 +195,18 @@ std::string Explain(const Event& event, const NameOf& name_of) {
       return "what was due here was done " + value +
              " ms late: flock was stopped, or had no processor; others may have suspected this "
              "node";
+    case Evidence::kKeyInstalled:
+      return "the next secondary key opens the door here, and is not used yet; in use is " +
+             Hex(event.value);
+    case Evidence::kKeyUsed:
+      return "secondary key " + Hex(event.value) + " is in use now; the one before still opens";
+    case Evidence::kKeyRemoved:
+      return "the secondary key before the previous one was removed; in use is " + Hex(event.value);
+    case Evidence::kShutOut:
+      return "no node lets this one in, and the nodes it hears use secondary keys that it lacks: "
+             "it was away for more than one rotation, or they are another bloc; copy the key file "
+             "of "
+             "a working node over this node's and restart it";
   }
   return "";
 }

@@ -27,6 +27,7 @@ enum class EventKind : std::uint8_t {
   kSealed,             // this node became the sealed leader, or moved to `epoch`
   kUnsealed,           // this node is no longer the sealed leader under `epoch`
   kKeyChanged,         // the transient key in use changed; `value` is its short id
+  kSecondaryChanged,   // slots of the secondary key changed; `value` is the current one's tag
   kIntroduced,         // `introduction` is what `subject` says about itself
   kAdmitted,           // this node, which was turned away, has a vote now
   kStalled,            // this node, or its machine, stood still for `value` ms
@@ -54,6 +55,10 @@ enum class Evidence : std::uint8_t {
   kTwoSealed,         // two sealed leaders renew beside each other: the charter must be false
   kSameName,          // `reporter`, which is alive, had the subject's name first
   kTimerLate,         // what was due was done `value` ms late
+  kKeyInstalled,      // there is a next key; `reporter` said so
+  kKeyUsed,           // another key became current
+  kKeyRemoved,        // a key was forgotten
+  kShutOut,           // only nodes with secondary keys that this node lacks are heard
 };
 
 // Who stands behind a suspicion or a removal, by slot.

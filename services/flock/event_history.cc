@@ -91,7 +91,9 @@ std::vector<EventHistory::Entry> EventHistory::About(std::uint32_t slot, std::si
   std::vector<Entry> found;
   for (const Ring& ring : rings_) {
     std::ranges::copy_if(ring, std::back_inserter(found), [slot](const Entry& entry) {
-      return entry.event.subject.slot == slot && entry.event.kind != EventKind::kKeyChanged;
+      const EventKind kind = entry.event.kind;
+      return entry.event.subject.slot == slot && kind != EventKind::kKeyChanged &&
+             kind != EventKind::kSecondaryChanged;
     });
   }
   std::ranges::sort(found, {}, &Entry::sequence);

@@ -46,8 +46,8 @@ class EventHistory {
   std::vector<Entry> Last(std::size_t limit) const;
   // The first `limit` events after `sequence`, oldest first.
   std::vector<Entry> After(std::int64_t sequence, std::size_t limit) const;
-  // The last `limit` events whose subject is, or was, at `slot`, but for keys that it minted;
-  // oldest first.
+  // The last `limit` events whose subject is, or was, at `slot`, but for changes of keys; oldest
+  // first.
   std::vector<Entry> About(std::uint32_t slot, std::size_t limit) const;
 
   // The sequence of the last event that was kept; 0 before the first.

@@ -65,6 +65,7 @@ TEST_F(EventHistoryTest, TellsAboutOneSlotThroughAllItsBootsButNotOfKeys) {
   Add(EventKind::kJoined, kAnn);
   Add(EventKind::kJoined, kBob);
   Add(EventKind::kKeyChanged, kAnn);
+  Add(EventKind::kSecondaryChanged, kAnn);
   Add(EventKind::kSuspected, kAnn);
   Add(EventKind::kSealedLeader, {kAnn.slot, 999});
   EXPECT_EQ(Kinds(history_.About(kAnn.slot, 10)), "joined suspected sealed-leader ");

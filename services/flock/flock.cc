@@ -73,6 +73,14 @@ void Flock::Leave(Instant now) { node_->Leave(now); }
 bool Flock::RequestIntroduction(std::uint32_t slot, Instant now) {
   return node_->RequestIntroduction(slot, now);
 }
+std::uint64_t Flock::OrderKeys(const KeyOrder& order, Instant now) {
+  return node_->OrderKeys(order, now);
+}
+std::optional<KeyAnswer> Flock::PollKeyAnswer() { return node_->PollKeyAnswer(); }
+std::optional<KeyFile> Flock::PollKeyFile() { return node_->PollKeyFile(); }
+void Flock::HandleKeyFileStored(std::uint32_t version, Instant now) {
+  node_->HandleKeyFileStored(version, now);
+}
 std::optional<Transmit> Flock::PollTransmit() { return node_->PollTransmit(); }
 std::optional<Promise> Flock::PollPersist() { return node_->PollPersist(); }
 std::optional<Event> Flock::PollEvent() { return node_->PollEvent(); }
@@ -125,6 +133,7 @@ std::uint32_t Flock::contact_count(Instant now) const { return node_->ContactCou
 std::uint32_t Flock::quorum() const { return node_->config().charter.quorum; }
 std::uint32_t Flock::transient_key_id() const { return node_->ring().current().tag; }
 std::uint32_t Flock::secondary_key_id() const { return node_->secondary().current().tag; }
+std::vector<Key> Flock::secondary_keys() const { return node_->secondary().keys(); }
 std::vector<std::uint32_t> Flock::PeersToRemember() const { return node_->PeersToRemember(); }
 std::size_t Flock::member_memory_bytes() const { return node_->memory_bytes(); }
 const Counters& Flock::counters() const { return node_->counters(); }

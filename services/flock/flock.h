@@ -28,6 +28,7 @@
 #include "services/confab/time.h"
 #include "services/flock/config.h"
 #include "services/flock/event.h"
+#include "services/flock/key_order.h"
 #include "services/flock/member.h"
 
 namespace radix::flock {
@@ -48,6 +49,12 @@ struct Leadership {
   Instant until;  // by this node's clock
 };
 
+// What is to be put into the node's key file, the key in use first.
+struct KeyFile {
+  std::uint32_t version = 0;
+  std::vector<Key> keys;
+};
+
 // Counters since Create; for metrics and tests.
 struct Counters {
   std::uint64_t sent = 0;  // datagrams
@@ -56,6 +63,7 @@ struct Counters {
   std::uint64_t accepted = 0;  // authenticated, fresh, and acted upon
   std::uint64_t dropped_malformed = 0;
   std::uint64_t dropped_unauthenticated = 0;  // also: other blocs, keys no longer accepted
+  std::uint64_t dropped_unknown_key = 0;      // of these: HELLOs under a secondary key that we lack
   std::uint64_t dropped_replayed = 0;
   std::uint64_t dropped_unproven = 0;  // authenticated, but the sender has not yet echoed a nonce
   std::uint64_t dropped_budget = 0;    // a HELLO beyond the budget
@@ -101,6 +109,19 @@ class Flock {
   // ask again when it is still wanted. Returns false if nobody of that slot is known, or 64
   // requests are under way.
   bool RequestIntroduction(std::uint32_t slot, Instant now);
+
+  // Gives an order about the secondary key, or asks how it stands: to the sealed leader, which may
+  // be this node. The answer, KeyResult::kNoLeader at the latest after 5 s, comes by PollKeyAnswer
+  // under the name that is returned; 0 if 16 orders are under way.
+  std::uint64_t OrderKeys(const KeyOrder& order, Instant now);
+  std::optional<KeyAnswer> PollKeyAnswer();
+
+  // Takes the keys to put into the key file (atomically, with fsync), if there are any to put; then
+  // call HandleKeyFileStored with their version. Later ones replace those that were not yet stored.
+  // A file that cannot be written: never call HandleKeyFileStored; the node then acknowledges no
+  // phase of a rotation. Nothing without a key file.
+  std::optional<KeyFile> PollKeyFile();
+  void HandleKeyFileStored(std::uint32_t version, Instant now);
 
   // Takes the next datagram to send, oldest first; nullopt when there is none.
   std::optional<Transmit> PollTransmit();
@@ -150,6 +171,8 @@ class Flock {
   // Short ids of the keys in use: what two nodes compare to see whether they are up to date.
   std::uint32_t transient_key_id() const;
   std::uint32_t secondary_key_id() const;
+  // All secondary keys that open, the one in use first.
+  std::vector<Key> secondary_keys() const;
 
   // Up to 64 slots worth remembering across a restart.
   std::vector<std::uint32_t> PeersToRemember() const;

@@ -57,26 +57,8 @@ std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
   return welcome;
 }
 
-SecondaryRing::SecondaryRing(const std::vector<Key>& keys) {
-  for (const Key& key : keys) entries_.push_back({key, PacketProtection::TagOf(key)});
-}
-
-const Key* SecondaryRing::Find(std::uint32_t tag) const {
-  for (const Entry& entry : entries_) {
-    if (entry.tag == tag) return &entry.key;
-  }
-  return nullptr;
-}
-
-bool SecondaryRing::Adopt(const std::vector<Key>& keys) {
-  const auto ours = std::ranges::find(keys, current().key);
-  if (keys.empty() || ours == keys.begin() || ours == keys.end()) return false;
-  entries_.clear();
-  for (const Key& key : keys) entries_.push_back({key, PacketProtection::TagOf(key)});
-  return true;
-}
-
-Handshake::Handshake(const PacketProtection& protection, SecondaryRing& ring, KeyStream& secrets)
+Handshake::Handshake(const PacketProtection& protection, const SecondaryRing& ring,
+                     KeyStream& secrets)
     : protection_(protection), ring_(ring), secrets_(secrets) {}
 
 const Handshake::Ephemeral& Handshake::FreshEphemeral(Instant now) {

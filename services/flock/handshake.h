@@ -18,28 +18,9 @@
 #include "services/flock/key_stream.h"
 #include "services/flock/packet_codec.h"
 #include "services/flock/packet_protection.h"
+#include "services/flock/secondary_ring.h"
 
 namespace radix::flock {
-
-// The secondary keys: the first is used, all open. Order: current, next or previous.
-class SecondaryRing {
- public:
-  explicit SecondaryRing(const std::vector<Key>& keys);
-
-  struct Entry {
-    Key key{};
-    std::uint32_t tag = 0;
-  };
-  const Entry& current() const { return entries_.front(); }
-  const Key* Find(std::uint32_t tag) const;
-  const std::vector<Entry>& entries() const { return entries_; }
-  // Takes over another's ring, if it shows that ours is behind: it knows our current key, but uses
-  // another. Returns whether it did.
-  bool Adopt(const std::vector<Key>& keys);
-
- private:
-  std::vector<Entry> entries_;
-};
 
 // A HELLO that opened.
 struct Hello {
@@ -70,7 +51,7 @@ class Handshake {
   // The size of every HELLO, and the most that a WELCOME has.
   static constexpr std::size_t kHelloSize = 512;
 
-  Handshake(const PacketProtection& protection, SecondaryRing& ring, KeyStream& secrets);
+  Handshake(const PacketProtection& protection, const SecondaryRing& ring, KeyStream& secrets);
 
   // Writes a HELLO from `self` to whoever runs at `to`, and remembers it for its answer. At most
   // kPendingMax wait; the oldest make room.
@@ -110,7 +91,7 @@ class Handshake {
                                      const MemberId& answerer, std::uint64_t hello_nonce);
 
   const PacketProtection& protection_;
-  SecondaryRing& ring_;
+  const SecondaryRing& ring_;
   KeyStream& secrets_;
   Ephemeral ephemeral_;
   std::vector<Pending> pending_;

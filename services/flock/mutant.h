@@ -29,6 +29,8 @@ enum class Rule : std::uint8_t {
   kAuthenticatesBeforeTheWindow,
   kBoundToItsDestination,
   kOneKeySlotAtATime,
+  kAcknowledgesItsKeyFile,
+  kReadsKeysBeforeItOrders,
   // Islands.
   kTombstonesAreDialled,
 };

@@ -59,6 +59,7 @@ Flock::Node::Node(Config config, Instant now)
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, self_),
       electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
+      rotation_(self_, config_.charter.quorum),
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
       candidacy_(config_.tunables, config_.charter.quorum, self_, electorate_),
       provisional_(self_),
@@ -73,6 +74,8 @@ Flock::Node::Node(Config config, Instant now)
       next_standing_(now + random_.Between(0ms, kStandingInterval)),
       next_asks_(now),
       next_rotation_(now + random_.Between(0ms, 500ms)),
+      secondary_stored_(secondary_.version()),
+      shut_out_since_(now),
       door_filled_at_(now) {}
 
 void Flock::Node::HandleTimeout(Instant now) {
@@ -87,6 +90,7 @@ void Flock::Node::HandleTimeout(Instant now) {
   TickContact(now);
   TickLeadership(now);
   TickRotation(now);
+  TickSecondary(now);
   TickSync(now);
   TickNews(now);
   TickIntroductions(now);
@@ -97,6 +101,8 @@ Instant Flock::Node::NextTimeout() const {
   if (leaving_) return Instant::max();
   Instant next = std::min({membership_.next(), discovery_.next(), prober_.next(), next_standing_,
                            next_rotation_, next_sync_, introductions_.next()});
+  next = std::min(next, key_orders_.next());
+  if (rotation_.epoch() != 0) next = std::min(next, rotation_.next());
   if (Stands()) next = std::min(next, next_contact_);
   if (candidacy_.asking_epoch() != 0) next = std::min({next, next_asks_, candidacy_.next()});
   if (!membership_.news_waiting().empty()) next = std::min(next, next_news_);

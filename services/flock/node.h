@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "services/confab/random.h"
@@ -15,6 +16,7 @@
 #include "services/flock/flock.h"
 #include "services/flock/handshake.h"
 #include "services/flock/introductions.h"
+#include "services/flock/key_orders.h"
 #include "services/flock/key_ring.h"
 #include "services/flock/key_stream.h"
 #include "services/flock/leadership.h"
@@ -26,6 +28,8 @@
 #include "services/flock/pair_keys.h"
 #include "services/flock/prober.h"
 #include "services/flock/ranking.h"
+#include "services/flock/secondary_ring.h"
+#include "services/flock/secondary_rotation.h"
 #include "services/flock/session_tokens.h"
 #include "services/flock/standing.h"
 
@@ -33,7 +37,7 @@ namespace radix::flock {
 
 // Carries datagrams, time and answers between the mechanisms; what each decides is its own. Split
 // over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_leadership.cc,
-// node_electorate.cc, node_keys.cc.
+// node_electorate.cc, node_keys.cc, node_secondary.cc.
 class Flock::Node {
  public:
   Node(Config config, Instant now);
@@ -49,6 +53,10 @@ class Flock::Node {
   std::optional<Transmit> PollTransmit();
   std::optional<Promise> PollPersist() { return granter_.PollPersist(); }
   std::optional<Event> PollEvent();
+  std::uint64_t OrderKeys(const KeyOrder& order, Instant now);
+  std::optional<KeyAnswer> PollKeyAnswer() { return key_orders_.Poll(); }
+  std::optional<KeyFile> PollKeyFile();
+  void HandleKeyFileStored(std::uint32_t version, Instant now);
   Instant NextTimeout() const;
 
   const MemberId& self() const { return self_; }
@@ -159,6 +167,20 @@ class Flock::Node {
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
   bool WithinDoorBudget(Instant now);
 
+  // node_secondary.cc
+  void TickSecondary(Instant now);
+  void FollowLeadership(Instant now);
+  void NoticeShutOut(Instant now);
+  void HandleSecondary(const Incoming& packet, Instant now);
+  void TakeFromMember(const MemberId& member, const SecondaryTell& tell, Instant now);
+  void TakeFromLeader(const MemberId& leader, const SecondaryTell& tell, Instant now);
+  void TakeSecondary(const SecondaryRing& ring, const MemberId& from, std::uint64_t epoch,
+                     Instant now);
+  void TellSecondary(const MemberId& to, Instant now);
+  void AcknowledgeSecondary(const MemberId& leader, Instant now);
+  KeyReport Execute(const KeyOrder& order, Instant now);
+  void SendOrder(const KeyOrders::Waiting& waiting, Instant now);
+
   Config config_;
   MemberId self_;
   std::uint64_t charter_digest_;
@@ -181,6 +203,8 @@ class Flock::Node {
   Introductions introductions_;
   Standing standing_;
   Electorate electorate_;
+  SecondaryRotation rotation_;
+  KeyOrders key_orders_;
   LeaseGranter granter_;
   Candidacy candidacy_;
   Outbox outbox_;
@@ -211,6 +235,13 @@ class Flock::Node {
   std::size_t ask_cursor_ = 0;
   Instant next_rotation_;
   Instant key_prepared_at_ = kNever;
+  std::uint32_t secondary_stored_;  // the version in the key file; 0: being written
+  std::uint32_t secondary_storing_ = 0;
+  std::pair<std::uint64_t, std::uint32_t> secondary_order_;  // epoch, revision: the last obeyed
+  std::uint64_t shut_out_accepted_ = 0;                      // counters as they were looked at last
+  std::uint64_t shut_out_unknown_ = 0;
+  Instant shut_out_since_;
+  Instant shut_out_told_ = kNever;
   Instant door_filled_at_;
   Duration door_budget_{};
 };

@@ -32,6 +32,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
                               Instant now) {
   const auto hello = handshake_.OpenHello(header, DestinationOf(self_), bytes);
   if (!hello) {
+    if (secondary_.Find(header.key_tag) == nullptr) ++counters_.dropped_unknown_key;
     ++counters_.dropped_unauthenticated;
     return;
   }
@@ -50,9 +51,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   if (held != nullptr && (held->boot != header.sender.boot || held->state != MemberState::kAlive)) {
     welcome.about_you = held->record();
   }
-  for (const SecondaryRing::Entry& entry : secondary_.entries()) {
-    welcome.secondary_keys.push_back(entry.key);
-  }
+  welcome.secondary_keys = secondary_.keys();
   std::array<std::uint8_t, KeyRing::kEncodedSizeMax> ring;
   Writer out(ring);
   ring_.Encode(out);
@@ -73,7 +72,11 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   ++counters_.accepted;
   last_authentic_ = now;
   away_since_ = kNever;
-  secondary_.Adopt(welcome->secondary_keys);
+  // Who follows a leader takes keys only from it.
+  const SecondaryRing theirs(welcome->secondary_keys);
+  if (!granter_.grant(now) && IsLater(theirs, secondary_)) {
+    TakeSecondary(theirs, header.sender, 0, now);
+  }
   MergeRing(welcome->ring, now);
   const MemberId& sender = welcome->sender.id;
   if (welcome->about_you && welcome->about_you->id.slot == self_.slot) {

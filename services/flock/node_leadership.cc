@@ -136,6 +136,7 @@ void Flock::Node::HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant n
   Writer body = Begin(from, now);
   if (answer.grant) Append(*answer.grant, body);
   if (answer.refusal) Append(*answer.refusal, body);
+  if (answer.grant) AppendSecondaryAck(secondary_stored_, body);
   SendPair(from, body);
 }
 
@@ -151,6 +152,7 @@ void Flock::Node::HandlePersisted(const Promise& promise, Instant now) {
   }
   Writer body = Begin(released->to, now);
   Append(released->grant, body);
+  AppendSecondaryAck(secondary_stored_, body);
   SendPair(released->to, body);
 }
 

@@ -200,6 +200,7 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
     HandleElectorate(packet, now);
     HandleLeaseMessages(packet, now);
     HandleRing(packet, now);
+    HandleSecondary(packet, now);
   }
   SendTells(now);
 }

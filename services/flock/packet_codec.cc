@@ -1,7 +1,5 @@
 #include "services/flock/packet_codec.h"
 
-#include <algorithm>
-
 namespace radix::flock {
 namespace {
 
@@ -28,6 +26,10 @@ enum class MessageType : std::uint8_t {
   kRing,
   kRingAck,
   kElectorate,
+  kSecondary,
+  kSecondaryAck,
+  kKeyOrder,
+  kKeyReport,
 };
 
 // Writes the type and the length of what `write` appends.
@@ -185,59 +187,24 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
     case MessageType::kElectorate:
       body.electorate = in.Bytes(in.left());
       return !body.electorate.empty();
+    case MessageType::kSecondary:
+      body.secondary = DecodeSecondaryTell(in);
+      return body.secondary.has_value();
+    case MessageType::kSecondaryAck:
+      body.secondary_ack = in.U32();
+      return true;
+    case MessageType::kKeyOrder:
+      body.key_order = DecodeKeyOrderTell(in);
+      return body.key_order.has_value();
+    case MessageType::kKeyReport:
+      body.key_report = DecodeKeyReportTell(in);
+      return body.key_report.has_value();
     default:
       return false;
   }
 }
 
 }  // namespace
-
-void Writer::Number(std::uint64_t value, std::size_t bytes) {
-  if (!ok_ || room() < bytes) {
-    ok_ = false;
-    return;
-  }
-  for (std::size_t i = 0; i < bytes; ++i) {
-    out_[size_++] = static_cast<std::uint8_t>(value >> (8 * i));
-  }
-}
-
-void Writer::Bytes(std::span<const std::uint8_t> bytes) {
-  if (!ok_ || room() < bytes.size()) {
-    ok_ = false;
-    return;
-  }
-  std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(size_));
-  size_ += bytes.size();
-}
-
-std::uint64_t Reader::Number(std::size_t bytes) {
-  if (!ok_ || in_.size() < bytes) {
-    ok_ = false;
-    return 0;
-  }
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < bytes; ++i) value |= std::uint64_t{in_[i]} << (8 * i);
-  in_ = in_.subspan(bytes);
-  return value;
-}
-
-std::span<const std::uint8_t> Reader::Bytes(std::size_t count) {
-  if (!ok_ || in_.size() < count) {
-    ok_ = false;
-    return {};
-  }
-  const auto bytes = in_.first(count);
-  in_ = in_.subspan(count);
-  return bytes;
-}
-
-Key Reader::ReadKey() {
-  Key key{};
-  const auto bytes = Bytes(key.size());
-  std::copy(bytes.begin(), bytes.end(), key.begin());
-  return key;
-}
 
 void Encode(const Header& header, Writer& out) {
   out.U16(kMagic);
@@ -479,6 +446,22 @@ void AppendRingAck(std::uint32_t tag, Writer& out) {
 
 void AppendElectorate(std::span<const std::uint8_t> part, Writer& out) {
   Message(MessageType::kElectorate, out, [&] { out.Bytes(part); });
+}
+
+void Append(const SecondaryTell& message, Writer& out) {
+  Message(MessageType::kSecondary, out, [&] { Encode(message, out); });
+}
+
+void AppendSecondaryAck(std::uint32_t version, Writer& out) {
+  Message(MessageType::kSecondaryAck, out, [&] { out.U32(version); });
+}
+
+void Append(const KeyOrderTell& message, Writer& out) {
+  Message(MessageType::kKeyOrder, out, [&] { Encode(message, out); });
+}
+
+void Append(const KeyReportTell& message, Writer& out) {
+  Message(MessageType::kKeyReport, out, [&] { Encode(message, out); });
 }
 
 }  // namespace radix::flock

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "services/flock/config.h"
+#include "services/flock/key_messages.h"
 #include "services/flock/member.h"
 
 namespace radix::flock {
@@ -228,6 +229,10 @@ struct Body {
   std::span<const std::uint8_t> ring;  // see key_ring.h; empty: none
   std::optional<std::uint32_t> ring_ack;
   std::span<const std::uint8_t> electorate;  // see electorate.h; empty: none
+  std::optional<SecondaryTell> secondary;
+  std::optional<std::uint32_t> secondary_ack;  // the version in the sender's key file
+  std::optional<KeyOrderTell> key_order;
+  std::optional<KeyReportTell> key_report;
 };
 
 // nullopt unless all of `body` is well-formed, with each message at most once, and those about
@@ -257,6 +262,10 @@ void AppendLeave(Writer& out);
 void AppendRing(std::span<const std::uint8_t> ring, Writer& out);
 void AppendRingAck(std::uint32_t tag, Writer& out);
 void AppendElectorate(std::span<const std::uint8_t> part, Writer& out);
+void Append(const SecondaryTell& message, Writer& out);
+void AppendSecondaryAck(std::uint32_t version, Writer& out);
+void Append(const KeyOrderTell& message, Writer& out);
+void Append(const KeyReportTell& message, Writer& out);
 inline constexpr std::size_t kMessageOverhead = 3;  // type, length
 
 }  // namespace radix::flock

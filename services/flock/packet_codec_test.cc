@@ -41,6 +41,13 @@ std::vector<std::uint8_t> FullBody() {
   AppendRing(hashes, out);
   AppendRingAck(53, out);
   AppendElectorate(hashes, out);
+  const std::array<std::uint8_t, 64> keys{9};
+  Append(SecondaryTell{54, 55, true, keys}, out);
+  AppendSecondaryAck(56, out);
+  Append(KeyOrderTell{57, {KeyStep::kUse, 58, true, 59}}, out);
+  const KeyReport report{
+      KeyResult::kNotAcknowledged, 60, {}, RotationPhase::kInstalled, 61, 62, 63, 64, 65, {66, 67}};
+  Append(KeyReportTell{68, report, {}}, out);
   EXPECT_TRUE(out.ok());
   return {out.written().begin(), out.written().end()};
 }
@@ -68,6 +75,11 @@ std::vector<std::uint8_t> Rewritten(const Body& body) {
   if (!body.ring.empty()) AppendRing(body.ring, out);
   if (body.ring_ack) AppendRingAck(*body.ring_ack, out);
   if (!body.electorate.empty()) AppendElectorate(body.electorate, out);
+  if (body.secondary) Append(*body.secondary, out);
+  if (body.secondary_ack) AppendSecondaryAck(*body.secondary_ack, out);
+  append(body.key_order);
+  if (body.key_report)
+    Append(KeyReportTell{body.key_report->id, ToReport(*body.key_report, {}), {}}, out);
   EXPECT_TRUE(out.ok());
   return {out.written().begin(), out.written().end()};
 }
@@ -133,6 +145,45 @@ TEST(PacketCodecTest, WritesNewsInFullOrInBriefAndSaysBeforeHowLong) {
   EXPECT_NE(CheckOf(other), CheckOf(item.record));
 }
 
+TEST(PacketCodecTest, ReadsWhatLeaderAndMembersSayAboutTheSecondaryKey) {
+  const std::vector<std::uint8_t> bytes = FullBody();
+  const auto body = DecodeBody(bytes, true);
+  ASSERT_TRUE(body.has_value());
+  EXPECT_EQ(body->secondary->epoch, 54U);
+  EXPECT_EQ(body->secondary->revision, 55U);
+  EXPECT_TRUE(body->secondary->settled);
+  EXPECT_EQ(body->secondary->Keys(), (std::vector<Key>{Key{9}, Key{}}));
+  EXPECT_EQ(body->secondary_ack, 56U);
+  EXPECT_EQ(body->key_order->id, 57U);
+  EXPECT_EQ(body->key_order->order.step, KeyStep::kUse);
+  EXPECT_EQ(body->key_order->order.from, 58U);
+  EXPECT_TRUE(body->key_order->order.force);
+  EXPECT_EQ(body->key_order->order.first_slot, 59U);
+  const KeyReport report = ToReport(*body->key_report, {3, 4});
+  EXPECT_EQ(body->key_report->id, 68U);
+  EXPECT_EQ(report.result, KeyResult::kNotAcknowledged);
+  EXPECT_EQ(report.epoch, 60U);
+  EXPECT_EQ(report.leader, (MemberId{3, 4}));
+  EXPECT_EQ(report.phase, RotationPhase::kInstalled);
+  EXPECT_EQ(report.current, 61U);
+  EXPECT_EQ(report.previous, 62U);
+  EXPECT_EQ(report.next, 63U);
+  EXPECT_EQ(report.members, 64U);
+  EXPECT_EQ(report.acknowledged, 65U);
+  EXPECT_EQ(report.missing, (std::vector<std::uint32_t>{66, 67}));
+}
+
+TEST(PacketCodecTest, RefusesMoreKeysThanARingHasAndHalfOnes) {
+  const std::array<std::uint8_t, 160> keys{};
+  for (const std::size_t size : {0, 31, 33, 128, 160}) {
+    std::array<std::uint8_t, kDatagramSizeMax> buffer{};
+    Writer out(buffer);
+    Encode(Beat{}, out);
+    Append(SecondaryTell{1, 2, true, std::span(keys).first(size)}, out);
+    EXPECT_FALSE(DecodeBody(out.written(), true).has_value()) << size;
+  }
+}
+
 TEST(PacketCodecTest, TakesLeasesAndKeysOnlyFromPairs) {
   EXPECT_FALSE(DecodeBody(FullBody(), false).has_value());
   std::array<std::uint8_t, 100> buffer{};
@@ -149,7 +200,7 @@ TEST(PacketCodecTest, RefusesEveryTruncation) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     if (DecodeBody(std::span(bytes).first(size), true)) ++valid;
   }
-  EXPECT_EQ(valid, 19U);  // only between two messages, of which there are 19
+  EXPECT_EQ(valid, 23U);  // only between two messages, of which there are 23
 }
 
 TEST(PacketCodecTest, RefusesAMessageThatComesTwice) {

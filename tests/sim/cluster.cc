@@ -57,8 +57,7 @@ Cluster::Cluster(const ClusterOptions& options)
   for (std::size_t bloc = 0; bloc < options.blocs; ++bloc) {
     Charter charter = MakeCharter(options, bloc);
     const std::uint32_t slots = charter.ranges.size();
-    blocs_.push_back({std::move(charter),
-                      {bloc == 0 || options.one_key ? key : DrawKey(random_)},
+    blocs_.push_back({std::move(charter), bloc == 0 || options.one_key ? key : DrawKey(random_),
                       Invariants(options.nodes, slots)});
     blocs_.back().invariants.set_disks_intact(options.with_disk >= 1);
   }
@@ -71,6 +70,7 @@ Cluster::Cluster(const ClusterOptions& options)
     const bool twin = i >= nodes_.size() - options.twins;
     node.slot = twin ? nodes_[i - (nodes_.size() - options.twins)].slot : slots[i];
     node.bloc = static_cast<std::uint32_t>(i % blocs_.size());
+    node.key_file = {blocs_[node.bloc].secondary};
     if (!twin) node_of_slot_[node.slot] = static_cast<std::int32_t>(i);
     node.has_disk = random_.Chance(options.with_disk);
     node.identity = DrawKey(random_);
@@ -107,7 +107,8 @@ void Cluster::Boot(std::size_t i) {
   config.slot = node.slot;
   config.boot = random_.Next() | 1;
   config.identity_seed = node.identity;
-  config.secondary_keys = blocs_[node.bloc].secondary;
+  config.secondary_keys = node.key_file;
+  config.has_key_file = node.has_disk;
   config.entropy = DrawKey(random_);
   config.remembered = node.has_disk ? node.remembered : std::vector<std::uint32_t>{};
   config.has_disk = node.has_disk;
@@ -134,6 +135,10 @@ void Cluster::Crash(std::size_t i) {
   node.remembered = node.flock->PeersToRemember();
   if (node.writing && random_.Chance(0.5)) node.disk = *node.writing;
   node.writing.reset();
+  if (node.writing_keys && !node.key_file_full && random_.Chance(0.5)) {
+    node.key_file = node.writing_keys->keys;
+  }
+  node.writing_keys.reset();
   InvariantsOf(node).Orphan(i);
   health_.Crashed(node.flock->self(), now_);
   node.flock.reset();
@@ -218,7 +223,38 @@ void Cluster::Perform(const Step& step) {
       node.flock->HandlePersisted(node.disk, ToLocal(node, now_));
       Drain(step.node);
       return;
+    case StepKind::kKeysStored:
+      if (!node.flock || step.payload != node.generation || !node.writing_keys) return;
+      StoreKeys(step.node);
+      return;
   }
+}
+
+void Cluster::StoreKeys(std::size_t i) {
+  Node& node = nodes_[i];
+  if (node.key_file_full) {
+    Schedule(StepKind::kKeysStored, i, random_.Between(100ms, 300ms));
+    return;
+  }
+  node.key_file = node.writing_keys->keys;
+  const std::uint32_t version = std::exchange(node.writing_keys, std::nullopt)->version;
+  node.flock->HandleKeyFileStored(version, ToLocal(node, now_));
+  Drain(i);
+}
+
+void Cluster::Schedule(StepKind kind, std::size_t i, Duration after) {
+  Step step;
+  step.kind = kind;
+  step.node = static_cast<std::uint32_t>(i);
+  step.payload = nodes_[i].generation;
+  step.at = now_ + after;
+  queue_.Push(step);
+}
+
+std::uint64_t Cluster::OrderKeys(std::size_t i, const flock::KeyOrder& order) {
+  const std::uint64_t id = nodes_[i].flock->OrderKeys(order, LocalNow(i));
+  Drain(i);
+  return id;
 }
 
 void Cluster::Deliver(const Step& step) {
@@ -298,12 +334,14 @@ void Cluster::Drain(std::size_t i) {
   Node& node = nodes_[i];
   while (const auto promise = node.flock->PollPersist()) {
     node.writing = promise;
-    Step step;
-    step.kind = StepKind::kPersisted;
-    step.node = static_cast<std::uint32_t>(i);
-    step.payload = node.generation;
-    step.at = now_ + random_.Between(100us, 5ms);
-    queue_.Push(step);
+    Schedule(StepKind::kPersisted, i, random_.Between(100us, 5ms));
+  }
+  while (auto keys = node.flock->PollKeyFile()) {
+    if (!node.writing_keys) Schedule(StepKind::kKeysStored, i, random_.Between(100us, 20ms));
+    node.writing_keys = std::move(keys);
+  }
+  while (const auto answer = node.flock->PollKeyAnswer()) {
+    if (on_key_answer) on_key_answer(i, *answer);
   }
   while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
   while (const auto event = node.flock->PollEvent()) {

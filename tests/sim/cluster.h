@@ -51,6 +51,11 @@ class Cluster {
   void WipeDisk(std::size_t i);
   // Each gets the other's address. Requires: both are down.
   void SwapAddresses(std::size_t a, std::size_t b);
+  // Its key file cannot be written until it can again; the promises still can.
+  void SetKeyFileFull(std::size_t i, bool full) { nodes_[i].key_file_full = full; }
+  // What its key file holds, the key in use first; and what a person writes into it.
+  const std::vector<flock::Key>& key_file(std::size_t i) const { return nodes_[i].key_file; }
+  void SetKeyFile(std::size_t i, const std::vector<flock::Key>& keys) { nodes_[i].key_file = keys; }
   // Stops it; datagrams wait for it, a few hundred at most. Its clock runs on.
   void Pause(std::size_t i);
   void Resume(std::size_t i);
@@ -108,14 +113,17 @@ class Cluster {
   // Called for every datagram that the network delivered, after node `to` has handled it.
   std::function<void(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t>)>
       on_deliver;
-  // What an eavesdropper with all keys knows.
-  const flock::Key& secondary_key() const { return blocs_.front().secondary.front(); }
+  // What an eavesdropper with all keys knows: the key that was in use at power-on, and identities.
+  const flock::Key& secondary_key() const { return blocs_.front().secondary; }
   const flock::Key& identity(std::size_t i) const { return nodes_[i].identity; }
+  // Gives node `i` an order, and calls on_key_answer when its answer comes. Requires: it is up.
+  std::uint64_t OrderKeys(std::size_t i, const flock::KeyOrder& order);
+  std::function<void(std::size_t, const flock::KeyAnswer&)> on_key_answer;
 
  private:
   struct Bloc {
     Charter charter;
-    std::vector<flock::Key> secondary;
+    flock::Key secondary{};  // at power-on
     Invariants invariants;
   };
   struct Node {
@@ -126,6 +134,9 @@ class Cluster {
     bool paused = false;
     flock::Promise disk;
     std::optional<flock::Promise> writing;
+    std::vector<flock::Key> key_file;
+    std::optional<flock::KeyFile> writing_keys;
+    bool key_file_full = false;
     flock::Key identity{};
     std::vector<std::uint32_t> remembered;
     std::vector<Step> waiting;     // datagrams, while paused
@@ -142,6 +153,8 @@ class Cluster {
   void Deliver(const Step& step);
   void Drain(std::size_t i);
   void NoteRemoval(std::size_t observer, const flock::MemberId& id);
+  void StoreKeys(std::size_t i);
+  void Schedule(StepKind kind, std::size_t i, Duration after);
   void Check(std::size_t i);
   void Send(std::size_t from, const flock::Transmit& transmit);
   std::size_t NodeAt(std::int32_t first);

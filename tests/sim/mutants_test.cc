@@ -15,11 +15,13 @@
 #include "services/flock/mutant.h"
 #include "services/flock/packet_codec.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/key_operator.h"
 
 namespace radix::sim {
 namespace {
 
 using flock::EventKind;
+using flock::KeyStep;
 using flock::Rule;
 using Bytes = std::span<const std::uint8_t>;
 
@@ -30,6 +32,8 @@ constexpr const char* kNoLeader = "no leader";
 constexpr const char* kTakenForAReplay = "what was new was taken for a replay";
 constexpr const char* kTakenByAnother = "taken by who it was not for";
 constexpr const char* kLackedTheKey = "some lacked the key that others used";
+constexpr const char* kNotOnDisk = "a key was used that was not in every key file";
+constexpr const char* kUndone = "a rotation of the secondary key was undone";
 constexpr const char* kTwoViews = "two views";
 
 ClusterOptions Nodes(std::size_t nodes, std::uint64_t seed) {
@@ -334,6 +338,44 @@ std::string ARotation(std::uint64_t seed) {
   return hellos == 0 ? "" : kLackedTheKey;
 }
 
+// A key file cannot be written: its owner, which would come back with a key too old, holds up the
+// rotation.
+std::string AFullDisk(std::uint64_t seed) {
+  Cluster cluster(Nodes(5, seed));
+  const std::size_t leader = Lead(cluster);
+  KeyOperator person(cluster);
+  const std::uint32_t from = person.CurrentKey();
+  cluster.SetKeyFileFull((leader + 1) % 5, true);
+  person.Ask(leader, {KeyStep::kInstall, from, false, 0});
+  cluster.RunFor(2s);
+  person.Ask(leader, {KeyStep::kUse, from, false, 0});
+  return person.CurrentKey() == from ? "" : kNotOnDisk;
+}
+
+// Who was cut off from a rotation leads, before anybody told it of that.
+std::string ALeaderThatMissedARotation(std::uint64_t seed) {
+  Cluster cluster(Nodes(5, seed));
+  const std::size_t leader = Lead(cluster);
+  KeyOperator person(cluster);
+  const std::uint32_t from = person.CurrentKey();
+  for (std::size_t other = 0; other < 5; ++other) {
+    if (other != (leader + 1) % 5) CutBoth(cluster, other, (leader + 1) % 5);
+  }
+  for (const KeyStep step : {KeyStep::kInstall, KeyStep::kUse, KeyStep::kRemove}) {
+    cluster.RunFor(100ms);
+    person.Ask(leader, {step, from, true, 0});
+  }
+  const std::uint32_t rotated = person.CurrentKey();
+  if (rotated == from) return "no rotation";
+  cluster.RunFor(100ms);
+  cluster.Crash((leader + 2) % 5);
+  cluster.Crash(leader);
+  cluster.network().Heal();
+  if (!cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, kLimit)) return kNoLeader;
+  cluster.RunFor(2s);
+  return person.CurrentKey() == rotated ? "" : kUndone;
+}
+
 // ---- Islands ----
 
 std::string IslandsThatMeetAgain(std::uint64_t seed) {
@@ -385,6 +427,9 @@ constexpr Case kCases[] = {
      kTakenForAReplay},
     {Rule::kBoundToItsDestination, "BoundToItsDestination", DatagramsForAnother, kTakenByAnother},
     {Rule::kOneKeySlotAtATime, "OneKeySlotAtATime", ARotation, kLackedTheKey},
+    {Rule::kAcknowledgesItsKeyFile, "AcknowledgesItsKeyFile", AFullDisk, kNotOnDisk},
+    {Rule::kReadsKeysBeforeItOrders, "ReadsKeysBeforeItOrders", ALeaderThatMissedARotation,
+     kUndone},
     {Rule::kTombstonesAreDialled, "TombstonesAreDialled", IslandsThatMeetAgain, kTwoViews},
 };
 
