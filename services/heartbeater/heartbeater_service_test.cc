@@ -89,6 +89,9 @@ class Watcher {
                           changed_.notify_all();
                         },
                     .on_end = [this](const grpc::Status&) { ended_.set_value(); }});
+    // It watches from here on: what came and went before, a snapshot does not show.
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, [this] { return messages_ > 0; }));
   }
   ~Watcher() {
     stream_->Cancel();
