@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
 
   AddLab(app, invocation);
   AddFlock(app, invocation);
+  AddKeys(app, invocation);
   AddMembers(app, invocation);
   AddServices(app, invocation);
   AddGet(app, invocation);

@@ -42,6 +42,8 @@ void AddFlock(CLI::App& app, Invocation& invocation);
 void AddFlockEvents(CLI::App& flock, Invocation& invocation);
 void AddFlockWhy(CLI::App& flock, Invocation& invocation);
 
+void AddKeys(CLI::App& app, Invocation& invocation);
+
 void AddMembers(CLI::App& app, Invocation& invocation);
 void AddServices(CLI::App& app, Invocation& invocation);
 void AddGet(CLI::App& app, Invocation& invocation);

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/entropy.h"
+#include "services/confab/replace_file.h"
 
 namespace radix::confab {
 namespace {
@@ -72,6 +73,15 @@ absl::StatusOr<SecondaryKey> ParseKey(const std::string& line) {
   return key;
 }
 
+constexpr std::size_t kLineSize = 2 * sizeof(SecondaryKey) + 1;
+
+std::array<char, kLineSize> LineOf(const SecondaryKey& key) {
+  std::array<char, kLineSize> line{};
+  sodium_bin2hex(line.data(), line.size(), key.data(), key.size());
+  line.back() = '\n';
+  return line;
+}
+
 }  // namespace
 
 absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
@@ -121,9 +131,14 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
       absl::StrCat(At(path, place == seen.end() ? first_line : place->second), message));
 }
 
+std::filesystem::path KeyFilePath(const std::filesystem::path& charter_path,
+                                  const Charter& charter) {
+  return charter_path.parent_path() / charter.key_file;
+}
+
 absl::StatusOr<std::vector<SecondaryKey>> LoadKeys(const std::filesystem::path& charter_path,
                                                    const Charter& charter) {
-  const std::filesystem::path path = charter_path.parent_path() / charter.key_file;
+  const std::filesystem::path path = KeyFilePath(charter_path, charter);
   const auto name = path.string();
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would hang
   if (fd < 0) {
@@ -162,12 +177,22 @@ absl::StatusOr<std::vector<SecondaryKey>> LoadKeys(const std::filesystem::path& 
   return keys;
 }
 
+absl::Status ReplaceKeyFile(const std::filesystem::path& path,
+                            const std::vector<SecondaryKey>& keys, const std::string& by) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  std::string text;
+  text.reserve(keys.size() * kLineSize);
+  for (const SecondaryKey& key : keys) text.append(LineOf(key).data(), kLineSize);
+  absl::Status replaced = ReplaceFile(error ? path : real, text, "." + by + ".new");
+  sodium_memzero(text.data(), text.size());
+  return replaced;
+}
+
 absl::Status MakeKeyFile(const std::filesystem::path& path) {
   SecondaryKey key{};
   FillRandom(key);
-  std::array<char, 2 * sizeof(SecondaryKey) + 1> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), key.data(), key.size());
-  hex.back() = '\n';
+  const auto hex = LineOf(key);
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) {
     const std::string message = absl::StrCat(path.string(), ": ", std::strerror(errno));

@@ -28,6 +28,16 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path);
 absl::StatusOr<std::vector<SecondaryKey>> LoadKeys(const std::filesystem::path& charter_path,
                                                    const Charter& charter);
 
+// The key file of the charter at `charter_path`.
+std::filesystem::path KeyFilePath(const std::filesystem::path& charter_path,
+                                  const Charter& charter);
+
+// Replaces a key file as ReplaceFile does: one line for each of `keys`, the one in use first. Where
+// `path` is a symbolic link, what it points to. `by` must differ between nodes that share the file,
+// as those of a lab do; requires: no '/'. Errors: as ReplaceFile; the old file is then still there.
+absl::Status ReplaceKeyFile(const std::filesystem::path& path,
+                            const std::vector<SecondaryKey>& keys, const std::string& by);
+
 // Makes a key file of one random key, mode 0600. AlreadyExists when there is a file of that name.
 absl::Status MakeKeyFile(const std::filesystem::path& path);
 

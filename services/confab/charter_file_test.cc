@@ -62,8 +62,6 @@ TEST_F(CharterFileTest, NamesFileLineAndField) {
               StartsWith(path().string() + ":2: port: must be a number"));
   EXPECT_THAT(MessageFor("bloc: lab\nranges: 127.0.0.1\n"),
               StartsWith(path().string() + ":2: ranges: must be a list"));
-  EXPECT_THAT(MessageFor("bloc: lab\nranges: [127.0.0.1]\nkey_file: k\n"),
-              StartsWith(path().string() + ":1: port: is missing"));
   EXPECT_THAT(MessageFor("bloc: Lab\nranges: [127.0.0.1]\nport: 1\nkey_file: k\n"),
               StartsWith(path().string() + ":1: bloc: "));
   EXPECT_THAT(MessageFor(std::string(kGood) + "quorum: 3\n"),
@@ -97,6 +95,19 @@ TEST_F(CharterFileTest, ReadsTheKeyThatItMade) {
   EXPECT_EQ(keys->size(), 1u);
   EXPECT_NE(keys->front(), SecondaryKey{});
   EXPECT_EQ(MakeKeyFile(folder_ / "key").code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(CharterFileTest, ReadsTheKeysThatReplacedItsOwnAlsoThroughALink) {
+  const std::filesystem::path file = folder_ / "real";
+  ASSERT_TRUE(MakeKeyFile(file).ok());
+  std::filesystem::create_symlink("real", folder_ / "key");
+  const std::vector<SecondaryKey> keys = {SecondaryKey{1}, SecondaryKey{2}, SecondaryKey{3}};
+  ASSERT_TRUE(ReplaceKeyFile(KeyFilePath(path(), Charter{.key_file = "key"}), keys, "n1").ok());
+  const auto read = LoadKeys(path(), Charter{.key_file = "key"});
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, keys);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "key"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
 }
 
 TEST_F(CharterFileTest, ReadsUpToThreeKeysAndNamesABadLine) {

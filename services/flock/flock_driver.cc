@@ -36,19 +36,20 @@ bool Same(const std::optional<Leadership>& a, const std::optional<Leadership>& b
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FlockDriver>> FlockDriver::Create(const Config& config,
-                                                                 const confab::Node& node) {
+absl::StatusOr<std::unique_ptr<FlockDriver>> FlockDriver::Create(
+    const Config& config, const confab::Node& node, const std::filesystem::path& key_file) {
   auto socket = confab::UdpSocket::Open({node.address, config.charter.port}, kDatagramSizeMax);
   if (!socket.ok()) return socket.status();
   confab::Descriptor wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return absl::ResourceExhaustedError(absl::StrCat("eventfd: ", std::strerror(errno)));
   auto core = Flock::Create(config, confab::Now());
   if (!core.ok()) return core.status();
-  return std::unique_ptr<FlockDriver>(
-      new FlockDriver(config, node, *std::move(core), *std::move(socket), std::move(wake)));
+  return std::unique_ptr<FlockDriver>(new FlockDriver(config, node, key_file, *std::move(core),
+                                                      *std::move(socket), std::move(wake)));
 }
 
-FlockDriver::FlockDriver(const Config& config, const confab::Node& node, Flock core,
+FlockDriver::FlockDriver(const Config& config, const confab::Node& node,
+                         const std::filesystem::path& key_file, Flock core,
                          confab::UdpSocket socket, confab::Descriptor wake)
     : ranges_(config.charter.ranges),
       at_most_(config.charter.at_most),
@@ -57,15 +58,28 @@ FlockDriver::FlockDriver(const Config& config, const confab::Node& node, Flock c
       socket_(std::move(socket)),
       naming_(core_.self(), {node.name, node.labels}),
       log_(ranges_, naming_, core_.self()),
-      disk_(node.state, config.charter.ranges, [this](const Promise& promise) {
-        {
-          const std::lock_guard lock(mutex_);
-          stored_ = promise;
-        }
-        Wake();
-      }) {}
+      disk_({node.state, key_file, node.name}, config.charter.ranges,
+            {.on_promise =
+                 [this](const Promise& promise) {
+                   {
+                     const std::lock_guard lock(mutex_);
+                     stored_ = promise;
+                   }
+                   Wake();
+                 },
+             .on_key_file =
+                 [this](std::uint32_t version) {
+                   {
+                     const std::lock_guard lock(mutex_);
+                     stored_keys_ = version;
+                   }
+                   Wake();
+                 }}) {}
 
-FlockDriver::~FlockDriver() { Leave(); }
+FlockDriver::~FlockDriver() {
+  Leave();
+  EndOrders();
+}
 
 void FlockDriver::Begin(Handlers handlers) {
   handlers_ = std::move(handlers);
@@ -84,6 +98,7 @@ void FlockDriver::End(Ending ending) {
   ending_ = ending;
   Wake();
   thread_.join();
+  EndOrders();
 }
 
 void FlockDriver::Wake() const { eventfd_write(wake_.get(), 1); }
@@ -120,6 +135,7 @@ void FlockDriver::Run() {
     }
     wake_at = std::min(wake_at, TellLeadership());
     if (changed && handlers_.on_change) handlers_.on_change();
+    AnswerOrders();
     for (const auto& then : after) then();
   }
   if (ending_ == Ending::kAbandon) return;
@@ -134,10 +150,7 @@ void FlockDriver::Run() {
 
 Instant FlockDriver::Step() {
   Receive();
-  if (stored_) {
-    core_.HandlePersisted(*std::exchange(stored_, std::nullopt), confab::Now());
-    Drain();
-  }
+  TakeStored();
   const Instant now = confab::Now();
   if (now >= core_.NextTimeout()) {
     core_.HandleTimeout(now);
@@ -148,6 +161,17 @@ Instant FlockDriver::Step() {
   if (StandingChanged(now)) changed_ = true;
   return std::min({core_.NextTimeout(), naming_.NextTimeout(), upkeep_at_, UntilOf(standing_.own),
                    UntilOf(standing_.grant)});
+}
+
+void FlockDriver::TakeStored() {
+  if (stored_) {
+    core_.HandlePersisted(*std::exchange(stored_, std::nullopt), confab::Now());
+    Drain();
+  }
+  if (stored_keys_) {
+    core_.HandleKeyFileStored(*std::exchange(stored_keys_, std::nullopt), confab::Now());
+    Drain();
+  }
 }
 
 void FlockDriver::Receive() {
@@ -164,6 +188,7 @@ void FlockDriver::Receive() {
 void FlockDriver::Drain() {
   while (const auto transmit = core_.PollTransmit()) socket_.Send(transmit->to, transmit->bytes);
   while (const auto promise = core_.PollPersist()) disk_.StorePromise(*promise);
+  while (const auto file = core_.PollKeyFile()) disk_.StoreKeyFile(*file);
   while (const auto event = core_.PollEvent()) Handle(*event);
 }
 
@@ -310,6 +335,52 @@ absl::StatusOr<Account> FlockDriver::Explain(const std::string& node) const {
   if (!story.ok()) return story.status();
   std::vector<Happening> events = log_.Name(story->events);
   return Account{*std::move(story), std::move(events)};
+}
+
+bool FlockDriver::OrderKeys(const KeyOrder& order, std::function<void(const KeyReport&)> then) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ended_) {
+      const std::uint64_t id = core_.OrderKeys(order, confab::Now());
+      if (id == 0) return false;
+      orders_.emplace(id, std::move(then));
+      then = nullptr;
+    }
+  }
+  if (then) {
+    then(KeyReport{});
+  } else {
+    Wake();
+  }
+  return true;
+}
+
+void FlockDriver::AnswerOrders() {
+  std::vector<std::pair<std::function<void(const KeyReport&)>, KeyReport>> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    while (auto answer = core_.PollKeyAnswer()) {
+      auto order = orders_.extract(answer->id);
+      if (!order.empty())
+        answers.emplace_back(std::move(order.mapped()), std::move(answer->report));
+    }
+  }
+  for (const auto& [then, report] : answers) then(report);
+}
+
+void FlockDriver::EndOrders() {
+  std::map<std::uint64_t, std::function<void(const KeyReport&)>> orders;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    orders = std::exchange(orders_, {});
+  }
+  for (const auto& [id, then] : orders) then(KeyReport{});
+}
+
+std::uint32_t FlockDriver::transient_key() const {
+  const std::lock_guard lock(mutex_);
+  return core_.transient_key_id();
 }
 
 Counters FlockDriver::counters() const {

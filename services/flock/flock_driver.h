@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -70,11 +71,12 @@ class FlockDriver {
   };
 
   // Makes the core from `config` and opens its socket at `node`'s address and the charter's port.
-  // Says nothing to anybody before Begin.
+  // Says nothing to anybody before Begin. `key_file` is rewritten when the secondary key rotates;
+  // not read if config.has_key_file is false.
   //
   // Errors: as Flock::Create and UdpSocket::Open.
-  static absl::StatusOr<std::unique_ptr<FlockDriver>> Create(const Config& config,
-                                                             const confab::Node& node);
+  static absl::StatusOr<std::unique_ptr<FlockDriver>> Create(
+      const Config& config, const confab::Node& node, const std::filesystem::path& key_file = {});
 
   // Leaves, if that was not done.
   ~FlockDriver();
@@ -105,6 +107,15 @@ class FlockDriver {
   absl::StatusOr<Account> Explain(const std::string& node) const;
   Counters counters() const;
 
+  // As Flock::OrderKeys. `then` is called once, without any lock: on the driver's thread when there
+  // is an answer, or by EndOrders, which the driver's end calls too. False, and `then` is not
+  // called: too many are under way.
+  bool OrderKeys(const KeyOrder& order, std::function<void(const KeyReport&)> then);
+  // Answers all orders under way with KeyResult::kNoLeader, and later ones at once.
+  void EndOrders();
+  // The short id of the transient key in use.
+  std::uint32_t transient_key() const;
+
  private:
   enum class Ending : int { kNone, kLeave, kAbandon };
 
@@ -115,8 +126,8 @@ class FlockDriver {
     std::optional<MemberId> leader;
   };
 
-  FlockDriver(const Config& config, const confab::Node& node, Flock core, confab::UdpSocket socket,
-              confab::Descriptor wake);
+  FlockDriver(const Config& config, const confab::Node& node, const std::filesystem::path& key_file,
+              Flock core, confab::UdpSocket socket, confab::Descriptor wake);
 
   void Run();
   void End(Ending ending);
@@ -127,6 +138,7 @@ class FlockDriver {
   Instant Step();
   void Receive();
   void Drain();
+  void TakeStored();
   void Handle(const Event& event);
   void HandleIntroduced(const Event& event);
   void AskForNames(Instant now);
@@ -136,6 +148,7 @@ class FlockDriver {
 
   // Called without it.
   Instant TellLeadership();
+  void AnswerOrders();
 
   const AddressRanges ranges_;
   const std::uint32_t at_most_;
@@ -148,7 +161,11 @@ class FlockDriver {
   confab::UdpSocket socket_;
   Naming naming_;
   EventLogDriver log_;
-  std::optional<Promise> stored_;  // by the disk, not yet told to the core
+  // What reached the disk and was not yet told to the core.
+  std::optional<Promise> stored_;
+  std::optional<std::uint32_t> stored_keys_;  // the version of the key file
+  std::map<std::uint64_t, std::function<void(const KeyReport&)>> orders_;  // under way, by name
+  bool ended_ = false;
   std::vector<std::function<void()>> after_turn_;
   Standing standing_;
   bool changed_ = true;

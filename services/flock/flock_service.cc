@@ -15,8 +15,11 @@ constexpr Duration kQuiet = 20ms;
 
 }  // namespace
 
-FlockServiceImpl::FlockServiceImpl(const FlockDriver& driver)
-    : driver_(driver), events_(driver), timer_([this](Instant now) { return Tick(now); }) {}
+FlockServiceImpl::FlockServiceImpl(FlockDriver& driver)
+    : driver_(driver),
+      events_(driver),
+      keys_(driver),
+      timer_([this](Instant now) { return Tick(now); }) {}
 
 grpc::ServerUnaryReactor* FlockServiceImpl::ListMembers(grpc::CallbackServerContext* context,
                                                         const v1::ListMembersRequest* /*request*/,
@@ -55,6 +58,22 @@ grpc::ServerUnaryReactor* FlockServiceImpl::ExplainNode(grpc::CallbackServerCont
   const auto account = driver_.Explain(request->node());
   if (account.ok()) *response = ToProto(*account);
   reactor->Finish(account.ok() ? grpc::Status::OK : confab::ToGrpc(account.status()));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FlockServiceImpl::GetKeys(grpc::CallbackServerContext* context,
+                                                    const v1::GetKeysRequest* /*request*/,
+                                                    v1::GetKeysResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  keys_.GetKeys(response, reactor);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FlockServiceImpl::RotateSecondaryKey(
+    grpc::CallbackServerContext* context, const v1::RotateSecondaryKeyRequest* request,
+    v1::RotateSecondaryKeyResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  keys_.Rotate(*request, response, reactor);
   return reactor;
 }
 
@@ -124,6 +143,7 @@ void FlockServiceImpl::EndStreams() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
   }
+  driver_.EndOrders();
   events_.EndStreams();
   for (const auto& watcher : Watchers()) {
     watcher->End({grpc::StatusCode::UNAVAILABLE, "flock is shutting down"});

@@ -15,6 +15,7 @@
 #include "services/confab/timer_thread.h"
 #include "services/flock/event_watch_service.h"
 #include "services/flock/flock_driver.h"
+#include "services/flock/key_service.h"
 
 namespace radix::flock {
 
@@ -26,7 +27,7 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   static constexpr std::int32_t kEventsDefault = 1'000;
 
   // `driver` must outlive it.
-  explicit FlockServiceImpl(const FlockDriver& driver);
+  explicit FlockServiceImpl(FlockDriver& driver);
 
   grpc::ServerUnaryReactor* ListMembers(grpc::CallbackServerContext* context,
                                         const v1::ListMembersRequest* request,
@@ -41,11 +42,18 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   grpc::ServerUnaryReactor* ExplainNode(grpc::CallbackServerContext* context,
                                         const v1::ExplainNodeRequest* request,
                                         v1::ExplainNodeResponse* response) override;
+  grpc::ServerUnaryReactor* GetKeys(grpc::CallbackServerContext* context,
+                                    const v1::GetKeysRequest* request,
+                                    v1::GetKeysResponse* response) override;
+  grpc::ServerUnaryReactor* RotateSecondaryKey(grpc::CallbackServerContext* context,
+                                               const v1::RotateSecondaryKeyRequest* request,
+                                               v1::RotateSecondaryKeyResponse* response) override;
 
   // The group changed: tells all watchers, soon and on another thread.
   void Wake();
 
-  // Ends all watches, and all that would come later: the process is about to end.
+  // Ends all watches and questions to the leader, and all that would come later: the process is
+  // about to end.
   void EndStreams();
 
  private:
@@ -55,7 +63,7 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   v1::WatchGroupResponse Next();
   std::vector<std::shared_ptr<Stream>> Watchers();
 
-  const FlockDriver& driver_;
+  FlockDriver& driver_;
   std::mutex mutex_;
   std::set<std::shared_ptr<Stream>> watchers_;
   bool ended_ = false;
@@ -64,6 +72,7 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   Instant quiet_until_{};  // only the timer's
   bool woken_ = false;
   EventWatchService events_;
+  KeyService keys_;
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 

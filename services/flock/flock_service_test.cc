@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <vector>
 
 #include "clients/cpp/call.h"
 #include "clients/cpp/client_stream.h"
@@ -17,7 +19,7 @@ namespace {
 class FlockServiceTest : public LoopbackBlocTest {
  protected:
   void Serve(TestNode& node) {
-    node.driver = *FlockDriver::Create(node.config, node.node);
+    node.driver = *FlockDriver::Create(node.config, node.node, node.key_file);
     std::filesystem::permissions(node.node.state, std::filesystem::perms::owner_all);
     service_ = std::make_unique<FlockServiceImpl>(*node.driver);
     auto server = confab::Server::Start(node.node, {.socket = "flock", .port = std::nullopt},
@@ -102,6 +104,67 @@ TEST_F(FlockServiceTest, WatchersHearOfMembersTheLeaderAndEachRenewal) {
   // Both are needed for a quorum, so this node has granted, too.
   EXPECT_EQ(last.granted_epoch(), last.epoch());
   EXPECT_EQ(last.granted_address(), last.leader_address());
+}
+
+TEST_F(FlockServiceTest, SaysWhoHasTheKeysAndDoesAPhaseOnce) {
+  Serve(Add(1));
+  Start(Add(2));
+  v1::GetKeysResponse keys;
+  const auto acknowledged = [&] {
+    return Call(*stub_->async(), &v1::FlockService::Stub::async::GetKeys, v1::GetKeysRequest(),
+                keys, {.timeout = 10s})
+               .ok() &&
+           keys.members_size() == 2 && keys.secondary().acknowledged_count() == 2;
+  };
+  ASSERT_TRUE(Eventually(acknowledged));
+  EXPECT_EQ(keys.secondary().phase(), v1::ROTATION_PHASE_IDLE);
+  EXPECT_TRUE(keys.members(0).acknowledged() && keys.members(1).acknowledged());
+  EXPECT_EQ(keys.transient().size(), 8U);
+
+  v1::RotateSecondaryKeyRequest request;
+  v1::RotateSecondaryKeyResponse done;
+  const auto rotate = [&](v1::RotationStep step, const std::string& from) {
+    request.set_step(step);
+    request.set_from(from);
+    return Call(*stub_->async(), &v1::FlockService::Stub::async::RotateSecondaryKey, request, done,
+                {.timeout = 10s});
+  };
+  const std::string from = keys.secondary().current();
+  EXPECT_EQ(rotate(v1::ROTATION_STEP_INSTALL, "none").error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(rotate(v1::ROTATION_STEP_USE, from).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+  ASSERT_TRUE(Eventually([&] { return rotate(v1::ROTATION_STEP_INSTALL, from).ok(); }));
+  const std::string next = done.secondary().next();
+  EXPECT_EQ(done.secondary().phase(), v1::ROTATION_PHASE_INSTALLED);
+  ASSERT_TRUE(Eventually([&] { return rotate(v1::ROTATION_STEP_INSTALL, from).ok(); }));
+  EXPECT_EQ(done.secondary().next(), next);
+  ASSERT_TRUE(Eventually(acknowledged));
+  EXPECT_EQ(keys.secondary().current(), from);
+}
+
+TEST_F(FlockServiceTest, QuestionsToALeaderThatThereIsNotAreBoundedAndEndWithTheService) {
+  Serve(Add(1));  // alone, it is no quorum
+  struct Question {
+    grpc::ClientContext context;
+    v1::GetKeysResponse response;
+    std::atomic<int> code = -1;
+  };
+  const v1::GetKeysRequest request;
+  std::vector<Question> questions(17);
+  for (Question& question : questions) {
+    stub_->async()->GetKeys(
+        &question.context, &request, &question.response,
+        [&question](const grpc::Status& status) { question.code = status.error_code(); });
+  }
+  const auto ended = [&](grpc::StatusCode code) {
+    return std::ranges::count_if(questions, [code](const Question& q) { return q.code == code; });
+  };
+  // One too many; the others are under way.
+  ASSERT_TRUE(Eventually([&] { return ended(grpc::StatusCode::RESOURCE_EXHAUSTED) == 1; }));
+  service_->EndStreams();
+  EXPECT_TRUE(server_->Shutdown(1s)) << "none holds it up";
+  EXPECT_TRUE(Eventually([&] { return ended(grpc::StatusCode::UNAVAILABLE) == 16; }));
 }
 
 TEST_F(FlockServiceTest, ListsMembersAndEvents) {

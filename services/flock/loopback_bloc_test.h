@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 #include "services/flock/flock_driver.h"
@@ -56,6 +57,7 @@ class LogCounter final : public spdlog::sinks::base_sink<std::mutex> {
 // A node: a driver with a state folder of its own, and what it told its supervisor.
 struct TestNode {
   confab::Node node;
+  std::filesystem::path key_file;  // of its own
   Config config;
   std::mutex mutex;
   std::vector<std::optional<std::uint64_t>> told;
@@ -108,6 +110,9 @@ class LoopbackBlocTest : public testing::Test {
     config.slot = static_cast<std::uint32_t>(number - 1);
     config.boot = confab::RandomNumber();
     config.secondary_keys = {key_};
+    config.has_key_file = true;
+    made->key_file = made->node.state / "secondary.key";
+    EXPECT_TRUE(confab::ReplaceKeyFile(made->key_file, config.secondary_keys, name).ok());
     confab::FillRandom(config.entropy);
     config.identity_seed = *LoadOrMakeNodeKey(made->node.state);
     config.introduction = *EncodeIntroduction({name, made->node.labels});
@@ -116,7 +121,7 @@ class LoopbackBlocTest : public testing::Test {
   }
 
   TestNode& Start(TestNode& node, std::function<void()> on_change = nullptr) {
-    auto driver = FlockDriver::Create(node.config, node.node);
+    auto driver = FlockDriver::Create(node.config, node.node, node.key_file);
     EXPECT_TRUE(driver.ok()) << driver.status();
     node.driver = *std::move(driver);
     node.driver->Begin({.on_change = std::move(on_change),

@@ -2,27 +2,33 @@
 
 #include <spdlog/spdlog.h>
 
-#include <string>
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 #include "services/flock/state_driver.h"
 
 namespace radix::flock {
 
-PersistDriver::PersistDriver(std::filesystem::path state, AddressRanges ranges,
-                             std::function<void(const Promise&)> on_stored)
-    : state_(std::move(state)),
+PersistDriver::PersistDriver(PersistPlaces places, AddressRanges ranges, Handlers handlers)
+    : places_(std::move(places)),
       ranges_(std::move(ranges)),
-      on_stored_(std::move(on_stored)),
+      handlers_(std::move(handlers)),
       random_(confab::RandomNumber()),
-      backoff_(100ms, 5s),
       timer_([this](Instant now) { return Tick(now); }) {}
 
 void PersistDriver::StorePromise(const Promise& promise) {
   const std::lock_guard lock(mutex_);
   promise_ = promise;
+  timer_.Wake();
+}
+
+void PersistDriver::StoreKeyFile(const KeyFile& file) {
+  const std::lock_guard lock(mutex_);
+  key_file_ = file;
   timer_.Wake();
 }
 
@@ -34,38 +40,63 @@ void PersistDriver::StorePeers(std::vector<IpAddress> peers) {
 
 Instant PersistDriver::Tick(Instant now) {
   std::optional<Promise> promise;
+  std::optional<KeyFile> key_file;
   std::optional<std::vector<IpAddress>> peers;
   {
     const std::lock_guard lock(mutex_);
     promise = promise_;
+    key_file = key_file_;
     peers = std::exchange(peers_, std::nullopt);
   }
-  if (promise && now >= retry_at_) TryPromise(*promise);
+  if (promise && now >= promise_retry_.at) TryPromise(*promise);
+  if (key_file && now >= key_file_retry_.at) TryKeyFile(*key_file);
   if (peers) {
-    const auto stored = flock::StorePeers(state_, *peers);
+    const auto stored = flock::StorePeers(places_.state, *peers);
     if (!stored.ok()) spdlog::warn("peers not stored: {}", std::string(stored.message()));
   }
   const std::lock_guard lock(mutex_);
-  return promise_ ? retry_at_ : Instant::max();
+  return std::min(promise_ ? promise_retry_.at : Instant::max(),
+                  key_file_ ? key_file_retry_.at : Instant::max());
+}
+
+bool PersistDriver::Note(const absl::Status& stored, Retry& retry, const std::string& otherwise) {
+  if (stored.ok()) {
+    retry = {};
+    return true;
+  }
+  retry.at = confab::Now() + retry.backoff.Next(random_);
+  spdlog::error("{}: {}", otherwise, std::string(stored.message()));
+  return false;
 }
 
 void PersistDriver::TryPromise(const Promise& promise) {
-  const auto stored = flock::StorePromise(state_, {.epoch = promise.epoch,
-                                                   .holder = ranges_.At(promise.holder.slot),
-                                                   .boot = promise.holder.boot});
-  if (!stored.ok()) {
-    retry_at_ = confab::Now() + backoff_.Next(random_);
-    spdlog::error("the promise of epoch {} is not on disk, so this node grants no lease: {}",
-                  promise.epoch, std::string(stored.message()));
+  const auto stored = flock::StorePromise(places_.state, {.epoch = promise.epoch,
+                                                          .holder = ranges_.At(promise.holder.slot),
+                                                          .boot = promise.holder.boot});
+  if (!Note(stored, promise_retry_,
+            absl::StrCat("the promise of epoch ", promise.epoch,
+                         " is not on disk, so this node grants no lease"))) {
     return;
   }
-  backoff_.Reset();
-  retry_at_ = Instant{};
   {
     const std::lock_guard lock(mutex_);
     if (promise_ == promise) promise_.reset();
   }
-  on_stored_(promise);
+  handlers_.on_promise(promise);
+}
+
+void PersistDriver::TryKeyFile(const KeyFile& file) {
+  const auto stored = confab::ReplaceKeyFile(places_.key_file, file.keys, places_.node);
+  if (!Note(stored, key_file_retry_,
+            "the key file is not up to date, so this node acknowledges no rotation of the "
+            "secondary key")) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (key_file_ && key_file_->version == file.version) key_file_.reset();
+  }
+  handlers_.on_key_file(file.version);
 }
 
 }  // namespace radix::flock

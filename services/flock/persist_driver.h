@@ -1,4 +1,5 @@
-// Puts promises and peers on disk, in a thread of its own: a slow disk must not silence the node.
+// Puts promises, keys and peers on disk, in a thread of its own: a slow disk must not silence the
+// node.
 
 #pragma once
 
@@ -6,42 +7,67 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "services/confab/address.h"
 #include "services/confab/backoff.h"
 #include "services/confab/time.h"
 #include "services/confab/timer_thread.h"
+#include "services/flock/flock.h"
 #include "services/flock/member.h"
 
 namespace radix::flock {
 
+// Where things are kept.
+struct PersistPlaces {
+  std::filesystem::path state;     // the node's folder
+  std::filesystem::path key_file;  // may be shared with other nodes of this machine
+  std::string node;                // tells the writers of a shared file apart
+};
+
 // Thread-safe.
 class PersistDriver {
  public:
-  // `on_stored` is called, on this driver's thread, for every promise that is on disk.
-  PersistDriver(std::filesystem::path state, AddressRanges ranges,
-                std::function<void(const Promise&)> on_stored);
+  // Called on this driver's thread for everything that is on disk.
+  struct Handlers {
+    std::function<void(const Promise&)> on_promise;
+    std::function<void(std::uint32_t)> on_key_file;  // its version
+  };
+
+  PersistDriver(PersistPlaces places, AddressRanges ranges, Handlers handlers);
 
   // Has `promise` stored, in place of one that still waits. While the disk fails this is logged as
   // an error and tried again, with back-off, for ever.
   void StorePromise(const Promise& promise);
+  // Has the key file replaced; otherwise likewise.
+  void StoreKeyFile(const KeyFile& file);
   // Has `peers` stored. Tried once: they are a hint.
   void StorePeers(std::vector<IpAddress> peers);
 
  private:
+  // When something that failed is tried again.
+  struct Retry {
+    Backoff backoff{100ms, 5s};
+    Instant at{};
+  };
+
   Instant Tick(Instant now);
   void TryPromise(const Promise& promise);
+  void TryKeyFile(const KeyFile& file);
+  // Notes how it went; returns whether it went well.
+  bool Note(const absl::Status& stored, Retry& retry, const std::string& otherwise);
 
-  const std::filesystem::path state_;
+  const PersistPlaces places_;
   const AddressRanges ranges_;
-  const std::function<void(const Promise&)> on_stored_;
+  const Handlers handlers_;
   std::mutex mutex_;
   std::optional<Promise> promise_;  // wanted on disk
+  std::optional<KeyFile> key_file_;
   std::optional<std::vector<IpAddress>> peers_;
   Random random_;
-  Backoff backoff_;
-  Instant retry_at_{};
+  Retry promise_retry_;
+  Retry key_file_retry_;
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 

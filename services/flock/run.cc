@@ -6,6 +6,7 @@
 #include <string>
 
 #include "clients/cpp/serve.h"
+#include "services/confab/charter_file.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
 #include "services/confab/parent.h"
@@ -36,7 +37,8 @@ int Run(int argc, char** argv) {
   if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
   const auto config = LoadConfig(*arguments);
   if (!config.ok()) return confab::Fail(config.status(), 2);
-  auto driver = FlockDriver::Create(*config, arguments->node);
+  auto driver = FlockDriver::Create(
+      *config, arguments->node, confab::KeyFilePath(arguments->charter_path, arguments->charter));
   if (!driver.ok()) return confab::Fail(driver.status(), 1);
 
   // Every client of it watches again by itself: none has to be waited for.

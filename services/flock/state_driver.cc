@@ -18,6 +18,7 @@
 #include "services/confab/charter_file.h"
 #include "services/confab/descriptor.h"
 #include "services/confab/entropy.h"
+#include "services/confab/replace_file.h"
 #include "services/flock/introduction_codec.h"
 
 namespace radix::flock {
@@ -45,26 +46,6 @@ absl::StatusOr<Content> ReadWhole(const std::filesystem::path& path) {
   if (size < 0) return Failure(path);
   content.text.resize(static_cast<std::size_t>(size));
   return content;
-}
-
-// Replaces a file, mode 0600. It is on disk when this returns OK; otherwise the old one still is.
-absl::Status WriteWhole(const std::filesystem::path& path, const std::string& text) {
-  const std::filesystem::path beside = path.string() + ".new";
-  {
-    // A temporary file that an earlier crash left behind is overwritten.
-    const confab::Descriptor fd(
-        open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd || fchmod(fd.get(), 0600) != 0) return Failure(beside);
-    if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      return Failure(beside);
-    }
-    if (fsync(fd.get()) != 0) return Failure(beside);
-  }
-  if (rename(beside.c_str(), path.c_str()) != 0) return Failure(path);
-  const confab::Descriptor folder(
-      open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.get()) != 0) return Failure(path.parent_path());
-  return absl::OkStatus();
 }
 
 std::string Hex(std::span<const std::uint8_t> bytes) {
@@ -102,7 +83,7 @@ std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
 absl::StatusOr<Key> MakeNodeKey(const std::filesystem::path& path) {
   Key key{};
   confab::FillRandom(key);
-  auto stored = WriteWhole(path, Hex(key) + "\n");
+  auto stored = confab::ReplaceFile(path, Hex(key) + "\n");
   if (!stored.ok()) return stored;
   return key;
 }
@@ -145,7 +126,7 @@ absl::StatusOr<std::optional<RecordedPromise>> LoadPromise(const std::filesystem
 }
 
 absl::Status StorePromise(const std::filesystem::path& state, const RecordedPromise& promise) {
-  return WriteWhole(state / "epoch", PromiseText(promise));
+  return confab::ReplaceFile(state / "epoch", PromiseText(promise));
 }
 
 std::vector<IpAddress> LoadPeers(const std::filesystem::path& state) {
@@ -167,7 +148,7 @@ absl::Status StorePeers(const std::filesystem::path& state, const std::vector<Ip
   for (std::size_t i = 0; i < std::min(peers.size(), kPeersMax); ++i) {
     absl::StrAppend(&text, peers[i].ToString(), "\n");
   }
-  return WriteWhole(state / "peers", text);
+  return confab::ReplaceFile(state / "peers", text);
 }
 
 absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
@@ -190,6 +171,7 @@ absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
   auto keys = confab::LoadKeys(arguments.charter_path, arguments.charter);
   if (!keys.ok()) return keys.status();
   config.secondary_keys = *std::move(keys);
+  config.has_key_file = true;
   auto node_key = LoadOrMakeNodeKey(node.state);
   if (!node_key.ok()) return node_key.status();
   config.identity_seed = *node_key;

@@ -133,10 +133,12 @@ TEST_F(StateDriverTest, ADiskThatFailsConfirmsNothingUntilItWorksAgain) {
   const Promise second{6, {2, 8}};
   std::promise<Promise> stored;
   std::atomic<int> calls = 0;
-  PersistDriver disk(state_, *AddressRanges::Parse({"127.88.0.1-127.88.0.4"}),
-                     [&](const Promise& promise) {
-                       if (++calls == 1) stored.set_value(promise);
-                     });
+  PersistDriver disk({state_, {}, "n1"}, *AddressRanges::Parse({"127.88.0.1-127.88.0.4"}),
+                     {.on_promise =
+                          [&](const Promise& promise) {
+                            if (++calls == 1) stored.set_value(promise);
+                          },
+                      .on_key_file = nullptr});
   EXPECT_FALSE(StorePromise(state_, {5, Ip("127.88.0.2"), 7}).ok());
   disk.StorePromise(first);
   disk.StorePromise(second);
