@@ -272,7 +272,7 @@ class StrangersTest(unittest.TestCase):
             lambda: len(self.lab.json("members")) == 4 and self.lab.json("members"), 30, "four members"
         )
         self.assertEqual({each["state"] for each in members}, {"alive"})
-        self.assertEqual(self.lab.await_leader(), leader, "nobody was disturbed")
+        self.assertEqual(self.lab.await_leader(), leader, self.lab.ok("flock", "events", "--node", leader[0]))
         where = self.place(4)
         self.assertEqual((len(where), {node for node, _ in where}), (4, {"n1", "n2", "n3"}))
         status = self.lab.json("status")

@@ -74,10 +74,13 @@ class FlockEventsTest(unittest.TestCase):
         own = [e for e in story["events"] if e["evidence"] == "probes-unanswered"]
         for event in own:
             self.assertIn(witness, {party["node"] for party in event["accusers"]})
-        self.assertEqual(self.why(witness, story["address"])["events"], story["events"])
-        text = self.lab.ok("flock", "why", leader, "--node", witness)
-        self.assertIn("it was removed", text.splitlines()[0])
-        self.assertEqual(len(text.splitlines()), 1 + len(story["events"]))
+        by_address = self.why(witness, story["address"])["events"]
+        self.assertEqual(by_address[: len(story["events"])], story["events"])
+        text = self.lab.ok("flock", "why", leader, "--node", witness).splitlines()
+        self.assertIn("it was removed", text[0])
+        # Meanwhile more may have happened: the successor, for example, tells what it saw.
+        self.assertGreaterEqual(len(text), 1 + len(story["events"]))
+        self.assertLessEqual(len(text), 1 + len(self.why(witness, leader)["events"]))
 
         # The leader's end and the next one's beginning, with their epochs.
         successor, later = wait_for(lambda: self.lab.leader(witness, above=epoch), 30, "a new leader")
