@@ -64,8 +64,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 8192);
-  // Windows of a fixed size: when memory runs short, gRPC 1.51 makes the ones that it sizes itself
-  // smaller, and then resets streams (PROTOCOL_ERROR) whose peer had used the former size.
+  // Windows of a fixed size: with those that it sizes itself, gRPC 1.51 now and then resets a
+  // stream (PROTOCOL_ERROR), presumably where memory ran short and a window had become smaller.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
