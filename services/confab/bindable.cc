@@ -1,6 +1,5 @@
 #include "services/confab/bindable.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,25 +9,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/confab/descriptor.h"
+#include "services/confab/socket_address.h"
 
 namespace radix::confab {
 namespace {
 
 bool Bind(const Descriptor& socket, const Endpoint& endpoint) {
   sockaddr_storage storage{};
-  socklen_t size = sizeof(sockaddr_in6);
-  if (endpoint.ip.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(endpoint.port);
-    std::memcpy(&v4->sin_addr, endpoint.ip.bytes.data() + 12, 4);
-    size = sizeof(sockaddr_in);
-  } else {
-    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(endpoint.port);
-    std::memcpy(&v6->sin6_addr, endpoint.ip.bytes.data(), 16);
-  }
+  const socklen_t size = ToSystem(endpoint, storage);
   return bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
 }
 
