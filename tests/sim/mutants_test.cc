@@ -172,15 +172,25 @@ std::string ASlowClockAmongFastOnes(std::uint64_t seed) {
   return Violations(cluster);
 }
 
-// A bloc of three, full; a fourth comes on one side of a partition.
-std::string AFourthOfThree(std::uint64_t seed) {
+// Four machines, of which three may be members.
+ClusterOptions ThreeOfFour(std::uint64_t seed) {
   ClusterOptions options = Nodes(4, seed);
   options.at_most = 3;
-  Cluster cluster(options);
+  return options;
+}
+
+// The first three fill the bloc; returns who leads them.
+std::size_t LeadOfThree(Cluster& cluster) {
   for (std::size_t i = 0; i < 3; ++i) cluster.Boot(i);
   cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, kLimit);
   cluster.RunFor(2s);
-  const std::size_t leader = cluster.Leader().value_or(0);
+  return cluster.Leader().value_or(0);
+}
+
+// A bloc of three, full; a fourth comes on one side of a partition.
+std::string AFourthOfThree(std::uint64_t seed) {
+  Cluster cluster(ThreeOfFour(seed));
+  const std::size_t leader = LeadOfThree(cluster);
   Part(cluster, {leader, (leader + 1) % 3});
   cluster.Boot(3);
   cluster.RunFor(10s);
@@ -189,13 +199,8 @@ std::string AFourthOfThree(std::uint64_t seed) {
 
 // One that is gone is replaced; those who have not heard of it meet the one again.
 std::string AReplacementThatAVoterMisses(std::uint64_t seed) {
-  ClusterOptions options = Nodes(4, seed);
-  options.at_most = 3;
-  Cluster cluster(options);
-  for (std::size_t i = 0; i < 3; ++i) cluster.Boot(i);
-  cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, kLimit);
-  cluster.RunFor(2s);
-  const std::size_t leader = cluster.Leader().value_or(0);
+  Cluster cluster(ThreeOfFour(seed));
+  const std::size_t leader = LeadOfThree(cluster);
   const std::size_t voter = (leader + 1) % 3;
   const std::size_t gone = (leader + 2) % 3;
   cluster.Boot(3);
