@@ -18,12 +18,12 @@ namespace {
 
 constexpr Duration kServesLimit = 60s;
 
-absl::Status AwaitNode(const LabNode& node, const ProcessId& process) {
+absl::Status AwaitNode(const Lab& lab, const LabNode& node, const ProcessId& process) {
   const confab::Descriptor ended = EndOf(process);
   Await await(kServesLimit);
   Readiness readiness;
   do {
-    readiness = CheckNodeServes(node);
+    readiness = CheckNodeServes(lab, node);
     if (readiness.missing.empty()) return absl::OkStatus();
     if (!IsRunning(process)) {
       return absl::UnavailableError(
@@ -46,7 +46,7 @@ int LabStart(const Invocation& invocation, const std::string& name) {
   if (absl::Status status = CheckPortsFree(*lab, *node); !status.ok()) return Fail(status);
   const auto process = StartNode(*lab, *node);
   if (!process.ok()) return Fail(process.status());
-  if (absl::Status status = AwaitNode(*node, *process); !status.ok()) return Fail(status);
+  if (absl::Status status = AwaitNode(*lab, *node, *process); !status.ok()) return Fail(status);
   return Report(invocation.json(), LabStatus(*lab), name + " serves again");
 }
 

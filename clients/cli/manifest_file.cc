@@ -1,6 +1,7 @@
 #include "clients/cli/manifest_file.h"
 
 #include <unistd.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -238,6 +239,9 @@ absl::StatusOr<fs::path> Locate(const fs::path& programs, const std::string& fil
 absl::StatusOr<Manifest> ParseManifest(const std::string& text, const std::string& source) {
   try {
     return ReadManifest(text, source);
+  } catch (const YAML::DeepRecursion& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ":", error.mark.line + 1, ": is nested too deeply"));
   } catch (const YAML::Exception& error) {
     const int line = error.mark.is_null() ? 1 : error.mark.line + 1;
     return absl::InvalidArgumentError(absl::StrCat(source, ":", line, ": ", error.msg));

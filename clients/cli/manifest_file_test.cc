@@ -136,6 +136,7 @@ TEST(ManifestFile, RefusesWhatIsNoManifestAtAll) {
   EXPECT_THAT(Refusal(""), StartsWith("m.yaml:1: is empty"));
   EXPECT_THAT(Refusal("just words"), StartsWith("m.yaml:1: must be"));
   EXPECT_THAT(Refusal("a: [1\nb: 2\n"), StartsWith("m.yaml:2: "));
+  EXPECT_EQ(Refusal("version: " + std::string(9999, '[')), "m.yaml:1: is nested too deeply");
   EXPECT_THAT(Refusal("version: 1\n---\nversion: 1\n"), HasSubstr("a second document begins"));
   EXPECT_THAT(Refusal(std::string("\0\x01\xff", 3)), StartsWith("m.yaml:"));
   EXPECT_TRUE(absl::IsNotFound(LoadManifest("/nowhere/m.yaml").status()));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/ask.h"
+#include "clients/cli/node_process.h"
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "radix/reeve/v1/reeve.grpc.pb.h"
@@ -92,17 +93,24 @@ void CheckBuiltIns(const Lab& lab, Findings& findings) {
   findings.Add(absl::StrCat("built-in services: doneness ", status->builtin_doneness(), unmet));
 }
 
-// Names are learnt after addresses, so a member may be known and have none yet.
-void CheckMembers(const Lab& lab, const LabNode& node, Findings& findings) {
+// Who is alive, as `node` sees it. Names are learnt after addresses, so a member may be known and
+// have none yet.
+absl::StatusOr<std::set<std::string>> AliveAt(const LabNode& node) {
   const auto reply =
       Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {}, kQuick);
-  if (!reply.ok()) return findings.Add(std::string(reply.status().message()));
+  if (!reply.ok()) return reply.status();
   std::set<std::string> alive;
   for (const auto& member : reply->members()) {
     if (member.state() == flock::v1::MEMBER_STATE_ALIVE) alive.insert(member.node());
   }
+  return alive;
+}
+
+void CheckMembers(const Lab& lab, const LabNode& node, Findings& findings) {
+  const auto alive = AliveAt(node);
+  if (!alive.ok()) return findings.Add(std::string(alive.status().message()));
   for (const LabNode& other : lab.nodes) {
-    if (alive.contains(other.name)) continue;
+    if (alive->contains(other.name)) continue;
     findings.Add(absl::StrCat("member ", other.name, ", as ", node.name, " sees it"));
   }
 }
@@ -132,6 +140,29 @@ void CheckReeve(const Lab& lab, const LabNode& node, Findings& findings) {
   }
 }
 
+// Whether its reeve learns of other nodes' services at present.
+bool HasSteward(const LabNode& node) {
+  const auto state =
+      Ask<ReeveService>(node, "reeve", &ReeveService::Stub::async::GetState, {}, kQuick);
+  return state.ok() && state->steward_connected();
+}
+
+// Whether `observer` sees all that `node` must have; if not, it is added to `findings`.
+bool ExpectServices(const LabNode& node, const LabNode& observer, Findings& findings) {
+  const auto serving = ServingAt(observer);
+  if (!serving.ok()) {
+    findings.Add(std::string(serving.status().message()));
+    return false;
+  }
+  bool all = true;
+  for (const char* api : kOnEveryNode) {
+    if (serving->contains({node.name, api})) continue;
+    findings.Add(absl::StrCat(api, " of ", node.name, ", as ", observer.name, " sees it"));
+    all = false;
+  }
+  return all;
+}
+
 }  // namespace
 
 Readiness CheckReady(const Lab& lab, bool all) {
@@ -148,19 +179,21 @@ Readiness CheckReady(const Lab& lab, bool all) {
   return findings.readiness;
 }
 
-Readiness CheckNodeServes(const LabNode& node) {
-  Readiness readiness;
-  const auto serving = ServingAt(node);
-  if (!serving.ok()) {
-    readiness.missing.emplace_back(serving.status().message());
-    return readiness;
-  }
-  for (const char* api : kOnEveryNode) {
-    if (!serving->contains({node.name, api})) {
-      readiness.missing.push_back(absl::StrCat(api, " of ", node.name));
+Readiness CheckNodeServes(const Lab& lab, const LabNode& node) {
+  Findings findings(true);
+  if (!ExpectServices(node, node, findings)) return findings.readiness;
+  for (const LabNode& other : lab.nodes) {
+    if (other.name == node.name || !RunningNode(other)) continue;
+    const auto alive = AliveAt(other);
+    if (!alive.ok()) continue;  // it does not answer: another may
+    if (!alive->contains(node.name)) {
+      findings.Add(absl::StrCat("member ", node.name, ", as ", other.name, " sees it"));
+    } else if (HasSteward(node) && HasSteward(other)) {
+      ExpectServices(node, other, findings);
     }
+    break;
   }
-  return readiness;
+  return findings.readiness;
 }
 
 }  // namespace radix::cli

@@ -23,8 +23,9 @@ struct Readiness {
 // knows all the others by name. Stops at the first thing that is missing, unless `all` is set.
 Readiness CheckReady(const Lab& lab, bool all);
 
-// The same for one node by itself: its own reeve shows its own services as serving. Needs no
-// leader.
-Readiness CheckNodeServes(const LabNode& node);
+// The same for one node: its own reeve shows its own services as serving, and another node that
+// runs and answers lists it as alive; and shows its services too, if both have a steward. Needs no
+// leader, and no other node.
+Readiness CheckNodeServes(const Lab& lab, const LabNode& node);
 
 }  // namespace radix::cli

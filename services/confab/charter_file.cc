@@ -4,12 +4,12 @@
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 
@@ -22,6 +22,7 @@ namespace radix::confab {
 namespace {
 
 constexpr std::size_t kKeysMax = 3;  // previous, current, next
+constexpr std::size_t kCharterBytesMax = 64 * 1024;
 
 std::string At(const std::filesystem::path& path, const YAML::Mark& mark) {
   return mark.is_null() ? absl::StrCat(path.string(), ": ")
@@ -82,20 +83,35 @@ std::array<char, kLineSize> LineOf(const SecondaryKey& key) {
   return line;
 }
 
-}  // namespace
-
-absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
+// Not by yaml-cpp, whose reader leaks when reading throws. Not to its end: a device may have none.
+absl::StatusOr<std::string> ReadCharter(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) {
     return absl::NotFoundError(absl::StrCat(path.string(), ": ", std::strerror(errno)));
   }
+  std::string text(kCharterBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) {  // a folder opens as a file does
+    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is no readable file"));
+  }
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kCharterBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path.string(), ": is larger than 64 KiB, so it is no charter"));
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
+  const auto text = ReadCharter(path);
+  if (!text.ok()) return text.status();
   CharterFields fields;
   YAML::Mark first_line = YAML::Mark::null_mark();
   std::map<std::string, YAML::Mark> seen;
   try {
-    // Not by yaml-cpp, whose reader leaks when reading throws.
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(*text);
     if (documents.empty() || !documents[0].IsMap()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path.string(), ":1: must be a list of `field: value` lines"));
@@ -117,10 +133,10 @@ absl::StatusOr<Charter> LoadCharter(const std::filesystem::path& path) {
       }
       ReadField(field, entry.second, fields);
     }
+  } catch (const YAML::DeepRecursion& error) {
+    return absl::InvalidArgumentError(absl::StrCat(At(path, error.mark), "is nested too deeply"));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(At(path, error.mark), error.msg));
-  } catch (const std::ios_base::failure&) {  // thrown for a folder, which opens as a file does
-    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is no readable file"));
   }
   auto charter = Charter::Create(fields);
   if (charter.ok()) return charter;

@@ -74,7 +74,11 @@ TEST_F(CharterFileTest, RefusesWhatIsNoCharter) {
   EXPECT_THAT(MessageFor("bloc: [\n"), StartsWith(path().string() + ":"));
   EXPECT_THAT(MessageFor("bloc:\nranges: [127.0.0.1]\nport: 1\nkey_file: k\n"),
               HasSubstr(":1: bloc: must not be empty"));
+  EXPECT_EQ(MessageFor("bloc: " + std::string(9999, '[')),
+            path().string() + ":1: is nested too deeply");
   EXPECT_EQ(LoadCharter(folder_ / "none").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LoadCharter("/dev/zero").status().message(),
+            "/dev/zero: is larger than 64 KiB, so it is no charter");
 }
 
 TEST_F(CharterFileTest, RefusesASecondDocumentWhichNobodyWouldRead) {
