@@ -50,6 +50,10 @@ class LeaderFailureTest(unittest.TestCase):
         self.assertGreater(later, epoch)
 
         self.lab.ok("lab", "start", leader, "--node", successor)
+        # It was said to serve once the first of the others knew it again.
+        asked = "n1" if leader != "n1" else "n2"
+        self.assertIn(leader, {member["node"] for member in self.alive(asked)})
+        self.assertIn((leader, "dean1"), self.lab.serving(asked, "api"))
         wait_for(lambda: len(self.alive(successor)) == 5, 30, "five members again")
         self.await_successor(set(), epoch)
         # The working incumbent is not disturbed by the one that came back.
