@@ -1,6 +1,6 @@
 // Writes the corpus that the fuzz targets start from: what nodes of a simulated bloc say to each
-// other while it forms, seals leaders, rotates keys, loses and regains members, one input for each
-// shape of a datagram; and a few stories for the siege.
+// other while it forms, seals leaders, rotates keys of both kinds, loses and regains members, one
+// input for each shape of a datagram; and a few stories for the siege.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include "tests/fuzz/insider.h"
 #include "tests/fuzz/siege.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/key_operator.h"
 
 namespace radix::fuzz {
 namespace {
@@ -112,8 +113,8 @@ class Eavesdropper {
   std::map<std::string, Bytes> bodies_;
 };
 
-// A bloc's life in some minutes: power-up, a late node, rotations, a leader's death and return, a
-// link that is cut, a good-bye. Returns whether it went so.
+// A bloc's life in some minutes: power-up, a late node, rotations, a link that is cut, a leader's
+// death and return, the secondary key changed by order, a good-bye. Returns whether it went so.
 bool Live(sim::Cluster& cluster, Eavesdropper& eavesdropper) {
   const auto run = [&](Duration duration) {
     for (Duration passed{}; passed < duration; passed += 500ms) {
@@ -141,6 +142,7 @@ bool Live(sim::Cluster& cluster, Eavesdropper& eavesdropper) {
   run(10s);
   cluster.Boot(leader);
   run(45s);
+  if (!settle() || !sim::KeyOperator(cluster).Rotate()) return false;
   cluster.Leave(2);
   run(2s);
   return true;
