@@ -188,7 +188,9 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
     AnswerPing(packet, now);
   }
   HandleDifferences(packet, now);
-  if (body.ping_request && body.ping_request->target.slot < config_.charter.ranges.size()) {
+  // Nobody who is honest asks it to reach itself.
+  if (body.ping_request && body.ping_request->target.slot < config_.charter.ranges.size() &&
+      body.ping_request->target.slot != self_.slot) {
     prober_.HandleRequest(packet.sender, body.ping_request->target, body.ping_request->sequence,
                           now);
     TickProber(now);

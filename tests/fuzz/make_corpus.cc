@@ -278,6 +278,14 @@ void WriteStories(const std::map<std::string, Bytes>& bodies, const std::filesys
   PutStep(Step::kStore, {}, away);
   Write(folder / "story-away", away);
 
+  // Found by a longer run: the victim is asked to reach a boot of its own slot.
+  Bytes itself = {0x17};
+  PutBody(Step::kGroup, 0, kWithBeat, Encoded([](flock::Writer& out) {
+            Append(flock::PingRequest{{kVictimSlot, 9}, 1}, out);
+          }),
+          itself);
+  Write(folder / "story-itself", itself);
+
   Bytes everything = {kBehaved};
   int steps = 0;
   for (const auto& [shape, body] : bodies) {
