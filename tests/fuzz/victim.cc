@@ -119,17 +119,18 @@ std::vector<Sent> Victim::Drain() {
 void Victim::Check() {
   const auto members = core_.Members(now_);
   std::uint32_t live = 0;
-  bool self_is_alive = false;
+  bool knows_itself = false;
   for (std::size_t i = 0; i < members.size(); ++i) {
     Require(members[i].id.slot < charter_.ranges.size(), "members are in the ranges");
     Require(i == 0 || members[i - 1].id.slot < members[i].id.slot, "a slot has one member");
     Require(members[i].id.boot != 0, "boots are never 0");
     if (IsLive(members[i].state)) ++live;
     if (members[i].id == core_.self()) {
-      self_is_alive = members[i].state == flock::MemberState::kAlive;
+      knows_itself = members[i].state == flock::MemberState::kAlive ||
+                     (leaving_ && members[i].state == flock::MemberState::kLeft);
     }
   }
-  Require(self_is_alive, "it knows that it is alive");
+  Require(knows_itself, "it knows that it is alive, or that it left");
   Require(live == core_.live_count(), "the live are counted");
   Require(core_.member_memory_bytes() <= kMemoryMax, "memory is bounded");
   const flock::Counters& counters = core_.counters();
