@@ -65,10 +65,11 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
   }
   const bool running = now < granted_until_;
   const bool to_asker = running && IsSameHolder(granted_.holder, from);
-  if (running && !to_asker) {
+  if (running && !to_asker && !IsBroken(Rule::kOneLeaseAtATime)) {
     return Refuse(ask, RefusalReason::kPromised, promised, Microseconds(granted_until_ - now));
   }
-  if (ask.epoch < promised || (ask.epoch == promised && !IsSameHolder(promise_.holder, from))) {
+  const bool passed = ask.epoch < promised && !IsBroken(Rule::kEpochsOnlyRise);
+  if (passed || (ask.epoch == promised && !IsSameHolder(promise_.holder, from))) {
     return Refuse(ask, RefusalReason::kEpoch, promised, 0);
   }
   // A holder that did not hear the last answer gets that one again and nothing more: otherwise one

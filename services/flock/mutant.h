@@ -17,6 +17,8 @@ enum class Rule : std::uint8_t {
   kHolderIsOneBoot,
   kLeaseCountsFromTheRequest,
   kMarginForDrift,
+  kOneLeaseAtATime,
+  kEpochsOnlyRise,
   kNewestHaveNoVote,
   kNoGrantToALesserList,
   kListIsKnownBeforeTheNext,
@@ -25,6 +27,8 @@ enum class Rule : std::uint8_t {
   kOnlyContactCounts,
   kRenewalEchoesTheAnswer,
   kGrantsOnlyWhoRanksFirst,
+  kIncumbentRanksFirst,
+  kLesserOfTwoSealedYields,
   // Packets and keys.
   kAuthenticatesBeforeTheWindow,
   kBoundToItsDestination,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
@@ -25,7 +26,8 @@ std::optional<Leadership> Flock::Node::KnownLeader(Instant now) const {
 
 bool Flock::Node::RanksFirst(const MemberId& candidate, Instant now) {
   // A working incumbent ranks first for everybody: no newcomer disturbs it.
-  if (const auto leader = KnownLeader(now)) return leader->leader == candidate;
+  const auto leader = KnownLeader(now);
+  if (leader && !IsBroken(Rule::kIncumbentRanksFirst)) return leader->leader == candidate;
   const MemberTable& table = membership_.table();
   std::optional<MemberId> first;
   if (counts_quorum_) first = self_;
@@ -194,6 +196,7 @@ void Flock::Node::HearLeader(const MemberId& from, const LeaseAsk& ask, Instant 
     // Two at one time: only a false charter can do that. The lesser epoch yields.
     Emit(EventKind::kAlarm, Evidence::kTwoSealed, from, self_, ask.sealed_epoch, 0, now);
     if (ask.sealed_epoch < candidacy_.sealed_epoch()) return;
+    if (IsBroken(Rule::kLesserOfTwoSealedYields)) return;
     candidacy_.StepDown();
     TickLeadership(now);
   }

@@ -1,0 +1,52 @@
+// Situations of a few nodes, each made for one rule of flock: a trial returns what went wrong, or
+// nothing. The one of a rule finds nothing unless the rule is broken (mutants_test.cc).
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace radix::sim {
+
+// What a trial may say besides the simulator's invariants.
+inline constexpr const char* kNoLeader = "no leader";
+inline constexpr const char* kDisturbed = "a newcomer disturbed the leader";
+inline constexpr const char* kNoYielding = "two sealed leaders met, and none yielded";
+inline constexpr const char* kTakenForAReplay = "what was new was taken for a replay";
+inline constexpr const char* kTakenByAnother = "taken by who it was not for";
+inline constexpr const char* kLackedTheKey = "some lacked the key that others used";
+inline constexpr const char* kNotOnDisk = "a key was used that was not in every key file";
+inline constexpr const char* kUndone = "a rotation of the secondary key was undone";
+inline constexpr const char* kTwoViews = "two views";
+
+// Leases: never two leaders, and no epoch twice.
+std::string AMemberThatForgot(std::uint64_t seed);
+std::string TwoEqualHalves(std::uint64_t seed);
+std::string TwoMachinesAtOneAddress(std::uint64_t seed);
+std::string APowerCutAtTheSealing(std::uint64_t seed);
+std::string ALeaderThatForgot(std::uint64_t seed);
+std::string LateAnswers(std::uint64_t seed);
+std::string ASlowClockAmongFastOnes(std::uint64_t seed);
+std::string ALeaderThatIsCutOff(std::uint64_t seed);
+std::string TwoOfThreeThatForgot(std::uint64_t seed);
+std::string AFourthOfThree(std::uint64_t seed);
+std::string AReplacementThatAVoterMisses(std::uint64_t seed);
+
+// A leader soon, whatever lasts; and one view.
+std::string AConnectedMajority(std::uint64_t seed);
+std::string TwoThatDoNotHearEachOther(std::uint64_t seed);
+std::string ALeaderThatHearsNoAnswer(std::uint64_t seed);
+std::string NewcomersThatRankFirst(std::uint64_t seed);
+std::string TwoSealedThatMeet(std::uint64_t seed);
+std::string IslandsThatMeetAgain(std::uint64_t seed);
+
+// Datagrams.
+std::string AlteredDatagrams(std::uint64_t seed);
+std::string DatagramsForAnother(std::uint64_t seed);
+
+// Rotation of keys.
+std::string ARotation(std::uint64_t seed);
+std::string AFullDisk(std::uint64_t seed);
+std::string ALeaderThatMissedARotation(std::uint64_t seed);
+
+}  // namespace radix::sim
