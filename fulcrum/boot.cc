@@ -54,8 +54,11 @@ absl::StatusOr<StateFolder> AwaitStateFolder(const std::filesystem::path& path) 
 // What another process has it may give up, for example the node's own services, whose supervisor
 // was killed a moment ago. Without its ports a node is half a node.
 void AwaitPorts(const confab::ServiceArguments& node) {
+  const Endpoint flock{node.node.address, node.charter.port};
   for (Patience patience;;) {
-    const absl::Status status = confab::CheckNodePorts(node.node.address, node.charter.port);
+    const absl::Status status = node.flock_only
+                                    ? confab::CheckBindable(confab::Transport::kUdp, flock)
+                                    : confab::CheckNodePorts(flock.ip, flock.port);
     if (!absl::IsAlreadyExists(status)) return;
     patience.Wait(status);
   }
@@ -70,9 +73,13 @@ void Step(Supervisor& supervisor, int number, const std::string& service) {
   }
 }
 
-void BringUp(Supervisor& supervisor) {
+void BringUp(Supervisor& supervisor, bool flock_only) {
   // 1. Start flocking.
   Step(supervisor, 1, "flock");
+  if (flock_only) {
+    spdlog::info("--services none: no step follows");
+    return;
+  }
 
   // 2. Start the heartbeater, to which every service says that it lives.
   Step(supervisor, 2, "heartbeater");
@@ -136,7 +143,7 @@ int Boot(const confab::ServiceArguments& node) {
   spdlog::info("node {} at {} in bloc {}, quorum {} of {}", node.node.name,
                node.node.address.ToString(), node.charter.bloc, node.charter.quorum,
                node.charter.at_most);
-  BringUp(**supervisor);
+  BringUp(**supervisor, node.flock_only);
   (*supervisor)->AwaitStop();
   TakeDown(**supervisor);
   return 0;

@@ -107,6 +107,7 @@ absl::StatusOr<std::string> NameFromHost(const std::string& host) {
 
 absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
   NodeFlags flags;
+  std::string services = "all";
   CLI::App app;
   app.set_help_flag();
   app.add_option("--charter", flags.charter)->required();
@@ -114,6 +115,7 @@ absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
   app.add_option("--address", flags.address);
   app.add_option("--state", flags.state);
   app.add_option("--label", flags.labels)->allow_extra_args(false);
+  app.add_option("--services", services);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Error& error) {
@@ -135,6 +137,9 @@ absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv) {
     return absl::InvalidArgumentError(
         absl::StrCat("--label: '", label, "' is not `tag` or `key=value`, 1 to 128 characters"));
   }
+  const auto flock_only = confab::IsFlockOnly(services);
+  if (!flock_only.ok()) return flock_only.status();
+  flags.flock_only = *flock_only;
   return flags;
 }
 
@@ -157,13 +162,14 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   node.node.name = *std::move(name);
   const auto address = AddressOf(flags, node.charter.ranges);
   if (!address.ok()) return address.status();
-  // Every service would refuse, each for itself and again at each start.
-  if (!address->is_loopback()) {
+  // Every service but flock would refuse, each for itself and again at each start.
+  if (!address->is_loopback() && !flags.flock_only) {
     return absl::FailedPreconditionError(absl::StrCat(
         "--address: ", address->ToString(),
         " is no loopback address, and connections between services are not encrypted yet: give the "
-        "charter ranges within 127.0.0.0/8, or ::1"));
+        "charter ranges within 127.0.0.0/8, or ::1; or run nothing but flock (--services none)"));
   }
+  node.flock_only = flags.flock_only;
   node.node.address = *address;
   if (!node.node.state.has_filename()) node.node.state = node.node.state.parent_path();
   node.node.labels = flags.labels;

@@ -28,10 +28,11 @@ struct NodeFlags {
   std::string address;
   std::filesystem::path state;
   std::vector<std::string> labels;
+  bool flock_only = false;  // --services none
 };
 
-// Reads `--charter F [--name N] [--address A] [--state DIR] [--label L]...`. InvalidArgument, with
-// a message for the user: this is about usage only.
+// Reads `--charter F [--name N] [--address A] [--state DIR] [--label L]... [--services all|none]`.
+// InvalidArgument, with a message for the user: this is about usage only.
 absl::StatusOr<NodeFlags> ParseNodeFlags(int argc, const char* const* argv);
 
 // Fills in the defaults and checks it all, the charter and the key file too. Paths come back

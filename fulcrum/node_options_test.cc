@@ -105,6 +105,9 @@ TEST(ParseNodeFlagsTest, RefusesWhatIsMalformed) {
   EXPECT_THAT(problem("--address", "300.1.1.1"), HasSubstr("--address: '300.1.1.1'"));
   EXPECT_EQ(problem("--label", "rack=7"), "");
   EXPECT_THAT(problem("--label", "a b"), HasSubstr("--label: 'a b'"));
+  EXPECT_EQ(problem("--services", "none"), "");
+  EXPECT_EQ(problem("--services", "all"), "");
+  EXPECT_THAT(problem("--services", "flock"), HasSubstr("--services: 'flock'"));
   EXPECT_THAT(problem("--wat", "x"), HasSubstr("--wat"));
   const char* const empty[] = {"fulcrum", "--charter", ""};
   EXPECT_THAT(Message(ParseNodeFlags(3, empty).status()), HasSubstr("--charter: names no file"));
@@ -116,6 +119,20 @@ TEST_F(ResolveNodeTest, RefusesAnAddressThatWouldBeServedWithoutEncryption) {
   flags_.address = "10.0.0.7";
   EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("10.0.0.7"), HasSubstr("not encrypted yet"),
                                         HasSubstr("127.0.0.0/8")));
+}
+
+// What flock sends is encrypted, and what else it serves it serves on a Unix socket.
+TEST_F(ResolveNodeTest, TakesAnyAddressForANodeThatRunsNothingButFlock) {
+  std::ofstream(flags_.charter) << "bloc: b\nranges: [10.0.0.0/24]\nport: 7117\nkey_file: key\n";
+  flags_.address = "10.0.0.7";
+  flags_.flock_only = true;
+  const auto node = ResolveNode(flags_);
+  ASSERT_TRUE(node.ok()) << node.status();
+  EXPECT_TRUE(node->flock_only);
+  EXPECT_THAT(confab::ToCommandLine(*node), testing::IsSupersetOf({"--services", "none"}));
+  flags_.address = "127.88.77.1";
+  WriteCharter("key_file: key");
+  EXPECT_TRUE(ResolveNode(flags_)->flock_only) << "and of course a loopback address";
 }
 
 }  // namespace

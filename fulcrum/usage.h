@@ -6,6 +6,7 @@ namespace radix::fulcrum {
 
 inline constexpr char kUsage[] =
     "usage: fulcrum --charter F [--name N] [--address A] [--state DIR] [--label L]...\n"
+    "               [--services all|none]\n"
     "                                  boot this node; SIGTERM drains it and leaves, a\n"
     "                                  second one ends it at once\n"
     "       fulcrum check CHARTER      validate a charter and its key file\n"
@@ -18,6 +19,8 @@ inline constexpr char kUsage[] =
     "  --state DIR   the node's own folder   (default: /var/lib/radix for root, otherwise\n"
     "                ~/.local/state/radix/node)\n"
     "  --label L     `tag` or `key=value`, for LABEL(...) in manifests; may be repeated\n"
+    "  --services S  all, or none for a node that does nothing but flock; only that may have\n"
+    "                an address that is no loopback address, for now   (default: all)\n"
     "  --help, --version\n";
 
 }  // namespace radix::fulcrum

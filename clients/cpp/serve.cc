@@ -49,8 +49,8 @@ class RunningService final : public Serving {
       : options_(std::move(options)),
         stop_signals_(OpenStopSignals()),
         stop_calls_(eventfd(0, EFD_CLOEXEC)),
-        server_(std::move(server)),
-        heartbeat_(std::make_unique<Heartbeat>(network, FirstBeat())) {
+        server_(std::move(server)) {
+    if (options_.registers) heartbeat_ = std::make_unique<Heartbeat>(network, FirstBeat());
     if (confab::SupervisorFd()) pulse_ = std::make_unique<Pulse>(*server_, options_.prove_alive);
   }
 
@@ -86,7 +86,7 @@ class RunningService final : public Serving {
 
   void Drain() {
     spdlog::info("draining");
-    heartbeat_->SetStatus(registry::v1::STATUS_DRAINING);
+    if (heartbeat_) heartbeat_->SetStatus(registry::v1::STATUS_DRAINING);
     server_->SetServing(false);
     if (options_.on_drain) options_.on_drain();
     server_->AwaitQuiet(options_.drain_quiet, options_.drain_limit);
@@ -103,8 +103,8 @@ class RunningService final : public Serving {
   const int stop_signals_;
   const int stop_calls_;  // readable once Stop was called
   std::unique_ptr<confab::Server> server_;
-  std::unique_ptr<Heartbeat> heartbeat_;
-  std::unique_ptr<Pulse> pulse_;  // under a supervisor only
+  std::unique_ptr<Heartbeat> heartbeat_;  // none when it does not register
+  std::unique_ptr<Pulse> pulse_;          // under a supervisor only
 };
 
 }  // namespace
@@ -127,7 +127,8 @@ absl::StatusOr<std::unique_ptr<Serving>> Serve(const Network& network, ServeOpti
   auto server = confab::Server::Start(network.node,
                                       {.socket = options.socket, .port = options.port}, services);
   if (!server.ok()) return server.status();
-  spdlog::info("{} serves at {}", options.inst, (*server)->net_id());
+  spdlog::info("{} serves at {}", options.inst,
+               options.port ? (*server)->net_id() : options.socket + ".sock");
   confab::NotifyReady();
   return std::make_unique<RunningService>(network, std::move(options), *std::move(server));
 }

@@ -25,10 +25,12 @@ struct ServeOptions {
   std::string inst;
   // `tag` or `key=value` texts for the registry.
   std::vector<std::string> labels;
-  // The TCP port; 0: a free one.
-  std::uint16_t port = 0;
+  // The TCP port; 0: a free one. nullopt: none, for what serves on its Unix socket only.
+  std::optional<std::uint16_t> port = 0;
   // The name of a Unix socket beside it, STATE/<socket>.sock; empty: none. For built-in services.
   std::string socket;
+  // Whether it beats to the node's heartbeater, and so is registered; what has none need not try.
+  bool registers = true;
   // How a drain goes. It ends when no call was in flight for `drain_quiet`, so that clients have
   // moved on, and after `drain_limit` in any case; then what still runs is cancelled.
   Duration drain_quiet = 1s;
@@ -44,7 +46,7 @@ class Serving {
  public:
   virtual ~Serving() = default;
 
-  // Where it is called, for example "127.88.0.2:38815".
+  // Where it is called, for example "127.88.0.2:38815"; empty without TCP.
   virtual const std::string& net_id() const = 0;
 
   // Serves until SIGTERM or SIGINT arrives or Stop is called; then announces that it drains, lets
@@ -61,8 +63,8 @@ class Serving {
 // it starts from now on. Call it in main before anything that has a thread.
 void BlockStopSignals();
 
-// Starts to serve, and to beat to the node's heartbeater once a second. Does BlockStopSignals
-// first; a main that starts threads of its own before Serve calls that itself.
+// Starts to serve, and, if it registers, to beat to the node's heartbeater once a second. Does
+// BlockStopSignals first; a main that starts threads of its own before Serve calls that itself.
 //
 // Under fulcrum's supervisor or picket it also sees that this process does not outlive the node.
 //

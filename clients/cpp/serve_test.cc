@@ -49,6 +49,24 @@ TEST_F(ServeTest, RegistersAndWithdraws) {
   EXPECT_TRUE(Eventually([&] { return node_.statuses().empty(); }));
 }
 
+// As flock does where it is alone: no port for strangers, and nobody to tell.
+TEST_F(ServeTest, CanServeOnAUnixSocketOnlyAndUnregistered) {
+  const auto registered = ServeAs("galumph2_3", {.drain_quiet = 1ms});
+  const auto serving =
+      ServeAs("galumph2_4",
+              {.port = std::nullopt, .socket = "galumph", .registers = false, .drain_quiet = 1ms});
+  EXPECT_EQ(serving->net_id(), "");
+  const auto stub = Galumph::NewStub(confab::DialLocal(node_.network().node, "galumph"));
+  galumph::v2::RegisterResponse response;
+  EXPECT_TRUE(Call(*stub->async(), &Galumph::Stub::async::Register, {}, response).ok());
+  ASSERT_TRUE(Eventually([&] { return node_.statuses().contains("galumph2_3"); }));
+  EXPECT_FALSE(node_.statuses().contains("galumph2_4"));
+  for (Serving* each : {serving.get(), registered.get()}) {
+    each->Stop();
+    EXPECT_EQ(Ended(*each), 0);
+  }
+}
+
 TEST_F(ServeTest, BeatsSayWhenTheyWereMadeAndAreValidForThreeSeconds) {
   const auto nanoseconds = [](const google::protobuf::Timestamp& time) {
     return time.seconds() * 1'000'000'000 + time.nanos();

@@ -15,9 +15,16 @@ bool IsLabel(const std::string& text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+absl::StatusOr<bool> IsFlockOnly(const std::string& services) {
+  if (services == "all" || services == "none") return services == "none";
+  return absl::InvalidArgumentError(
+      absl::StrCat("--services: '", services, "' is neither `all` nor `none`"));
+}
+
 absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* const* argv) {
   ServiceArguments arguments;
   std::string address;
+  std::string services = "all";
   CLI::App app;
   app.add_option("--charter", arguments.charter_path)->required();
   app.add_option("--name", arguments.node.name)->required();
@@ -25,6 +32,7 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
   app.add_option("--state", arguments.node.state)->required();
   app.add_option("--label", arguments.node.labels)->allow_extra_args(false);
   app.add_option("--epoch", arguments.epoch);
+  app.add_option("--services", services);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Error& error) {
@@ -44,6 +52,9 @@ absl::StatusOr<ServiceArguments> ParseServiceArguments(int argc, const char* con
           "--label: '", label, "' is not 1 to 128 printable characters, as `tag` or `key=value`"));
     }
   }
+  const auto flock_only = IsFlockOnly(services);
+  if (!flock_only.ok()) return flock_only.status();
+  arguments.flock_only = *flock_only;
   auto charter = LoadCharter(arguments.charter_path);
   if (!charter.ok()) return charter.status();
   arguments.charter = *std::move(charter);
@@ -59,6 +70,7 @@ std::vector<std::string> ToCommandLine(const ServiceArguments& arguments) {
     line.push_back("--label=" + label);  // in one, because it may begin with a dash
   }
   if (arguments.epoch != 0) line.insert(line.end(), {"--epoch", absl::StrCat(arguments.epoch)});
+  if (arguments.flock_only) line.insert(line.end(), {"--services", "none"});
   return line;
 }
 

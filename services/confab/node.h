@@ -35,12 +35,14 @@ struct Node {
 };
 
 // The same arguments for every built-in service:
-// `fulcrum reeve --charter F --name N --address A --state DIR [--label L]... [--epoch E]`.
+// `fulcrum reeve --charter F --name N --address A --state DIR [--label L]... [--epoch E]
+//                [--services none]`.
 struct ServiceArguments {
   std::filesystem::path charter_path;
   Charter charter;
   Node node;
   std::uint64_t epoch = 0;  // steward's and proctor's; 0 for the others
+  bool flock_only = false;  // --services none: the node runs flock, and nothing else
 };
 
 // Reads them. InvalidArgument with a message for the user; NotFound and others as LoadCharter.
@@ -53,6 +55,10 @@ std::vector<std::string> ToCommandLine(const ServiceArguments& arguments);
 // FailedPrecondition, naming the variable, when one is malformed, or missing; only RADIX_FLOCK may
 // be: who runs a service by hand need not know it.
 absl::StatusOr<Node> NodeFromEnvironment();
+
+// Reads `--services`: `all`, or `none` for a node that runs nothing but flock, which is returned as
+// true. InvalidArgument with a message for the user.
+absl::StatusOr<bool> IsFlockOnly(const std::string& services);
 
 // Whether `text` may be a label: 1 to 128 printable characters, as `tag` or `key=value`.
 bool IsLabel(const std::string& text);

@@ -41,13 +41,16 @@ int Run(int argc, char** argv) {
       *config, arguments->node, confab::KeyFilePath(arguments->charter_path, arguments->charter));
   if (!driver.ok()) return confab::Fail(driver.status(), 1);
 
-  // Every client of it watches again by itself: none has to be waited for.
+  // Alone on its node it serves what the operator asks, on the Unix socket: nobody else is there to
+  // call it, nor to register it. Every client watches again by itself: none has to be waited for.
   FlockServiceImpl service(**driver);
   auto serving = Serve(Network{arguments->node},
                        {.horde = "radix",
                         .api = "flock1",
                         .inst = "flock1_0",
+                        .port = arguments->flock_only ? std::optional<std::uint16_t>() : 0,
                         .socket = "flock",
+                        .registers = !arguments->flock_only,
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
                         .on_drain = [&service] { service.EndStreams(); },
