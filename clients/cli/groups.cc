@@ -5,7 +5,8 @@
 namespace radix::cli {
 
 void AddLab(CLI::App& app, Invocation& invocation) {
-  CLI::App& lab = *app.add_subcommand("lab", "N nodes on this machine's loopback addresses");
+  CLI::App& lab =
+      *app.add_subcommand("lab", "N nodes on this machine: powered up, killed, cut off, ended");
   lab.require_subcommand(1);
   lab.fallthrough();
   AddLabUp(lab, invocation);
@@ -13,6 +14,8 @@ void AddLab(CLI::App& app, Invocation& invocation) {
   AddLabStatus(lab, invocation);
   AddLabKill(lab, invocation);
   AddLabStart(lab, invocation);
+  AddLabCut(lab, invocation);
+  AddLabHeal(lab, invocation);
 }
 
 void AddFlock(CLI::App& app, Invocation& invocation) {

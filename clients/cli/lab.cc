@@ -121,6 +121,35 @@ absl::Status CheckPath(const Lab& lab) {
                                                     "; choose a shorter place with --state"));
 }
 
+// What flags say of the network, and whether they fit together.
+absl::Status CheckNetwork(const LabPlan& plan, const AddressRanges& ranges) {
+  const IpAddress first = ranges.At(0);
+  const IpAddress last = ranges.At(ranges.size() - 1);
+  if (plan.netns && !plan.flock_only) {
+    return absl::InvalidArgumentError(
+        "--netns: needs --services none; connections between services are not encrypted yet, so "
+        "only flock leaves a node");
+  }
+  if (plan.loss < 0 || plan.loss > 99 || (plan.loss > 0 && !plan.netns)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--loss: ", plan.loss, " is not a percentage from 0 to 99, with --netns beside it"));
+  }
+  if (plan.netns && (!first.is_v4() || !last.is_v4() || first.is_loopback())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--range: ", plan.range,
+                     " is not for nodes with a network each: with --netns give IPv4 addresses that "
+                     "are no loopback addresses, for example ",
+                     kNetnsRange));
+  }
+  if (!plan.netns && (!first.is_loopback() || !last.is_loopback())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--range: ", plan.range,
+                     " is not within 127.0.0.0/8; without --netns a lab lives on this machine's "
+                     "loopback addresses"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<LabNode> Lab::Node(const std::string& name) const {
@@ -141,12 +170,7 @@ absl::StatusOr<Lab> PlanLab(const LabPlan& plan) {
   if (!ranges.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("--range: ", ranges.status().message()));
   }
-  if (!ranges->At(0).is_loopback() || !ranges->At(ranges->size() - 1).is_loopback()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--range: ", plan.range,
-        " is not within 127.0.0.0/8; connections are not encrypted yet, so a lab lives "
-        "on loopback addresses"));
-  }
+  if (absl::Status status = CheckNetwork(plan, *ranges); !status.ok()) return status;
   // n1 of 127.88.0.0/24 is 127.88.0.1: an address that ends in 0 is nobody's.
   const std::uint32_t skipped = ranges->At(0).bytes.back() == 0 && ranges->size() > 1 ? 1 : 0;
   const auto count = static_cast<std::uint32_t>(plan.nodes);
@@ -155,7 +179,13 @@ absl::StatusOr<Lab> PlanLab(const LabPlan& plan) {
         absl::StrCat("--nodes: ", count, " nodes do not fit into the ", ranges->size() - skipped,
                      " addresses of ", plan.range, "; give a larger --range"));
   }
-  Lab lab{.state = plan.state, .range = plan.range, .port = plan.port, .nodes = {}};
+  Lab lab{.state = plan.state,
+          .range = plan.range,
+          .port = plan.port,
+          .netns = plan.netns,
+          .flock_only = plan.flock_only,
+          .loss = plan.loss,
+          .nodes = {}};
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::string name = absl::StrCat("n", i + 1);
     lab.nodes.push_back({.name = name,
@@ -177,7 +207,13 @@ absl::StatusOr<Lab> LoadLab(const fs::path& state) {
   }
   try {
     const auto json = nlohmann::json::parse(file);
-    Lab lab{.state = state, .range = json.at("range"), .port = json.at("port"), .nodes = {}};
+    Lab lab{.state = state,
+            .range = json.at("range"),
+            .port = json.at("port"),
+            .netns = json.value("netns", false),
+            .flock_only = json.value("flock_only", false),
+            .loss = json.value("loss", 0),
+            .nodes = {}};
     for (const auto& node : json.at("nodes")) {
       const std::string name = node.at("node");
       lab.nodes.push_back({.name = name,
@@ -228,7 +264,9 @@ absl::Status WriteLab(const Lab& lab) {
     if (absl::Status status = MakePrivateFolder(node.state); !status.ok()) return status;
     nodes.push_back({{"node", node.name}, {"address", node.address}, {"labels", node.labels}});
   }
-  const nlohmann::json json = {{"range", lab.range}, {"port", lab.port}, {"nodes", nodes}};
+  const nlohmann::json json = {{"range", lab.range}, {"port", lab.port},
+                               {"netns", lab.netns}, {"flock_only", lab.flock_only},
+                               {"loss", lab.loss},   {"nodes", nodes}};
   if (absl::Status status = WriteFile(lab.state / "lab.json", json.dump(2) + "\n"); !status.ok()) {
     return status;
   }

@@ -1,4 +1,5 @@
-// A lab: N nodes of one bloc on this machine's loopback addresses, as it lies on disk.
+// A lab: N nodes of one bloc on this machine, as it lies on disk. They have its loopback addresses,
+// or a network namespace each.
 //
 //   DIR/charter.yaml  DIR/secondary.key  DIR/lab.json  DIR/NODE/{pid, *.sock, log/, ...}
 
@@ -22,12 +23,18 @@ struct LabNode {
   std::filesystem::path state;  // DIR/NODE
 };
 
+constexpr char kLoopbackRange[] = "127.88.0.0/24";
+constexpr char kNetnsRange[] = "10.88.0.0/24";
+
 // What a lab is made from.
 struct LabPlan {
   std::filesystem::path state;  // absolute
   int nodes = 5;
-  std::string range = "127.88.0.0/24";
+  std::string range = kLoopbackRange;
   int port = 7117;
+  bool netns = false;       // a network namespace for each node; see lab_network.h
+  bool flock_only = false;  // --services none
+  int loss = 0;             // percent of all datagrams; only with netns
   // `NODE:LABEL` texts.
   std::vector<std::string> labels;
 };
@@ -37,6 +44,9 @@ struct Lab {
   std::filesystem::path state;  // absolute
   std::string range;
   int port = 0;
+  bool netns = false;
+  bool flock_only = false;
+  int loss = 0;
   std::vector<LabNode> nodes;
 
   std::filesystem::path charter() const { return state / "charter.yaml"; }

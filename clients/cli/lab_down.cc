@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cli/lab_network.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/verbs.h"
@@ -17,9 +18,14 @@ namespace {
 
 constexpr Duration kDrainLimit = 40s;  // more than a fulcrum takes, unless it hangs
 
+absl::Status End(const std::filesystem::path& state, const std::vector<LabNode>& nodes) {
+  const absl::Status ended = EndNodes(nodes, SIGTERM, kDrainLimit);
+  return ended.ok() ? RemoveNetwork(state) : ended;
+}
+
 // What runs is ended even so; that the lab is damaged stays an error.
 int EndDamaged(const std::filesystem::path& state) {
-  const absl::Status status = EndNodes(NodesLeftIn(state), SIGTERM, kDrainLimit);
+  const absl::Status status = End(state, NodesLeftIn(state));
   if (!status.ok()) return Fail(status);
   ForgetLab(state);
   return Fail(absl::DataLossError(absl::StrCat(
@@ -45,7 +51,7 @@ int LabDown(const Invocation& invocation) {
   // Where `radix lab up` has it, that one ends as soon as its nodes do. One that comes now has to
   // wait, or it would say of what is about to end that it is up.
   const auto lock = confab::LockFile::Take(lab->state / "lab.lock");
-  const absl::Status status = EndNodes(lab->nodes, SIGTERM, kDrainLimit);
+  const absl::Status status = End(lab->state, lab->nodes);
   if (!status.ok()) return Fail(status);
   ForgetLab(lab->state);
   return Report(invocation.json(), LabStatus(*lab),

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "clients/cli/lab_network.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/node_process.h"
 #include "clients/cli/verbs.h"
@@ -17,8 +18,11 @@ Json LabStatus(const Lab& lab) {
                      {"address", node.address},
                      {"pid", process ? Json(process->pid) : Json(nullptr)},
                      {"running", process.has_value()}});
+    if (lab.netns) nodes.back()["netns"] = NamespaceOf(lab.state, node.name);
   }
-  return {{"state", lab.state.string()}, {"nodes", nodes}};
+  Json status = {{"state", lab.state.string()}, {"nodes", nodes}};
+  if (lab.netns) status["hub"] = NamespaceOf(lab.state, "hub");
+  return status;
 }
 
 namespace {

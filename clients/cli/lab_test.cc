@@ -84,6 +84,55 @@ TEST_F(LabTest, RefusesFlagsThatCanNeverBe) {
   }
 }
 
+TEST_F(LabTest, OfNetworkNamespacesHasAddressesOfItsOwnAndOnlyFlock) {
+  plan_.netns = true;
+  plan_.flock_only = true;
+  plan_.range = kNetnsRange;
+  plan_.loss = 20;
+  const auto lab = PlanLab(plan_);
+  ASSERT_TRUE(lab.ok()) << lab.status();
+  EXPECT_EQ(lab->nodes[0].address, "10.88.0.1");
+  ASSERT_TRUE(Write().ok());
+  const auto read = LoadLab(plan_.state);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_TRUE(read->netns);
+  EXPECT_TRUE(read->flock_only);
+  EXPECT_EQ(read->loss, 20);
+}
+
+TEST_F(LabTest, RefusesANetworkThatWouldCarryPlaintextOrCannotBeMade) {
+  const auto refuses = [](const LabPlan& plan, const std::string& flag, const std::string& why) {
+    const auto lab = PlanLab(plan);
+    EXPECT_TRUE(absl::IsInvalidArgument(lab.status())) << lab.status();
+    EXPECT_THAT(MessageOf(lab.status()), testing::AllOf(testing::StartsWith(flag), HasSubstr(why)));
+  };
+  LabPlan good = plan_;
+  good.netns = good.flock_only = true;
+  good.range = kNetnsRange;
+  ASSERT_TRUE(PlanLab(good).ok());
+  LabPlan plan = good;
+  plan.flock_only = false;
+  refuses(plan, "--netns", "--services none");
+  for (const char* range : {"127.88.0.0/24", "fd00::/120"}) {
+    plan = good;
+    plan.range = range;
+    refuses(plan, "--range", "10.88.0.0/24");
+  }
+  for (const int loss : {-1, 100}) {
+    plan = good;
+    plan.loss = loss;
+    refuses(plan, "--loss", "from 0 to 99");
+  }
+  plan = plan_;
+  plan.loss = 20;
+  refuses(plan, "--loss", "--netns");
+  plan = plan_;
+  plan.flock_only = true;
+  EXPECT_TRUE(PlanLab(plan).ok()) << "loopback addresses do for flock, too";
+  plan.range = kNetnsRange;
+  refuses(plan, "--range", "without --netns");
+}
+
 TEST_F(LabTest, RefusesMoreNodesThanAddressesAndPathsTooLongForASocket) {
   plan_.nodes = 256;
   EXPECT_TRUE(absl::IsFailedPrecondition(PlanLab(plan_).status()));

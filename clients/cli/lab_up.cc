@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "clients/cli/await.h"
 #include "clients/cli/interrupt.h"
+#include "clients/cli/lab_network.h"
 #include "clients/cli/lab_view.h"
 #include "clients/cli/log_tail.h"
 #include "clients/cli/node_process.h"
@@ -36,6 +37,9 @@ struct Options {
   std::optional<int> nodes;
   std::optional<std::string> range;
   std::optional<int> port;
+  std::optional<bool> netns;
+  std::optional<std::string> services;
+  std::optional<int> loss;
   std::vector<std::string> labels;
 };
 
@@ -52,9 +56,17 @@ LabPlan Plan(const std::filesystem::path& place, const Options& options,
   LabPlan plan{.state = place, .labels = options.labels};
   if (before.ok()) {
     plan.nodes = static_cast<int>(before->nodes.size());
-    plan.range = before->range;
     plan.port = before->port;
+    plan.netns = before->netns;
+    plan.flock_only = before->flock_only;
+    plan.loss = before->loss;
   }
+  plan.netns = options.netns.value_or(plan.netns);
+  if (options.services) plan.flock_only = *options.services == "none";
+  plan.loss = options.loss.value_or(plan.netns ? plan.loss : 0);
+  plan.range = before.ok() && before->netns == plan.netns ? before->range
+               : plan.netns                               ? kNetnsRange
+                                                          : kLoopbackRange;
   plan.nodes = options.nodes.value_or(plan.nodes);
   plan.range = options.range.value_or(plan.range);
   plan.port = options.port.value_or(plan.port);
@@ -68,17 +80,23 @@ LabPlan Plan(const std::filesystem::path& place, const Options& options,
 
 // Whether what runs of `lab` is what `other` asks for, too.
 bool IsSame(const Lab& lab, const Lab& other) {
-  return lab.range == other.range && lab.port == other.port &&
+  return lab.range == other.range && lab.port == other.port && lab.netns == other.netns &&
+         lab.flock_only == other.flock_only && lab.loss == other.loss &&
          std::equal(lab.nodes.begin(), lab.nodes.end(), other.nodes.begin(), other.nodes.end(),
                     [](const LabNode& a, const LabNode& b) { return a.labels == b.labels; });
 }
 
-// For example ", labels n2:rack=7 n4:rack=7"; empty without any.
-std::string LabelsText(const Lab& lab) {
+// For example ", --netns --services none, labels n2:rack=7 n4:rack=7"; empty without any.
+std::string FlagsText(const Lab& lab) {
   std::string text;
+  if (lab.netns) text += ", --netns";
+  if (lab.flock_only) absl::StrAppend(&text, lab.netns ? "" : ",", " --services none");
+  if (lab.loss > 0) absl::StrAppend(&text, " --loss ", lab.loss);
+  bool labelled = false;
   for (const LabNode& node : lab.nodes) {
     for (const std::string& label : node.labels) {
-      absl::StrAppend(&text, text.empty() ? ", labels" : "", " ", node.name, ":", label);
+      absl::StrAppend(&text, labelled ? "" : ", labels", " ", node.name, ":", label);
+      labelled = true;
     }
   }
   return text;
@@ -111,8 +129,11 @@ absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId
       (lab.state / "NODE" / "log").string()));
 }
 
-absl::StatusOr<Readiness> PowerUp(const Lab& lab, int interrupt) {
+absl::StatusOr<Readiness> PowerUp(const Lab& lab, bool is_down, int interrupt) {
   std::vector<ProcessId> processes;
+  if (lab.netns && is_down) {
+    if (absl::Status status = MakeNetwork(lab); !status.ok()) return status;
+  }
   for (const LabNode& node : lab.nodes) {
     if (Interrupted()) return absl::CancelledError("interrupted");
     if (const auto running = RunningNode(node)) {
@@ -124,6 +145,13 @@ absl::StatusOr<Readiness> PowerUp(const Lab& lab, int interrupt) {
     processes.push_back(*process);
   }
   return AwaitReady(lab, processes, interrupt);
+}
+
+// Ends what PowerUp began.
+absl::Status TakeDown(const Lab& lab) {
+  const absl::Status ended = EndNodes(lab.nodes, SIGTERM, kUndoLimit);
+  const absl::Status removed = RemoveNetwork(lab.state);
+  return ended.ok() ? removed : ended;
 }
 
 void PrintWhatToTry(const Lab& lab, const std::string& leader) {
@@ -149,9 +177,9 @@ void PrintWhatToTry(const Lab& lab, const std::string& leader) {
 int Show(const Invocation& invocation, const Lab& lab, const Readiness& readiness, double seconds) {
   const LabNode& first = lab.nodes.front();
   const auto members = Members(first);
-  const auto services = Services(first);
+  const auto services = lab.flock_only ? Json::array() : Services(first);
   if (!members.ok()) return Fail(members.status());
-  if (!services.ok()) return Fail(services.status());
+  if (!services.ok() && !lab.flock_only) return Fail(services.status());
   if (invocation.json()) {
     Json json = LabStatus(lab);
     json["leader"] = readiness.leader;
@@ -163,11 +191,11 @@ int Show(const Invocation& invocation, const Lab& lab, const Readiness& readines
   PrintObjects(*members);
   std::cout << '\n';
   PrintObjects(*services);
-  std::cout << "\n"
-            << lab.nodes.size() << " nodes serve, after "
+  std::cout << (lab.flock_only ? "" : "\n") << lab.nodes.size()
+            << (lab.flock_only ? " nodes are one flock, after " : " nodes serve, after ")
             << static_cast<double>(static_cast<int>(seconds * 10)) / 10 << " s, led by "
             << readiness.leader << ". Their state is in " << lab.state.string() << ".\n";
-  PrintWhatToTry(lab, readiness.leader);
+  if (!lab.flock_only) PrintWhatToTry(lab, readiness.leader);
   return kExitOk;
 }
 
@@ -178,6 +206,9 @@ int LabUp(const Invocation& invocation, const Options& options) {
   const auto lab = PlanLab(Plan(place, options, before));
   if (absl::IsInvalidArgument(lab.status())) return FailUsage(lab.status());
   if (!lab.ok()) return Fail(lab.status());
+  if (lab->netns) {
+    if (absl::Status status = CheckNetworkTools(); !status.ok()) return Fail(status);
+  }
 
   const bool is_new = !std::filesystem::exists(place);
   if (absl::Status status = MakePlace(place); !status.ok()) return Fail(status);
@@ -198,7 +229,7 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (running > 0 && !IsSame(*before, *lab)) {
     return Fail(absl::AlreadyExistsError(absl::StrCat(
         "a lab of ", before->nodes.size(), " nodes in ", before->range, ", port ", before->port,
-        LabelsText(*before), ", is up at ", place.string(), "; `radix lab down` ends it")));
+        FlagsText(*before), ", is up at ", place.string(), "; `radix lab down` ends it")));
   }
   if (running == static_cast<std::ptrdiff_t>(lab->nodes.size())) {
     if (absl::Status status = RecordLab(place); !status.ok()) return Fail(status);
@@ -216,14 +247,14 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (!invocation.json()) {
     std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;
   }
-  auto readiness = PowerUp(*lab, interrupt);
+  auto readiness = PowerUp(*lab, running == 0, interrupt);
   if (Interrupted()) readiness = absl::CancelledError("interrupted");
   if (readiness.ok()) {
     return Show(invocation, *lab, *readiness,
                 std::chrono::duration<double>(confab::Now() - begin).count());
   }
   const int code = Fail(readiness.status());
-  if (absl::Status status = EndNodes(lab->nodes, SIGTERM, kUndoLimit); !status.ok()) Fail(status);
+  if (absl::Status status = TakeDown(*lab); !status.ok()) Fail(status);
   ForgetLab(place);
   std::cerr << "radix: took everything down again\n";
   return code;
@@ -237,8 +268,17 @@ void AddLabUp(CLI::App& lab, Invocation& invocation) {
   const auto options = std::make_shared<Options>();
   verb.add_option("--nodes", options->nodes, "How many. Default: 5, or as many as there were.");
   verb.add_option("--range", options->range,
-                  "Their addresses, for example 127.89.0.0/24. Default: 127.88.0.0/24.");
+                  "Their addresses, for example 127.89.0.0/24. Default: 127.88.0.0/24; with "
+                  "--netns 10.88.0.0/24.");
   verb.add_option("--port", options->port, "flock's and reeve's port. Default: 7117.");
+  verb.add_flag("--netns", options->netns,
+                "A network namespace for each node, with a router between them. Takes root and "
+                "--services none; see also `radix lab cut`.");
+  verb.add_option("--services", options->services,
+                  "`none` for nodes that run nothing but flock. Default: all.")
+      ->check(CLI::IsMember({"all", "none"}));
+  verb.add_option("--loss", options->loss,
+                  "With --netns: how many percent of all datagrams are lost. Default: 0.");
   verb.add_option("--label", options->labels, "NODE:TAG or NODE:KEY=VALUE; may be given often")
       ->allow_extra_args(false);
   verb.callback([&invocation, options] {

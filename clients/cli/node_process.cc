@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/await.h"
+#include "clients/cli/lab_network.h"
 #include "services/confab/clock.h"
 #include "services/confab/lock_file.h"
 #include "services/confab/process_stat.h"
@@ -224,10 +225,17 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
                                    "--name",         node.name,   "--address",
                                    node.address,     "--state",   node.state.string()};
   for (const std::string& label : node.labels) line.insert(line.end(), {"--label", label});
+  if (lab.flock_only) line.insert(line.end(), {"--services", "none"});
   std::vector<char*> argv;
   for (std::string& argument : line) argv.push_back(argument.data());
   argv.push_back(nullptr);
 
+  std::optional<NetworkStay> stay;
+  if (lab.netns) {
+    auto entered = NetworkStay::Enter(NamespaceOf(lab.state, node.name));
+    if (!entered.ok()) return entered.status();
+    stay.emplace(*std::move(entered));
+  }
   const SpawnSettings settings(node.state / "log" / "fulcrum.log");
   ProcessId process;
   const int failure = posix_spawn(&process.pid, program.c_str(), settings.actions(),

@@ -37,7 +37,8 @@ std::optional<ProcessId> RunningNode(const LabNode& node);
 // The folder of the running program, where `fulcrum` lies too.
 std::filesystem::path ProgramFolder();
 
-// Starts the node's fulcrum, detached from this terminal, and writes NODE/pid; when it runs
+// Starts the node's fulcrum, detached from this terminal and in the node's own network, if it has
+// one, and writes NODE/pid; when it runs
 // already, returns that one. Its output goes to NODE/log/fulcrum.log. NotFound when there is no
 // fulcrum beside this program.
 absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node);

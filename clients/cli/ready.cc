@@ -163,9 +163,50 @@ bool ExpectServices(const LabNode& node, const LabNode& observer, Findings& find
   return all;
 }
 
+// Whether `node` lists all of the lab as alive, and the leader that the nodes before it list.
+void CheckFlock(const Lab& lab, const LabNode& node, Findings& findings) {
+  const auto reply =
+      Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {}, kQuick);
+  if (!reply.ok()) return findings.Add(std::string(reply.status().message()));
+  std::set<std::string> alive;
+  std::string leader;
+  for (const auto& member : reply->members()) {
+    if (member.state() == flock::v1::MEMBER_STATE_ALIVE) alive.insert(member.address());
+    if (member.leader()) leader = member.address();
+  }
+  std::size_t missing = 0;
+  for (const LabNode& other : lab.nodes) {
+    if (!alive.contains(other.address)) ++missing;
+    if (other.address == leader) leader = other.name;
+  }
+  if (missing > 0) {
+    findings.Add(
+        absl::StrCat(missing, " of ", lab.nodes.size(), " members, as ", node.name, " sees it"));
+  }
+  Readiness& all = findings.readiness;
+  if (&node == &lab.nodes.front()) {
+    all.leader = leader;
+    all.epoch = leader.empty() ? 0 : reply->epoch();
+  }
+  if (leader.empty() || leader != all.leader || reply->epoch() != all.epoch) {
+    findings.Add(absl::StrCat("one sealed leader, as ", node.name, " sees it (",
+                              leader.empty() ? "none" : leader, ")"));
+  }
+}
+
+Readiness CheckFlockOnly(const Lab& lab, bool all) {
+  Findings findings(all);
+  for (const LabNode& node : lab.nodes) {
+    if (findings.enough()) break;
+    CheckFlock(lab, node, findings);
+  }
+  return findings.readiness;
+}
+
 }  // namespace
 
 Readiness CheckReady(const Lab& lab, bool all) {
+  if (lab.flock_only) return CheckFlockOnly(lab, all);
   Findings findings(all);
   FindLeader(lab, findings);
   if (findings.readiness.epoch == 0) return findings.readiness;
@@ -181,14 +222,21 @@ Readiness CheckReady(const Lab& lab, bool all) {
 
 Readiness CheckNodeServes(const Lab& lab, const LabNode& node) {
   Findings findings(true);
-  if (!ExpectServices(node, node, findings)) return findings.readiness;
+  if (lab.flock_only) {
+    if (const auto own = AliveAt(node); !own.ok()) {
+      findings.Add(std::string(own.status().message()));
+      return findings.readiness;
+    }
+  } else if (!ExpectServices(node, node, findings)) {
+    return findings.readiness;
+  }
   for (const LabNode& other : lab.nodes) {
     if (other.name == node.name || !RunningNode(other)) continue;
     const auto alive = AliveAt(other);
     if (!alive.ok()) continue;  // it does not answer: another may
     if (!alive->contains(node.name)) {
       findings.Add(absl::StrCat("member ", node.name, ", as ", other.name, " sees it"));
-    } else if (HasSteward(node) && HasSteward(other)) {
+    } else if (!lab.flock_only && HasSteward(node) && HasSteward(other)) {
       ExpectServices(node, other, findings);
     }
     break;

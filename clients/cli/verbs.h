@@ -37,6 +37,8 @@ void AddLabDown(CLI::App& lab, Invocation& invocation);
 void AddLabStatus(CLI::App& lab, Invocation& invocation);
 void AddLabKill(CLI::App& lab, Invocation& invocation);
 void AddLabStart(CLI::App& lab, Invocation& invocation);
+void AddLabCut(CLI::App& lab, Invocation& invocation);
+void AddLabHeal(CLI::App& lab, Invocation& invocation);
 
 void AddFlock(CLI::App& app, Invocation& invocation);
 void AddFlockEvents(CLI::App& flock, Invocation& invocation);
