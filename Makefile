@@ -12,7 +12,7 @@ BIN := build/bin
 step = @echo "make: $(strip $(1))"; $(strip $(2)) || \
   { echo "make: failed: $(strip $(1))" >&2; echo "make: $(strip $(3))" >&2; exit 1; }
 
-.PHONY: help deps build lab lab-down test bench tidy sanitize clean
+.PHONY: help deps build lab lab-down test bench bench-flock tidy sanitize clean
 
 help:
 	@echo "make lab        install what is missing, build, power up $(NODES) nodes on this machine"
@@ -20,6 +20,7 @@ help:
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make build      build the programs into $(BIN)"
 	@echo "make bench      print what is promised beside what is measured"
+	@echo "make bench-flock  the same for flock: 200 real nodes, Serf beside them; as root"
 	@echo "make tidy       format the code and lint it"
 	@echo "make sanitize   the tests that start no nodes, under address, undefined and thread sanitizers"
 	@echo "make deps       install what is missing"
@@ -61,6 +62,14 @@ bench: deps
 	$(call step,measuring,\
 	  SEEDS=$(SEEDS) /usr/bin/python3 -B tests/bench/bench.py $(BIN),\
 	  see above which figure could not be taken)
+
+# Serf is not on every mirror: without it the figures beside it are said to be skipped.
+bench-flock: deps
+	@$(MAKE) build
+	@deploy/install-packages.sh --bench || echo "make: going on without"
+	$(call step,measuring flock,\
+	  /usr/bin/python3 -B tests/bench/bench_flock.py $(BIN),\
+	  see above which promise was missed or which figure could not be taken)
 
 tidy: deps build/dev/build.ninja
 	$(call step,formatting,\

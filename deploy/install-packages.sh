@@ -3,10 +3,12 @@
 #
 #   deploy/install-packages.sh           installs, as root or with sudo
 #   deploy/install-packages.sh --check   only says what is missing; exit status 1 if something is
+#   deploy/install-packages.sh --bench   the same for deploy/packages-bench.txt
 set -u
 
 here=$(dirname "$0")
 list=$here/packages.txt
+[ "${1:-}" = --bench ] && list=$here/packages-bench.txt
 
 fail() {
     echo "packages: $1" >&2
