@@ -51,6 +51,12 @@ def serf_version():
     return done.stdout or "of unknown version"
 
 
+def note(what, run):
+    """One run's figures, for who waits; returns them."""
+    print(f"{what}: " + ", ".join(f"{key} {value:.1f}" for key, value in run.items()), file=sys.stderr, flush=True)
+    return run
+
+
 def measure_beside_serf(size):
     """The figures of one run: of a flock, and of as many Serf agents after it, in its network."""
     flock = Flock(size)
@@ -69,7 +75,7 @@ def measure_beside_serf(size):
                 run |= {"serf view": serf.view_seconds, "serf sent": serf.sent_bytes / 1e3, "serf noticed": serf.noticed_seconds()}
             finally:
                 serf.kill()
-        return run
+        return note(f"{size} nodes", run)
     finally:
         flock.down()
 
@@ -94,7 +100,7 @@ def real_nodes():
     lossy = []
     for _ in range(RUNS):
         flock = Flock(REAL_NODES, loss=20)
-        lossy.append({"sealed": flock.sealed_seconds, "start": flock.start_seconds})
+        lossy.append(note("20 % loss", {"sealed": flock.sealed_seconds, "start": flock.start_seconds}))
         flock.down()
     for loss, goal, runs in ((0, 10, lossless[REAL_NODES]), (20, 15, lossy)):
         show(f"{REAL_NODES} real nodes, {loss} % loss, until one view and leader", goal, [run["sealed"] for run in runs], "s")
