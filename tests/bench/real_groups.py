@@ -41,37 +41,41 @@ class Flock:
             starts = [process_start(node["pid"]) for node in self.status["nodes"]]
             self.begin = min(starts)
             self.start_seconds = max(starts) - self.begin
-            views = [self.settled(self.events(node)) for node in self.status["nodes"]]
+            view, sealed = self.settled([self.events(node) for node in self.status["nodes"]])
         except BaseException:
             self.lab.down()
             raise
         finally:
             traffic.stop()
-        self.view_seconds = max(view for view, _ in views) - self.begin
-        self.sealed_seconds = max(max(view, sealed) for view, sealed in views) - self.begin
+        self.view_seconds = view - self.begin
+        self.sealed_seconds = sealed - self.begin
         self.sent_bytes = traffic.bytes_between(self.begin, self.begin + self.view_seconds)
 
     def events(self, node):
         return self.lab.json("flock", "events", "--limit", 10000, "--node", node["node"])
 
-    def settled(self, events):
-        """(when a node knew all the others, when it knew the leader that it has), by its own events."""
-        known, view, sealed = set(), None, None
-        for event in events:
-            if event["kind"] == "joined":
-                known.add(event["address"])
-                if len(known) == self.count - 1:
-                    view = view or seconds_of(event["time"])
-            elif event["kind"] in ("died", "left"):
-                known.discard(event["address"])
-                view = None
-            elif event["kind"] in ("sealed", "sealed-leader"):
-                sealed = seconds_of(event["time"])
-            elif event["kind"] in ("unsealed", "sealed-leader-lost"):
-                sealed = None
-        if view is None or sealed is None:
-            raise AssertionError(f"a node of a lab that is up knows {len(known) + 1} of {self.count}, leader since {sealed}")
-        return view, sealed
+    def settled(self, histories):
+        """(when all knew all, when all had one sealed leader besides), by what each noted."""
+        known = [set() for _ in histories]
+        leaders = [None] * len(histories)
+        complete, view = set(), None
+        events = [(seconds_of(event["time"]), index, event) for index, events in enumerate(histories) for event in events]
+        for at, index, event in sorted(events, key=lambda each: each[:2]):
+            kind = event["kind"]
+            if kind == "joined":
+                known[index].add(event["address"])
+            elif kind in ("died", "left"):
+                known[index].discard(event["address"])
+            elif kind in ("sealed", "sealed-leader"):
+                leaders[index] = (event["address"], event["epoch"])
+            elif kind in ("unsealed", "sealed-leader-lost"):
+                leaders[index] = None
+            (complete.add if len(known[index]) == self.count - 1 else complete.discard)(index)
+            if len(complete) == self.count:
+                view = view or at
+                if None not in leaders and len(set(leaders)) == 1:
+                    return view, at
+        raise AssertionError(f"{len(complete)} of {self.count} knew all at last, with the leaders {set(leaders)}")
 
     def noticed_seconds(self):
         """Kills a node that does not lead, all of it; returns after how long the last of the others had it removed."""
