@@ -189,6 +189,12 @@ std::optional<ProcessId> RunningNode(const LabNode& node) {
   if (file >> process.pid >> process.start_ticks) {
     return IsRunning(process) ? std::optional(process) : std::nullopt;
   }
+  // Who was never started need not be looked for among all processes, which takes its time where
+  // there are hundreds.
+  std::error_code error;
+  if (!fs::exists(node.state / "pid", error) && !fs::exists(node.state / "log", error)) {
+    return std::nullopt;
+  }
   // It is not there, or nothing could be written to it when the disk was full.
   for (const Found& each : ProcessesOf({node})) {
     if (each.is_node) return each.process;
@@ -207,11 +213,6 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
     return absl::NotFoundError(
         absl::StrCat("there is no program ", program.string(), "; `make build` builds it"));
   }
-  std::error_code error;
-  fs::create_directories(node.state / "log", error);
-  if (error) {
-    return absl::ErrnoToStatus(error.value(), (node.state / "log").string());
-  }
   // Of two that start it at one time, the later one's NODE/pid would name a process that only finds
   // the node running, and ends.
   absl::StatusOr<confab::LockFile> lock = confab::LockFile::Take(node.state / "start.lock");
@@ -220,6 +221,11 @@ absl::StatusOr<ProcessId> StartNode(const Lab& lab, const LabNode& node) {
   }
   if (!lock.ok()) return lock.status();
   if (const auto running = RunningNode(node)) return *running;
+  std::error_code error;
+  fs::create_directories(node.state / "log", error);
+  if (error) {
+    return absl::ErrnoToStatus(error.value(), (node.state / "log").string());
+  }
 
   std::vector<std::string> line = {program.string(), "--charter", lab.charter().string(),
                                    "--name",         node.name,   "--address",
