@@ -65,10 +65,12 @@ class Traffic:
             self.hub = new.pop() if new else None
 
     def run(self):
+        self.find()
+        while not self.samples and not self.stopped.wait(SAMPLE_SECONDS):
+            self.sample()  # again, where the name was there before the namespace was
+
+    def sample(self):
         try:
-            self.find()
-            if self.hub is None:
-                return
             with inside(self.hub):
                 while not self.stopped.wait(SAMPLE_SECONDS):
                     lines = pathlib.Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]
