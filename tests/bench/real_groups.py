@@ -49,7 +49,11 @@ class Flock:
             traffic.stop()
         self.view_seconds = view - self.begin
         self.sealed_seconds = sealed - self.begin
-        self.sent_bytes = traffic.bytes_between(self.begin, self.begin + self.view_seconds)
+        try:
+            self.sent_bytes = traffic.bytes_between(self.begin, self.begin + self.view_seconds)
+        except AssertionError:
+            self.lab.down()
+            raise
 
     def events(self, node):
         return self.lab.json("flock", "events", "--limit", 10000, "--node", node["node"])
