@@ -79,6 +79,12 @@ std::vector<std::uint32_t> Candidacy::Granting(Instant now) const {
   return slots;
 }
 
+bool Candidacy::IsSilent(std::uint32_t slot, Instant now) const {
+  const Voter* const voter = Find(slot);
+  return asking_ != 0 && voter != nullptr && voter->awaiting &&
+         now - voter->asked_at >= 2 * tunables_.request_interval;
+}
+
 bool Candidacy::IsGranting(std::uint32_t slot, Instant now) const {
   const Voter* const voter = Find(slot);
   return voter != nullptr && voter->until > now;

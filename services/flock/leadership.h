@@ -71,6 +71,9 @@ class Candidacy {
   // The slots of the running leases.
   std::vector<std::uint32_t> Granting(Instant now) const;
   bool IsGranting(std::uint32_t slot, Instant now) const;
+  // Whether its member was asked twice and has not answered. It may have forgotten the key that we
+  // share: most keep only a few.
+  bool IsSilent(std::uint32_t slot, Instant now) const;
   // Who would grant, or would if it had a vote, and has none.
   std::vector<MemberId> Waiting() const;
   // Whether a quorum granted knowing the present electorate.

@@ -255,7 +255,7 @@ void Flock::Node::TickContact(Instant now) {
                 IsProven(member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
            body);
     const bool keyless = pair_keys_.Find(to) == nullptr;
-    if (keyless || random_.Below(8) == 0) {
+    if (keyless || candidacy_.IsSilent(to.slot, now) || random_.Below(8) == 0) {
       Append(KeyTell{keyless, pair_keys_.public_key()}, body);
     }
     AppendNewsTo(body, kNewsOnOthers);

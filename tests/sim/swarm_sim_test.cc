@@ -43,6 +43,15 @@ TEST_P(SwarmTest, NeverHasTwoSealedLeadersAndAlwaysOneSoonAfterTheFaults) {
 
 INSTANTIATE_TEST_SUITE_P(Nodes, SwarmTest, testing::Values(3, 4, 5, 7, 9, 50));
 
+// After a long pause the leader still had the keys that it shared with all; two of them had had to
+// make room for others', and answered nothing for 7 s.
+TEST(SimulationTest, WhoForgotTheLeadersKeyIsToldIt) {
+  const auto result = RunScenario(Swarm(50, 37));
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->converged);
+  EXPECT_LE(result->sealed_ms, 5500);
+}
+
 TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
   const auto first = RunScenario(Swarm(7, 5));
   const auto second = RunScenario(Swarm(7, 5));
