@@ -28,6 +28,7 @@ help:
 
 deps:
 	@deploy/install-packages.sh
+	@deploy/install-packages.sh --optional || echo "make: going on without them; the tests that need them say 'skipped'"
 
 build: build/release/build.ninja
 	$(call step,building the programs into $(BIN),\

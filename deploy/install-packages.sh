@@ -3,12 +3,14 @@
 #
 #   deploy/install-packages.sh           installs, as root or with sudo
 #   deploy/install-packages.sh --check   only says what is missing; exit status 1 if something is
-#   deploy/install-packages.sh --bench   the same for deploy/packages-bench.txt
+#   deploy/install-packages.sh --optional, --bench    the same for packages-optional.txt, packages-bench.txt
 set -u
 
 here=$(dirname "$0")
 list=$here/packages.txt
-[ "${1:-}" = --bench ] && list=$here/packages-bench.txt
+case "${1:-}" in
+--optional | --bench) list=$here/packages-${1#--}.txt ;;
+esac
 
 fail() {
     echo "packages: $1" >&2
@@ -25,7 +27,7 @@ for package in $(grep -v '^#' "$list"); do
 done
 
 if [ -z "$missing" ]; then
-    echo "packages: all are there"
+    echo "packages: all of $list are there"
     exit 0
 fi
 echo "packages: missing:$missing"
