@@ -9,8 +9,8 @@
 #include "clients/cli/lab_view.h"
 #include "clients/cli/log_tail.h"
 #include "clients/cli/node_process.h"
+#include "clients/cli/node_ready.h"
 #include "clients/cli/port_check.h"
-#include "clients/cli/ready.h"
 #include "clients/cli/verbs.h"
 
 namespace radix::cli {
