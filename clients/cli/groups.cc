@@ -24,6 +24,7 @@ void AddFlock(CLI::App& app, Invocation& invocation) {
   flock.fallthrough();
   AddFlockEvents(flock, invocation);
   AddFlockWhy(flock, invocation);
+  AddFlockCounters(flock, invocation);
 }
 
 }  // namespace radix::cli

@@ -42,6 +42,7 @@ void AddLabHeal(CLI::App& lab, Invocation& invocation);
 
 void AddFlock(CLI::App& app, Invocation& invocation);
 void AddFlockEvents(CLI::App& flock, Invocation& invocation);
+void AddFlockCounters(CLI::App& flock, Invocation& invocation);
 void AddFlockWhy(CLI::App& flock, Invocation& invocation);
 
 void AddKeys(CLI::App& app, Invocation& invocation);

@@ -147,4 +147,20 @@ v1::ExplainNodeResponse ToProto(const Account& account) {
   return response;
 }
 
+v1::GetCountersResponse ToProto(const Counters& counters) {
+  v1::GetCountersResponse response;
+  const auto number = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
+  response.set_sent_count(number(counters.sent));
+  response.set_sent_bytes(number(counters.sent_bytes));
+  response.set_received_count(number(counters.received));
+  response.set_accepted_count(number(counters.accepted));
+  response.set_malformed_count(number(counters.dropped_malformed));
+  response.set_unauthenticated_count(number(counters.dropped_unauthenticated));
+  response.set_replayed_count(number(counters.dropped_replayed));
+  response.set_unproven_count(number(counters.dropped_unproven));
+  response.set_over_budget_count(number(counters.dropped_budget));
+  response.set_blind_probe_count(number(counters.blind_probes));
+  return response;
+}
+
 }  // namespace radix::flock

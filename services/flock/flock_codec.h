@@ -17,4 +17,6 @@ v1::Event ToProto(const Happening& happening);
 
 v1::ExplainNodeResponse ToProto(const Account& account);
 
+v1::GetCountersResponse ToProto(const Counters& counters);
+
 }  // namespace radix::flock

@@ -61,6 +61,15 @@ grpc::ServerUnaryReactor* FlockServiceImpl::ExplainNode(grpc::CallbackServerCont
   return reactor;
 }
 
+grpc::ServerUnaryReactor* FlockServiceImpl::GetCounters(grpc::CallbackServerContext* context,
+                                                        const v1::GetCountersRequest* /*request*/,
+                                                        v1::GetCountersResponse* response) {
+  *response = ToProto(driver_.counters());
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* FlockServiceImpl::GetKeys(grpc::CallbackServerContext* context,
                                                     const v1::GetKeysRequest* /*request*/,
                                                     v1::GetKeysResponse* response) {

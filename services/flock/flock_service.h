@@ -42,6 +42,9 @@ class FlockServiceImpl final : public v1::FlockService::CallbackService {
   grpc::ServerUnaryReactor* ExplainNode(grpc::CallbackServerContext* context,
                                         const v1::ExplainNodeRequest* request,
                                         v1::ExplainNodeResponse* response) override;
+  grpc::ServerUnaryReactor* GetCounters(grpc::CallbackServerContext* context,
+                                        const v1::GetCountersRequest* request,
+                                        v1::GetCountersResponse* response) override;
   grpc::ServerUnaryReactor* GetKeys(grpc::CallbackServerContext* context,
                                     const v1::GetKeysRequest* request,
                                     v1::GetKeysResponse* response) override;

@@ -205,6 +205,21 @@ TEST_F(FlockServiceTest, ListsMembersAndEvents) {
   }
 }
 
+TEST_F(FlockServiceTest, CountsWhatItDropped) {
+  Serve(Add(1));
+  auto stranger = *confab::UdpSocket::Open({Address(2), port_}, kDatagramSizeMax);
+  const std::vector<std::uint8_t> noise(100, 0x55);
+  stranger.Send({Address(1), port_}, noise);
+  v1::GetCountersResponse counters;
+  ASSERT_TRUE(Eventually([&] {
+    const auto status = Call(*stub_->async(), &v1::FlockService::Stub::async::GetCounters,
+                             v1::GetCountersRequest(), counters);
+    return status.ok() && counters.received_count() == 1;
+  })) << counters.DebugString();
+  EXPECT_EQ(counters.malformed_count(), 1);
+  EXPECT_EQ(counters.accepted_count(), 0);
+}
+
 TEST_F(FlockServiceTest, TellsTheStoryOfANodeThatDied) {
   Serve(Add(1));
   TestNode& second = Start(Add(2));

@@ -16,7 +16,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from lab import Lab, wait_for  # noqa: E402
-from namespaces import Traffic, inside, process_start  # noqa: E402
+from namespaces import inside  # noqa: E402
+from traffic import Traffic, process_start  # noqa: E402
 
 LIMIT = 180  # seconds
 

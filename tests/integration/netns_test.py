@@ -1,21 +1,18 @@
 """Real packets: nodes of one flock with a network namespace each, under loss and partitions."""
 
 import contextlib
-import datetime
 import json
 import os
 import pathlib
-import re
-import shutil
 import signal
 import subprocess
 import time
 import unittest
 
 from lab import Lab, take_down_after, wait_for
+from namespaces import LIMIT, NetnsLab, links, why_not
 
 NODES = 12
-LIMIT = 60  # seconds; more than anything here takes on a machine with other work
 MUTE = """
 table ip mute {
   chain out {
@@ -24,30 +21,6 @@ table ip mute {
   }
 }
 """
-NAMESPACES = pathlib.Path("/run/netns")
-
-
-def why_not():
-    """Why there can be no such lab here; empty when there can."""
-    if os.geteuid() != 0:
-        return "network namespaces take root"
-    if not shutil.which("ip") or not shutil.which("nft"):
-        return "there is no `ip` (package iproute2) or no `nft` (package nftables)"
-    done = subprocess.run(["unshare", "--net", "nft", "add", "table", "ip", "radix"], capture_output=True, check=False)
-    return f"this kernel has no network namespaces, or no nftables: {done.stderr}" if done.returncode else ""
-
-
-def prefix_of(state):
-    """How the names of a lab's namespaces begin, as clients/cli/lab_network.h has it: other labs may run beside this one."""
-    tag = 0xCBF29CE484222325
-    for byte in str(state).encode():
-        tag = (tag ^ byte) * 0x100000001B3 % 2**64
-    return f"radix-{tag % 2**32:08x}-"
-
-
-def links():
-    """The names of the machine's own interfaces."""
-    return {entry.name for entry in pathlib.Path("/sys/class/net").iterdir()}
 
 
 def state_of(pid):
@@ -72,81 +45,6 @@ def stopped_child(pid):
     return None
 
 
-class NetnsLab(Lab):
-    def __init__(self):
-        super().__init__()
-        self.flags = ["--netns", "--services", "none", "--range", "10.77.0.0/26", "--port", str(self.port)]
-        self.names = [f"n{i + 1}" for i in range(NODES)]
-        self.links = links()
-
-    def down(self):
-        """Takes the lab down; fails when a process, a namespace or an interface is left."""
-        super().down()
-        left = self.namespaces() | (links() - self.links)
-        if left:
-            raise AssertionError(f"lab down left {left}")
-
-    def namespaces(self):
-        return {entry.name for entry in NAMESPACES.glob(prefix_of(self.state) + "*")}
-
-    def view(self, node):
-        """(who is alive, the sealed leader or None, its epoch), by address, as `node` sees it; None without an answer."""
-        members = self.try_json("members", "--node", node)
-        if not members:
-            return None
-        leader = [each["address"] for each in members if each["leader"]]
-        alive = frozenset(each["address"] for each in members if each["state"] == "alive")
-        return alive, leader[0] if leader else None, members[0]["epoch"] if leader else 0
-
-    def views(self, names):
-        return {self.view(name) for name in names}
-
-    def addresses(self, names):
-        return frozenset(f"10.77.0.{name[1:]}" for name in names)
-
-    def agreed(self, names, above=0):
-        """(leader's name, epoch) once all of `names` see exactly each other and one leader among them; else None."""
-        views = self.views(names)
-        if len(views) != 1 or None in views:
-            return None
-        alive, leader, epoch = views.pop()
-        if alive != self.addresses(names) or leader not in alive or epoch <= above:
-            return None
-        return "n" + leader.rsplit(".", 1)[1], epoch
-
-    def await_agreement(self, names, above=0):
-        return wait_for(lambda: self.agreed(names, above), LIMIT, lambda: f"one flock: {self.views(names)}")
-
-    def events(self, node, *kinds):
-        return [each for each in self.json("flock", "events", "--limit", 10000, "--node", node) if each["kind"] in kinds]
-
-    def reigns(self):
-        """(begin, end, node) of every time that a node was the sealed leader, as it says itself; in order."""
-        reigns = []
-        for name in self.names:
-            begin = None
-            for event in self.events(name, "sealed", "unsealed"):
-                at = datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z?$|Z$", r"\1+00:00", event["time"]))
-                if event["kind"] == "sealed":
-                    begin = begin or at
-                elif begin:
-                    reigns.append((begin, at, name))
-                    begin = None
-            if begin:
-                reigns.append((begin, datetime.datetime.max.replace(tzinfo=datetime.timezone.utc), name))
-        return sorted(reigns)
-
-    def pid(self, name):
-        return next(each["pid"] for each in self.json("lab", "status")["nodes"] if each["node"] == name)
-
-    def enter(self, name, *command, text=None):
-        """Runs a program in the namespace of a node, or of the hub; returns its output."""
-        status = self.json("lab", "status")
-        spaces = {each["node"]: each["netns"] for each in status["nodes"]} | {"hub": status["hub"]}
-        done = subprocess.run(["ip", "netns", "exec", spaces[name], *command], input=text, capture_output=True, text=True, check=True)
-        return done.stdout
-
-
 def counted(lab):
     """(datagrams that reached the hub, datagrams that it lost on purpose)."""
     rules = json.loads(lab.enter("hub", "nft", "-j", "list", "table", "ip", "radix"))["nftables"]
@@ -158,7 +56,7 @@ def counted(lab):
 class NetnsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.lab = NetnsLab()
+        cls.lab = NetnsLab(NODES)
         take_down_after(cls, cls.lab)
         cls.lab.up(NODES)
         # At once: what `lab up` waited for is there when it returns.
@@ -244,7 +142,7 @@ class LoopbackTest(unittest.TestCase):
 @unittest.skipIf(why_not(), why_not())
 class LossTest(unittest.TestCase):
     def test_power_up_makes_one_flock_although_every_fifth_datagram_is_lost(self):
-        lab = NetnsLab()
+        lab = NetnsLab(NODES)
         self.addCleanup(lab.down)
         lab.ok("lab", "up", "--nodes", NODES, "--loss", 20, *lab.flags)
         lab.await_agreement(lab.names)
@@ -256,7 +154,7 @@ class LossTest(unittest.TestCase):
 @unittest.skipIf(why_not(), why_not())
 class EndTest(unittest.TestCase):
     def setUp(self):
-        self.lab = NetnsLab()
+        self.lab = NetnsLab(NODES)
         self.addCleanup(self.lab.down)
 
     def begin(self, nodes=NODES):

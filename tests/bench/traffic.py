@@ -1,38 +1,13 @@
-"""The network of a lab of network namespaces, as the benchmark uses it: to start programs in it, and to count what passes."""
+"""What passes the hub of a lab of network namespaces."""
 
-import contextlib
-import ctypes
 import os
 import pathlib
 import threading
 import time
 
-NAMESPACES = pathlib.Path("/run/netns")
-CLONE_NEWNET = 0x40000000
+from namespaces import NAMESPACES, inside
+
 SAMPLE_SECONDS = 0.05
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def set_namespace(descriptor):
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-@contextlib.contextmanager
-def inside(name):
-    """What this thread starts meanwhile is in the namespace `name`."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(NAMESPACES / name, os.O_RDONLY)
-    try:
-        set_namespace(there)
-        try:
-            yield
-        finally:
-            set_namespace(home)
-    finally:
-        os.close(there)
-        os.close(home)
 
 
 def process_start(pid):
