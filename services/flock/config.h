@@ -32,8 +32,8 @@ struct Tunables {
   Duration probe_timeout = 150ms;
   // Members asked to probe on one's behalf when the direct probe brought no answer.
   std::uint32_t indirect_probes = 3;
-  // Time that a suspect has to refute while nobody else accuses it, and the time that is left once
-  // three have.
+  // How long a suspicion is kept of which there is only hearsay; and the time that every suspect
+  // has to refute.
   Duration suspicion_longest = 4s;
   Duration suspicion_shortest = 1500ms;
 

@@ -141,6 +141,10 @@ std::string_view EvidenceName(Evidence evidence) {
       return "key-removed";
     case Evidence::kShutOut:
       return "shut-out";
+    case Evidence::kSigned:
+      return "signed";
+    case Evidence::kNotConfirmed:
+      return "not-confirmed";
   }
   return "unknown";
 }
@@ -157,7 +161,10 @@ std::string Explain(const Event& event, const NameOf& name_of) {
       return ExplainSuspicion(event, name_of);
     case Evidence::kProbesUnanswered:
     case Evidence::kSuspicionExpired:
+    case Evidence::kSigned:
       return ExplainSuspicion(event, name_of);
+    case Evidence::kNotConfirmed:
+      return "accused by hearsay, and too few found so themselves";
     case Evidence::kStillHeard:
       return "not refuted in time, but this node and it hear each other";
     case Evidence::kReplacedByBoot:

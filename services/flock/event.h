@@ -59,6 +59,8 @@ enum class Evidence : std::uint8_t {
   kKeyUsed,           // another key became current
   kKeyRemoved,        // a key was forgotten
   kShutOut,           // only nodes with secondary keys that this node lacks are heard
+  kSigned,            // the last of `witnesses.accusers` signed that it accuses it; `reporter` told
+  kNotConfirmed,      // accused by hearsay; too few signed that
 };
 
 // Who stands behind a suspicion or a removal, by slot.

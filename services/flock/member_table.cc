@@ -140,6 +140,7 @@ void MemberTable::Apply(Member& member, const Record& record) {
   if (member.boot != record.id.boot) Close(member);
   if (member.boot != record.id.boot || (!IsLive(member.state) && IsLive(record.state))) {
     ++upheavals_;
+    member.unsettled_s = Member::kUnsettled_s;
   }
   member.boot = record.id.boot;
   member.fingerprint = record.fingerprint;

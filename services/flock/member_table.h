@@ -21,6 +21,11 @@ struct Member {
   std::uint32_t contact =
       0;  // its place among the contacts, plus one; 0: it was never heard itself
   MemberState state = MemberState::kAlive;
+  // Seconds until its word about others counts, since it was there all the time and nobody with a
+  // name doubted it. Who does not exist does not live to see it.
+  std::uint8_t unsettled_s = kUnsettled_s;
+
+  static constexpr std::uint8_t kUnsettled_s = 3;
 
   MemberId id() const { return {slot, boot}; }
   Record record() const { return {id(), incarnation, state, fingerprint}; }

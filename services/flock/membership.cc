@@ -1,15 +1,25 @@
 #include "services/flock/membership.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <utility>
+
+#include "services/flock/mutant.h"
+#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
 
-// A record that jumps further is a lie, or of a member that refutes a thousand times an hour.
-constexpr std::uint32_t kIncarnationJumpMax = 1U << 16;
+// Who is said to have refuted more often since is asked itself: its own word is believed.
+constexpr std::uint32_t kIncarnationJumpMax = 64;
+// An earlier boot of this slot may have refuted so often.
+constexpr std::uint32_t kPredecessorMax = 1U << 16;
 constexpr std::uint32_t kIncarnationMax = 1U << 31;
+// What it found itself a node signs so much later where others are to look at once; then only if
+// they did not.
+constexpr Duration kSignLater = 800ms;
+constexpr std::size_t kConfirmationsMax = 4096;
 constexpr Duration kPurgeInterval = 10s;
 
 void NoteAccusers(std::span<const std::uint32_t> accusers, Witnesses& witnesses) {
@@ -27,13 +37,14 @@ Membership::Membership(const Tunables& tunables, std::uint32_t slots, std::uint3
       suspicions_(tunables),
       events_(events),
       changed_at_(now),
-      next_purge_(now + kPurgeInterval) {
+      next_purge_(now + kPurgeInterval),
+      next_settling_(now + 1s) {
   table_.Add(self);
 }
 
 Event& Membership::Emit(EventKind kind, Evidence evidence, const MemberId& subject,
                         const MemberId& reporter, std::uint32_t incarnation, Instant now) {
-  if (kind != EventKind::kSuspected) changed_at_ = now;
+  if (kind != EventKind::kSuspected && evidence != Evidence::kNotConfirmed) changed_at_ = now;
   Event& event = events_.emplace_back(Event{kind, evidence, now, subject, reporter});
   event.incarnation = incarnation;
   return event;
@@ -52,8 +63,16 @@ void Membership::Tell(std::uint32_t slot, Instant now) {
 
 std::vector<std::uint32_t> Membership::TakeTells() { return std::exchange(tells_, {}); }
 
+void Membership::Doubt(const MemberId& id, Instant now) {
+  if (doubt_pace_.Take(now)) doubts_.push_back(id);
+}
+
+std::vector<MemberId> Membership::TakeDoubts() { return std::exchange(doubts_, {}); }
+
+std::vector<MemberId> Membership::TakeConfirmations() { return std::exchange(confirmations_, {}); }
+
 void Membership::Raise(std::uint32_t above, Instant now) {
-  if (above < self_.incarnation || above >= kIncarnationMax) return;
+  if (above < self_.incarnation || above >= kIncarnationMax || !raise_pace_.Take(now)) return;
   self_.incarnation = above + 1;
   table_.Apply(*table_.Find(self_.id.slot), self_);
   news_.Add(self_.id.slot, table_.live_count());
@@ -62,7 +81,12 @@ void Membership::Raise(std::uint32_t above, Instant now) {
 
 void Membership::MergeAboutSelf(const Record& record, std::span<const std::uint32_t> accusers,
                                 const MemberId& teller, Instant now) {
-  if (record.id.boot == self_.id.boot) {
+  const bool is_self = record.id.boot == self_.id.boot;
+  const std::uint32_t jump = is_self ? kIncarnationJumpMax : kPredecessorMax;
+  if (record.incarnation > self_.incarnation && record.incarnation - self_.incarnation > jump) {
+    return;  // who believes that will ask this node itself
+  }
+  if (is_self) {
     const bool accused = record.state != MemberState::kAlive;
     const std::uint32_t before = self_.incarnation;
     // Nobody else may raise our incarnation: whatever claims to be later is topped.
@@ -101,6 +125,24 @@ void Membership::Revive(Member& member, const Record& record, Evidence evidence,
   }
 }
 
+bool Membership::MergeOtherBoot(Member& member, const Record& record, const MemberId& teller,
+                                bool bulk, Instant now) {
+  // Whom this node found silent itself may well have been replaced, and have died since.
+  const Suspicion* const suspicion = suspicions_.Find(member.slot);
+  const bool live = IsLive(member.state);
+  const bool silent = !live || (suspicion != nullptr && suspicion->own);
+  if (IsInContact(member, now) || (!IsLive(record.state) && !(silent && live))) return false;
+  const bool later = IsLater(record, member);
+  if (!silent && !IsBroken(Rule::kABootProvesItself)) {
+    // Only one of them can answer.
+    if (later || member.contact == 0) Doubt(record.id, now);
+    return false;
+  }
+  if (!later || record.incarnation - member.incarnation > kPredecessorMax) return false;
+  Revive(member, record, Evidence::kHearsay, teller, bulk, now);
+  return true;
+}
+
 void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk,
                               Instant now) {
   Record record = item.record;
@@ -127,15 +169,16 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     if (!bulk) news_.Add(member->slot, table_.live_count());
     Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
-    // The living owner will top this itself if it is not so; the dead cannot.
-    if (!IsLater(record, *member) || IsInContact(*member, now)) return;
-    if (record.incarnation - member->incarnation > kIncarnationJumpMax) return;
-    Revive(*member, record, Evidence::kHearsay, teller, bulk, now);
+    if (!MergeOtherBoot(*member, record, teller, bulk, now)) return;
   } else if (record.incarnation > member->incarnation) {
-    if (record.incarnation - member->incarnation > kIncarnationJumpMax) return;
+    if (record.incarnation - member->incarnation > kIncarnationJumpMax) {
+      Doubt(record.id, now);
+      return;
+    }
     if (!IsLive(record.state) && !IsLive(member->state)) return;
     Revive(*member, record, Evidence::kHearsay, teller, bulk, now);
   } else if (record.incarnation < member->incarnation) {
+    if (member->contact == 0 && IsLive(member->state)) Doubt(record.id, now);
     return;
   }
 
@@ -166,9 +209,15 @@ bool Membership::IsWhatWeTell(const NewsItem& item, const Member& member) const 
   return suspicion == nullptr || item.accuser_count >= suspicion->accuser_count;
 }
 
-bool Membership::MergeDirect(Member& member, std::uint32_t incarnation, Instant now) {
+bool Membership::MergeDirect(Member& member, std::uint32_t incarnation, bool proves, Instant now) {
   if (incarnation > member.incarnation) {
     if (incarnation >= kIncarnationMax) return true;
+    Record record = member.record();
+    record.incarnation = incarnation;
+    Revive(member, record, Evidence::kContact, member.id(), false, now);
+    return true;
+  }
+  if (incarnation < member.incarnation && proves) {
     Record record = member.record();
     record.incarnation = incarnation;
     Revive(member, record, Evidence::kContact, member.id(), false, now);
@@ -188,8 +237,8 @@ Member* Membership::Prove(const Record& record, Instant now) {
     if (!IsLater(record, *member)) return nullptr;
     Revive(*member, record, Evidence::kContact, record.id, false, now);
   } else {
-    if (member->fingerprint == 0) member->fingerprint = record.fingerprint;
-    MergeDirect(*member, record.incarnation, now);
+    if (record.fingerprint != 0) member->fingerprint = record.fingerprint;
+    MergeDirect(*member, record.incarnation, true, now);
   }
   return member;
 }
@@ -203,12 +252,15 @@ bool Membership::IsTeller(std::uint32_t slot) const {
 
 bool Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
                         Evidence evidence, Instant now, const Witnesses& probes) {
-  const std::uint32_t others = table_.live_count() > 2 ? table_.live_count() - 2 : 1;
-  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, others, now)) return false;
+  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, now)) return false;
   if (member.state == MemberState::kAlive) {
     table_.SetState(member, MemberState::kSuspect);
     // The suspect hears it first: from who accuses it, and from a few others.
     if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
+    if (confirms_ && accuser != self_.id.slot && !IsInContact(member, now) &&
+        confirmations_.size() < kConfirmationsMax) {
+      confirmations_.push_back(member.id());
+    }
   }
   Event& event =
       Emit(EventKind::kSuspected, evidence, member.id(), reporter, member.incarnation, now);
@@ -224,6 +276,98 @@ void Membership::AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes
   if (Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now, probes)) {
     news_.Add(member->slot, table_.live_count());
   }
+  // Not all of those at one moment.
+  member->unsettled_s = Member::kUnsettled_s;
+  const auto spread = static_cast<int>((self_.id.slot * 0x9e3779b1U ^ id.slot) % 400);
+  const Instant sign_at = confirms_ ? now : now + kSignLater + spread * 1ms;
+  suspicions_.AccuseItself(id, member->incarnation, sign_at, now);
+}
+
+std::uint32_t Membership::unsuspected() const {
+  const auto suspected = static_cast<std::uint32_t>(suspicions_.size());
+  return table_.live_count() > suspected ? table_.live_count() - suspected : 1;
+}
+
+bool Membership::IsCredible(const Member& author) const {
+  if (!IsLive(author.state)) return false;
+  return author.unsettled_s == 0 || table_.ContactOf(author).proven ||
+         IsBroken(Rule::kOnlyTheSettledAccuse);
+}
+
+bool Membership::Wants(const Statement& statement) const {
+  const Member* const author = table_.Find(statement.author.slot);
+  if (author == nullptr || author->id() != statement.author || author->slot == self_.id.slot) {
+    return false;
+  }
+  const bool leaves = statement.kind == StatementKind::kLeaves;
+  if (author->fingerprint != FingerprintOf(statement.public_key) &&
+      !(leaves && IsBroken(Rule::kOnlyTheOwnerSaysGoodBye))) {
+    return false;
+  }
+  if (leaves) return IsLive(author->state);
+  if (!IsCredible(*author)) return false;
+  for (std::size_t i = 0; i < statement.accused_count(); ++i) {
+    const Accused accused = statement.accused_at(i);
+    const Member* const member = table_.Find(accused.slot);
+    if (member != nullptr && member != author && IsLive(member->state) &&
+        CheckOf(member->record()) == accused.check &&
+        suspicions_.Lacks(member->id(), member->incarnation, author->slot)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Membership::Merge(const Statement& statement, const MemberId& teller, Instant now) {
+  Member* const author = table_.Find(statement.author);
+  if (author == nullptr) return;
+  if (statement.kind == StatementKind::kLeaves) {
+    if (IsLive(author->state)) Die(*author, Evidence::kOwnWord, nullptr, now);
+    return;
+  }
+  for (std::size_t i = 0; i < statement.accused_count(); ++i) {
+    const Accused accused = statement.accused_at(i);
+    Member* const member = table_.Find(accused.slot);
+    if (member == nullptr || member == author || !IsLive(member->state) ||
+        CheckOf(member->record()) != accused.check) {
+      continue;
+    }
+    if (member->slot != self_.id.slot) {
+      SignAgainst(*member, statement.author, teller, now);
+      continue;
+    }
+    Record suspected = self_;
+    suspected.state = MemberState::kSuspect;
+    MergeAboutSelf(suspected, std::span(&statement.author.slot, 1), teller, now);
+  }
+}
+
+void Membership::SignAgainst(Member& member, const MemberId& signer, const MemberId& teller,
+                             Instant now) {
+  if (Accuse(member, signer.slot, teller, Evidence::kSigned, now)) {
+    news_.Add(member.slot, table_.live_count());
+  }
+  suspicions_.Sign(member.id(), member.incarnation, signer.slot, unsuspected(), now);
+  if (member.state == MemberState::kAlive) table_.SetState(member, MemberState::kSuspect);
+  if (suspicions_.Find(member.slot)->signer_count > 1) member.unsettled_s = Member::kUnsettled_s;
+}
+
+std::vector<Accused> Membership::TakeAccusations(Instant now) {
+  std::vector<Accused> accusations;
+  for (const MemberId& id : suspicions_.TakeUnsigned(Statement::kAccusedMax, now)) {
+    const Member* const member = table_.Find(id);
+    if (member == nullptr || member->state != MemberState::kSuspect) continue;
+    // Heard since, it is to be told, and refutes.
+    if (table_.ContactOf(*member).heard_at > suspicions_.Find(id.slot)->since) continue;
+    accusations.push_back({id.slot, CheckOf(member->record())});
+  }
+  return accusations;
+}
+
+std::optional<Accused> Membership::HeldDead(std::uint32_t slot) const {
+  const Member* const member = table_.Find(slot);
+  if (member == nullptr || IsLive(member->state)) return std::nullopt;
+  return Accused{slot, CheckOf(member->record())};
 }
 
 void Membership::Die(Member& member, Evidence evidence, const Suspicion* suspicion, Instant now) {
@@ -231,27 +375,36 @@ void Membership::Die(Member& member, Evidence evidence, const Suspicion* suspici
   suspicions_.Clear(member.slot);
   table_.SetState(member, end);
   tombstones_.push_back({member.id(), now});
-  if (end == MemberState::kDead) {
-    news_.Remove(member.slot);
-  } else {
-    news_.Add(member.slot, table_.live_count());
-  }
+  news_.Remove(member.slot);
   Event& event =
       Emit(end == MemberState::kLeft ? EventKind::kLeft : EventKind::kDied, evidence, member.id(),
            end == MemberState::kLeft ? member.id() : self_.id, member.incarnation, now);
   if (suspicion == nullptr) return;
-  NoteAccusers(std::span(suspicion->accusers).first(suspicion->accuser_count), event.witnesses);
+  std::array<std::uint32_t, Witnesses::kAccusersMax> accusers = suspicion->signers;
+  std::size_t count = suspicion->signer_count;
+  if (suspicion->own && count < accusers.size()) accusers[count++] = self_.id.slot;
+  NoteAccusers(std::span(accusers).first(count), event.witnesses);
 }
 
-void Membership::MarkLeft(Member& member, Instant now) {
-  if (IsLive(member.state)) Die(member, Evidence::kOwnWord, nullptr, now);
+void Membership::CountDownToSettled(Instant now) {
+  if (now < next_settling_) return;
+  next_settling_ = now + 1s;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    Member& member = table_.at(i);
+    if (member.unsettled_s > 0) --member.unsettled_s;
+  }
 }
 
 void Membership::HandleTimeout(Instant now) {
-  for (const Suspicion& expired : suspicions_.TakeExpired(now)) {
+  CountDownToSettled(now);
+  for (const auto& [expired, confirmed] : suspicions_.TakeExpired(unsuspected(), now)) {
     Member* const member = table_.Find(expired.id);
     if (member == nullptr || member->state != MemberState::kSuspect) continue;
-    if (IsInContact(*member, now)) {
+    if (!confirmed) {
+      table_.SetState(*member, MemberState::kAlive);
+      Emit(EventKind::kRefuted, Evidence::kNotConfirmed, member->id(), self_.id,
+           member->incarnation, now);
+    } else if (IsInContact(*member, now)) {
       // Others may not reach it; we do. It will refute when it hears of it.
       table_.SetState(*member, MemberState::kAlive);
       Emit(EventKind::kRefuted, Evidence::kStillHeard, member->id(), self_.id, member->incarnation,
@@ -289,6 +442,8 @@ NewsItem Membership::ItemFor(std::uint32_t slot) const {
   return item;
 }
 
-Instant Membership::next() const { return std::min(suspicions_.next(), next_purge_); }
+Instant Membership::next() const {
+  return std::min({suspicions_.next(), next_purge_, next_settling_});
+}
 
 }  // namespace radix::flock

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,13 +15,15 @@
 #include "services/flock/news.h"
 #include "services/flock/pace.h"
 #include "services/flock/packet_codec.h"
+#include "services/flock/statement.h"
 #include "services/flock/suspicion.h"
 
 namespace radix::flock {
 
 // Merges what members say of themselves and of each other into one view. Hearsay lists and
-// suspects; it never removes: each node removes for itself, when a suspicion that it knows of was
-// not refuted in time. (The seam for signed accusations: Accuse.) Not thread-safe.
+// suspects; it never removes, nor does it replace one boot by another. A member is removed when
+// enough others signed that they accuse it (suspicion.h), and it did not refute; it leaves when it
+// signed that itself. Not thread-safe.
 class Membership {
  public:
   // This node as `self`, of a bloc of `expected` members; `events` takes what changes.
@@ -38,9 +41,20 @@ class Membership {
   // `bulk`: anti-entropy, which needs no spreading on.
   void MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk, Instant now);
 
+  // Whether `statement` would change anything, and its author's word counts; if so, see whether it
+  // is signed, and merge it.
+  bool Wants(const Statement& statement) const;
+  void Merge(const Statement& statement, const MemberId& teller, Instant now);
+  // Whom this node should accuse now under its own name; taken.
+  std::vector<Accused> TakeAccusations(Instant now);
+  // What stands for a member that this node holds for dead; nullopt if it does not.
+  std::optional<Accused> HeldDead(std::uint32_t slot) const;
+
   // `member` was heard itself, fresh, at `incarnation`. Returns false if it does not know that it
   // is suspected, dead, or superseded here, and should be told its own news.
-  bool MergeDirect(Member& member, std::uint32_t incarnation, Instant now);
+  // `proves`: it shows in the same datagram that it is of this moment; then its word is the last,
+  // whatever others said.
+  bool MergeDirect(Member& member, std::uint32_t incarnation, bool proves, Instant now);
 
   // `record` is what its owner proved to be: adds it or lets it replace another boot. Returns the
   // member, or nullptr if the owner must first raise its incarnation above what is held here.
@@ -48,8 +62,10 @@ class Membership {
 
   // This node accuses `id`, after unanswered `probes`.
   void AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
-  // `id` said good-bye itself.
-  void MarkLeft(Member& member, Instant now);
+  // Whether this node is to look itself, at once, whenever it hears of a suspicion.
+  void set_confirms(bool confirms) { confirms_ = confirms; }
+  // Those at which it should look; taken.
+  std::vector<MemberId> TakeConfirmations();
   // Removes suspects whose time is up, and forgets old tombstones.
   void HandleTimeout(Instant now);
   // This node was away: the suspects get all their time again.
@@ -61,6 +77,8 @@ class Membership {
   NewsItem ItemFor(std::uint32_t slot) const;
   // Slots that should hear their own news directly; taken.
   std::vector<std::uint32_t> TakeTells();
+  // Of whom others say what does not fit to what is held here; each should be asked itself. Taken.
+  std::vector<MemberId> TakeDoubts();
 
   bool IsInContact(const Member& member, Instant now) const;
   Instant next() const;
@@ -77,6 +95,16 @@ class Membership {
   bool IsWhatWeTell(const NewsItem& item, const Member& member) const;
   // Whether this node is one of the few that tell `slot` of a suspicion that others told us of.
   bool IsTeller(std::uint32_t slot) const;
+  // Hearsay says that the slot of `member` has another boot. Returns whether it has now.
+  bool MergeOtherBoot(Member& member, const Record& record, const MemberId& teller, bool bulk,
+                      Instant now);
+  void SignAgainst(Member& member, const MemberId& signer, const MemberId& teller, Instant now);
+  // Whether what `author` signs counts here.
+  bool IsCredible(const Member& author) const;
+  // How many nobody suspects, this node included.
+  std::uint32_t unsuspected() const;
+  void Doubt(const MemberId& id, Instant now);
+  void CountDownToSettled(Instant now);
   void Revive(Member& member, const Record& record, Evidence evidence, const MemberId& reporter,
               bool bulk, Instant now);
   void Die(Member& member, Evidence evidence, const Suspicion* suspicion, Instant now);
@@ -99,12 +127,19 @@ class Membership {
   News news_;
   std::vector<Event>& events_;
   std::vector<std::uint32_t> tells_;
+  std::vector<MemberId> doubts_;
+  std::vector<MemberId> confirmations_;
+  bool confirms_ = false;
   std::vector<Tombstone> tombstones_;  // oldest first
   Instant changed_at_;
   Instant next_purge_;
+  Instant next_settling_;
   // A member is told that it is held for dead, or suspected. When a rack is dead, everybody has
   // something to tell to each node of it.
   Pace tell_pace_{100ms, 16};
+  Pace doubt_pace_{10ms, 24};
+  // What others say may make this node raise its incarnation so often.
+  Pace raise_pace_{100ms, 16};
 };
 
 }  // namespace radix::flock

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/confab/random.h"
+#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
@@ -26,6 +27,34 @@ class MembershipTest : public testing::Test {
     }
     return item;
   }
+  // Who may sign: a member that was there for a while, with a key of its own.
+  static constexpr std::uint32_t kSigners = 40;  // slots from here on
+  static Key SeedOf(std::uint32_t slot) { return Key{static_cast<std::uint8_t>(slot), 1}; }
+  static std::uint64_t FingerprintOfSeed(const Key& seed) {
+    return FingerprintOf(PairKeys(kSelf, seed, 0).public_key());
+  }
+  void MeetSigners() {
+    for (std::uint32_t slot = kSigners; slot < kSigners + 4; ++slot) {
+      NewsItem item = Item({slot, 100}, 1);
+      item.record.fingerprint = FingerprintOfSeed(SeedOf(slot));
+      membership_.MergeHearsay(item, kTeller, true, now_);
+    }
+    for (int i = 0; i < 5; ++i) membership_.HandleTimeout(now_ += 1s);
+  }
+  // Whether it counted.
+  bool HearSigned(std::uint32_t author, const std::vector<MemberId>& accused,
+                  StatementKind kind = StatementKind::kAccuses) {
+    std::vector<Accused> list;
+    for (const MemberId& id : accused) {
+      const Member* const member = membership_.table().Find(id.slot);
+      list.push_back({id.slot, member == nullptr ? 1 : CheckOf(member->record())});
+    }
+    const auto bytes = Signer(SeedOf(author), 0).Sign(kind, {author, 100}, 1, list);
+    const auto statement = DecodeStatement(bytes);
+    if (!membership_.Wants(*statement)) return false;
+    membership_.Merge(*statement, kTeller, now_);
+    return true;
+  }
   void Hear(const NewsItem& item) { membership_.MergeHearsay(item, kTeller, false, now_); }
   MemberState StateOf(const MemberId& id) { return membership_.table().Find(id.slot)->state; }
 
@@ -38,6 +67,8 @@ TEST_F(MembershipTest, RefutesWhatIsSaidOfItself) {
   Hear(Item(kSelf, 1, MemberState::kSuspect, {1}));
   EXPECT_EQ(membership_.self().incarnation, 2U);
   Hear(Item(kSelf, 5, MemberState::kDead));
+  EXPECT_EQ(membership_.self().incarnation, 6U);
+  Hear(Item(kSelf, 6 + (1U << 10)));  // who believes that will ask
   EXPECT_EQ(membership_.self().incarnation, 6U);
   Hear(Item(kSelf, 3, MemberState::kAlive));  // an old truth
   EXPECT_EQ(membership_.self().incarnation, 6U);
@@ -72,21 +103,83 @@ TEST_F(MembershipTest, HearsayListsAndSuspectsButNeverRemoves) {
   EXPECT_EQ(events_.back().kind, EventKind::kRefuted);
 }
 
-TEST_F(MembershipTest, RemovesASuspectThatDoesNotRefuteAndSaysWhoAccused) {
+TEST_F(MembershipTest, RemovesASuspectThatThreeSignedAgainstAndSaysWho) {
+  MeetSigners();
   Hear(Item(kOther, 1));
   Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
   EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});  // it hears of it first
-  now_ += Tunables{}.suspicion_shortest;
-  membership_.HandleTimeout(now_);
+  EXPECT_TRUE(HearSigned(kSigners, {kOther}));
+  EXPECT_FALSE(HearSigned(kSigners, {kOther})) << "nothing new";
+  EXPECT_TRUE(HearSigned(kSigners + 1, {kOther}));
+  membership_.HandleTimeout(now_ += Tunables{}.suspicion_shortest);
+  EXPECT_EQ(StateOf(kOther), MemberState::kSuspect) << "two are not enough";
+  EXPECT_TRUE(HearSigned(kSigners + 2, {kOther}));
+  membership_.HandleTimeout(now_ += Tunables{}.suspicion_shortest);
   EXPECT_EQ(StateOf(kOther), MemberState::kDead);
   EXPECT_EQ(events_.back().kind, EventKind::kDied);
   EXPECT_EQ(events_.back().witnesses.accuser_count, 3U);
-  EXPECT_EQ(events_.back().witnesses.accusers[2], 9U);
+  EXPECT_EQ(events_.back().witnesses.accusers[2], kSigners + 2);
+  EXPECT_TRUE(membership_.HeldDead(kOther.slot));
+  EXPECT_FALSE(membership_.HeldDead(kSigners));
   Hear(Item(kOther, 1));  // others still list it: it is asked to refute, not believed
   EXPECT_EQ(StateOf(kOther), MemberState::kDead);
   EXPECT_EQ(membership_.TakeTells(), std::vector<std::uint32_t>{2});
   Hear(Item(kOther, 2));
   EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+}
+
+TEST_F(MembershipTest, HearsayOfHoweverManyIsDropped) {
+  Hear(Item(kOther, 1));
+  Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
+  membership_.HandleTimeout(now_ += Tunables{}.suspicion_longest);
+  EXPECT_EQ(StateOf(kOther), MemberState::kAlive);
+  EXPECT_EQ(events_.back().evidence, Evidence::kNotConfirmed);
+}
+
+TEST_F(MembershipTest, OnlySettledMembersWithThatKeySignAgainstOthers) {
+  Hear(Item(kOther, 1));
+  NewsItem fresh = Item({kSigners, 100}, 1);
+  fresh.record.fingerprint = FingerprintOfSeed(SeedOf(kSigners));
+  Hear(fresh);
+  EXPECT_FALSE(HearSigned(kSigners, {kOther})) << "it may be invented";
+  MeetSigners();
+  EXPECT_TRUE(HearSigned(kSigners, {kOther}));
+  Hear(Item({30, 100}, 1));  // with another fingerprint than that of its key
+  for (int i = 0; i < 5; ++i) membership_.HandleTimeout(now_ += 1s);
+  EXPECT_FALSE(HearSigned(30, {kOther}));
+  EXPECT_FALSE(HearSigned(31, {kOther})) << "unknown";
+  EXPECT_FALSE(HearSigned(kSigners + 1, {{kSigners + 1, 100}})) << "itself";
+  // Whom two signed against does not count for a while.
+  HearSigned(kSigners + 1, {{kSigners, 100}});
+  HearSigned(kSigners + 2, {{kSigners, 100}});
+  Hear(Item({3, 103}, 1));
+  EXPECT_FALSE(HearSigned(kSigners, {{3, 103}}));
+}
+
+TEST_F(MembershipTest, OnlyTheLeaverItselfSaysGoodBye) {
+  MeetSigners();
+  Hear(Item({kSigners, 100}, 1, MemberState::kLeft));
+  EXPECT_NE(StateOf({kSigners, 100}), MemberState::kLeft);
+  EXPECT_TRUE(HearSigned(kSigners, {}, StatementKind::kLeaves));
+  EXPECT_EQ(StateOf({kSigners, 100}), MemberState::kLeft);
+  EXPECT_EQ(events_.back().kind, EventKind::kLeft);
+  EXPECT_FALSE(HearSigned(kSigners, {}, StatementKind::kLeaves));
+}
+
+TEST_F(MembershipTest, WhatItFoundItselfItSignsLaterUnlessItIsToLookAtOnce) {
+  Hear(Item(kOther, 1));
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_);
+  EXPECT_TRUE(membership_.TakeAccusations(now_).empty());
+  ASSERT_EQ(membership_.TakeAccusations(now_ + 2s).size(), 1U);
+  membership_.set_confirms(true);
+  Hear(Item({3, 103}, 1));
+  Hear(Item({3, 103}, 1, MemberState::kSuspect, {7}));
+  EXPECT_EQ(membership_.TakeConfirmations(), (std::vector<MemberId>{{3, 103}}));
+  membership_.AccuseOnOwnEvidence({3, 103}, {}, now_);
+  const auto accused = membership_.TakeAccusations(now_);
+  ASSERT_EQ(accused.size(), 1U);
+  EXPECT_EQ(accused[0].slot, 3U);
+  EXPECT_EQ(accused[0].check, CheckOf({{3, 103}, 1, MemberState::kAlive, 1}));
 }
 
 TEST_F(MembershipTest, ABriefSuspicionCountsOnlyAgainstTheVeryBootAndIncarnationThatItMeans) {
@@ -201,7 +294,8 @@ TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
   Member* member = membership_.Prove({kOther, 1, MemberState::kAlive, 1}, now_);
   Contact& contact = membership_.table().Open(*member);
   contact.proven = true;
-  Hear(Item(kOther, 1, MemberState::kSuspect, {7, 8, 9}));
+  MeetSigners();
+  for (std::uint32_t i = 0; i < 3; ++i) HearSigned(kSigners + i, {kOther});
   now_ += Tunables{}.suspicion_shortest;
   contact.heard_at = contact.hears_us_at = now_ - 100ms;
   membership_.HandleTimeout(now_);
@@ -210,14 +304,15 @@ TEST_F(MembershipTest, DoesNotRemoveWhomItHearsItself) {
 }
 
 TEST_F(MembershipTest, ForgetsTheDeadAfterAWhileButNotWhoCameBack) {
+  MeetSigners();
   for (const std::uint32_t slot : {2U, 3U}) {
     Hear(Item({slot, 100 + slot}, 1));
-    Hear(Item({slot, 100 + slot}, 1, MemberState::kSuspect, {7, 8, 9}));
+    for (std::uint32_t i = 0; i < 3; ++i) HearSigned(kSigners + i, {{slot, 100 + slot}});
   }
   now_ += Tunables{}.suspicion_longest;
   membership_.HandleTimeout(now_);
-  EXPECT_EQ(membership_.table().live_count(), 1U);
-  EXPECT_EQ(membership_.table().size(), 3U);
+  EXPECT_EQ(membership_.table().live_count(), 5U);
+  EXPECT_EQ(membership_.table().size(), 7U);
   Hear(Item({3, 103}, 2));
   now_ += Tunables{}.tombstone + 11s;
   membership_.HandleTimeout(now_);
@@ -238,10 +333,27 @@ TEST_F(MembershipTest, ANewBootReplacesTheOldOneAndNotTheOtherWayRound) {
   EXPECT_EQ(membership_.table().live_count(), 2U);
 }
 
+TEST_F(MembershipTest, ThatAMachineBootedAgainIsNotBelievedButAsked) {
+  Hear(Item(kOther, 3));
+  const MemberId rebooted{2, 55};
+  Hear(Item(rebooted, 4));
+  EXPECT_EQ(membership_.table().Find(2)->boot, kOther.boot);
+  EXPECT_EQ(membership_.TakeDoubts(), std::vector<MemberId>{rebooted});
+  EXPECT_NE(membership_.Prove({rebooted, 4, MemberState::kAlive, 1}, now_), nullptr);
+  EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
+}
+
 TEST_F(MembershipTest, AbsurdIncarnationsAreRefused) {
   Hear(Item(kOther, 1));
-  Hear(Item(kOther, 1 + (1U << 17)));
+  Hear(Item(kOther, 1 + (1U << 10)));
   EXPECT_EQ(membership_.table().Find(2)->incarnation, 1U);
+  EXPECT_EQ(membership_.TakeDoubts(), std::vector<MemberId>{kOther}) << "its own word is believed";
+  Hear(Item(kOther, 60));
+  EXPECT_EQ(membership_.table().Find(2)->incarnation, 60U);
+  membership_.MergeDirect(*membership_.table().Find(2), 2, false, now_);
+  EXPECT_EQ(membership_.table().Find(2)->incarnation, 60U);
+  membership_.MergeDirect(*membership_.table().Find(2), 2, true, now_);
+  EXPECT_EQ(membership_.table().Find(2)->incarnation, 2U) << "whatever others said";
   Hear(Item(kSelf, 0xFFFFFFFF, MemberState::kDead));
   EXPECT_EQ(membership_.self().incarnation, 1U);
   Hear(Item({49, 1}, 1));
@@ -250,13 +362,13 @@ TEST_F(MembershipTest, AbsurdIncarnationsAreRefused) {
 }
 
 TEST_F(MembershipTest, ForgetsTombstonesInTheEnd) {
-  Hear(Item(kOther, 1));
-  membership_.MarkLeft(*membership_.table().Find(2), now_);
+  MeetSigners();
+  HearSigned(kSigners, {}, StatementKind::kLeaves);
   EXPECT_EQ(events_.back().kind, EventKind::kLeft);
   membership_.HandleTimeout(now_ + Tunables{}.tombstone);
-  EXPECT_NE(membership_.table().Find(2), nullptr);
+  EXPECT_NE(membership_.table().Find(kSigners), nullptr);
   membership_.HandleTimeout(now_ + Tunables{}.tombstone + 20s);
-  EXPECT_EQ(membership_.table().Find(2), nullptr);
+  EXPECT_EQ(membership_.table().Find(kSigners), nullptr);
 }
 
 TEST_F(MembershipTest, ViewsConvergeInWhateverOrderTheSameNewsArrives) {
@@ -264,8 +376,7 @@ TEST_F(MembershipTest, ViewsConvergeInWhateverOrderTheSameNewsArrives) {
   Random random(3);
   for (int i = 0; i < 200; ++i) {
     const auto slot = static_cast<std::uint32_t>(2 + random.Below(20));
-    items.push_back(
-        Item({slot, 1 + random.Below(3)}, static_cast<std::uint32_t>(1 + random.Below(5))));
+    items.push_back(Item({slot, 1}, static_cast<std::uint32_t>(1 + random.Below(5))));
   }
   std::uint64_t hash = 0;
   for (int order = 0; order < 20; ++order) {

@@ -37,6 +37,12 @@ enum class Rule : std::uint8_t {
   kReadsKeysBeforeItOrders,
   // Islands.
   kTombstonesAreDialled,
+  // Insiders: somebody who is well is removed, when broken.
+  kThreeAccuse,
+  kStatementsAreSigned,
+  kOnlyTheSettledAccuse,
+  kOnlyTheOwnerSaysGoodBye,
+  kABootProvesItself,
 };
 
 // Whether `rule` is not kept. In production that is a constant, and costs nothing; only in

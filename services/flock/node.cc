@@ -56,6 +56,7 @@ Flock::Node::Node(Config config, Instant now)
                   Record{self_, 1, MemberState::kAlive, FingerprintOf(pair_keys_.public_key())},
                   events_, now),
       discovery_(config_.tunables, self_.slot, config_.remembered, now, random_),
+      signer_(config_.identity_seed, TextHash(config_.charter.bloc)),
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, self_),
       electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
@@ -70,6 +71,8 @@ Flock::Node::Node(Config config, Instant now)
       next_sync_(now + random_.Between(0ms, config_.tunables.sync_interval_busy)),
       differed_at_(now),
       next_news_(now),
+      next_statements_(now),
+      next_signing_(now),
       next_contact_(now + random_.Between(0ms, kContactSlice)),
       next_standing_(now + random_.Between(0ms, kStandingInterval)),
       next_asks_(now),
@@ -85,6 +88,7 @@ void Flock::Node::HandleTimeout(Instant now) {
   NoticeAbsence(now);
   membership_.HandleTimeout(now);
   TickDiscovery(now);
+  TickConfirmations(now);
   TickProber(now);
   TickStanding(now);
   TickContact(now);
@@ -93,6 +97,7 @@ void Flock::Node::HandleTimeout(Instant now) {
   TickSecondary(now);
   TickSync(now);
   TickNews(now);
+  TickStatements(now);
   TickIntroductions(now);
   SendTells(now);
 }
@@ -106,6 +111,9 @@ Instant Flock::Node::NextTimeout() const {
   if (Stands()) next = std::min(next, next_contact_);
   if (candidacy_.asking_epoch() != 0) next = std::min({next, next_asks_, candidacy_.next()});
   if (!membership_.news_waiting().empty()) next = std::min(next, next_news_);
+  const Instant signature = membership_.suspicions().next_signature();
+  next = std::min(next, std::max(signature, next_signing_));
+  if (!statements_.empty()) next = std::min(next, next_statements_);
   return next;
 }
 
@@ -189,6 +197,11 @@ void Flock::Node::TickProber(Instant now) {
     }
     if (step->kind == Kind::kDoor) SendHello(step->target.slot, now);
   }
+}
+
+void Flock::Node::TickConfirmations(Instant now) {
+  membership_.set_confirms(standing_.IsWatched());
+  for (const MemberId& id : membership_.TakeConfirmations()) prober_.Confirm(id, now);
 }
 
 void Flock::Node::TickSync(Instant now) {
@@ -324,6 +337,10 @@ void Flock::Node::SendTells(Instant now) {
     if (member == nullptr) continue;
     SendPing(member->id(), prober_.NextSequence(), now, membership_.ItemFor(slot));
   }
+  for (const MemberId& id : membership_.TakeDoubts()) {
+    if (membership_.table().Find(id.slot) == nullptr) continue;
+    SendPing(id, prober_.NextSequence(), now, membership_.ItemFor(id.slot));
+  }
 }
 
 void Flock::Node::Leave(Instant now) {
@@ -335,19 +352,7 @@ void Flock::Node::Leave(Instant now) {
   candidacy_.StepDown();
   TickLeadership(now);
   membership_.Leave();
-  constexpr int kGoodByes = 64;
-  const MemberTable& table = membership_.table();
-  const std::size_t start = random_.Below(table.size());
-  int sent = 0;
-  for (std::size_t i = 0; i < table.size() && sent < kGoodByes; ++i) {
-    const Member& member = table.at((start + i) % table.size());
-    if (!IsLive(member.state) || member.slot == self_.slot) continue;
-    const MemberId to = member.id();
-    Writer body = Begin(to, now);
-    AppendLeave(body);
-    SendGroup(to, body, now);
-    ++sent;
-  }
+  SendGoodByes(now);
 }
 
 std::optional<Transmit> Flock::Node::PollTransmit() {
@@ -395,7 +400,7 @@ std::vector<std::uint32_t> Flock::Node::PeersToRemember() const {
 std::size_t Flock::Node::memory_bytes() const {
   return membership_.table().memory_bytes() + pair_keys_.memory_bytes() +
          candidacy_.memory_bytes() + membership_.suspicions().memory_bytes() +
-         membership_.news_waiting().memory_bytes();
+         membership_.news_waiting().memory_bytes() + statements_.memory_bytes();
 }
 
 }  // namespace radix::flock

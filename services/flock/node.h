@@ -32,12 +32,14 @@
 #include "services/flock/secondary_rotation.h"
 #include "services/flock/session_tokens.h"
 #include "services/flock/standing.h"
+#include "services/flock/statement.h"
+#include "services/flock/statements.h"
 
 namespace radix::flock {
 
 // Carries datagrams, time and answers between the mechanisms; what each decides is its own. Split
-// over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_leadership.cc,
-// node_electorate.cc, node_keys.cc, node_secondary.cc.
+// over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_statements.cc,
+// node_leadership.cc, node_electorate.cc, node_keys.cc, node_secondary.cc.
 class Flock::Node {
  public:
   Node(Config config, Instant now);
@@ -101,6 +103,7 @@ class Flock::Node {
   void TickContact(Instant now);
   void TickStanding(Instant now);
   void TickIntroductions(Instant now);
+  void TickConfirmations(Instant now);
   void SendTells(Instant now);
   // A live member other than this node, at random; nullptr if there is none.
   Member* RandomPeer();
@@ -149,6 +152,13 @@ class Flock::Node {
   void ForgetLeader(Evidence evidence, Instant now);
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
             std::uint64_t epoch, std::uint64_t value, Instant now);
+
+  // node_statements.cc
+  void SignAccusations(Instant now);
+  void TickStatements(Instant now);
+  void HandleStatements(const Incoming& packet, Instant now);
+  void SendHeldDead(const MemberId& to, std::span<const std::uint32_t> slots, Instant now);
+  void SendGoodByes(Instant now);
 
   // node_electorate.cc
   LeaseAnswer AnswerByElectorate(const MemberId& from, const LeaseAsk& ask, Instant now);
@@ -199,6 +209,8 @@ class Flock::Node {
   SessionTokens tokens_;
   Membership membership_;
   Discovery discovery_;
+  Signer signer_;
+  Statements statements_;
   Prober prober_;
   Introductions introductions_;
   Standing standing_;
@@ -228,6 +240,9 @@ class Flock::Node {
   Instant next_sync_;
   Instant differed_at_;  // when a member last showed another view
   Instant next_news_;
+  Instant next_statements_;
+  Pace held_dead_pace_{50ms, 8};
+  Instant next_signing_;
   Instant next_contact_;
   std::size_t contact_cursor_ = 0;
   Instant next_standing_;

@@ -164,7 +164,8 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   const Body& body = packet.body;
   Member* member = membership_.table().Find(packet.sender);
   HandleBeat(*member, body.beat, now);
-  if (body.ack && tokens_.IsValid(body.ack->token, packet.sender, now)) {
+  const bool proves = body.ack && tokens_.IsValid(body.ack->token, packet.sender, now);
+  if (proves) {
     membership_.table().Open(*member).hears_us_at = now;
     if (const auto report = prober_.HandleAck(packet.sender, body.ack->sequence)) {
       Writer out = Begin(report->target, now);
@@ -172,13 +173,11 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
       SendGroup(report->target, out, now);
     }
   }
-  if (!membership_.MergeDirect(*member, body.beat.incarnation, now)) {
+  if (!membership_.MergeDirect(*member, body.beat.incarnation, proves, now)) {
     SendPing(packet.sender, prober_.NextSequence(), now, membership_.ItemFor(packet.sender.slot));
   }
-  if (body.leave) {
-    membership_.MarkLeft(*member, now);
-    return;
-  }
+  HandleStatements(packet, now);
+  if (!body.statements.empty() && !IsLive(member->state)) return;  // it left
   HandleMemberNews(packet, now);
   if (leaving_) return;
   HandleKeyTell(packet, now);

@@ -150,6 +150,7 @@ void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint3
     Writer body = BeginAnswer(packet, now, std::span(records).first(count));
     SendGroup(packet.sender, body, now);
   }
+  if (packet.proven) SendHeldDead(packet.sender, slots, now);
 }
 
 }  // namespace radix::flock

@@ -1,5 +1,7 @@
 #include "services/flock/packet_codec.h"
 
+#include "services/flock/statement.h"
+
 namespace radix::flock {
 namespace {
 
@@ -18,7 +20,7 @@ enum class MessageType : std::uint8_t {
   kKeyTell,
   kIntroductionAsk,
   kIntroduction,
-  kLeave,
+  kStatements,
   kLeaseAsk,
   kLeaseGrant,
   kLeaseRefusal,
@@ -66,6 +68,15 @@ bool ValidNews(std::span<const std::uint8_t> bytes) {
   do {
     if (!DecodeNewsItem(in)) return false;
   } while (in.left() > 0);
+  return true;
+}
+
+bool ValidStatements(std::span<const std::uint8_t> bytes) {
+  do {
+    const auto statement = DecodeStatement(bytes);
+    if (!statement) return false;
+    bytes = bytes.subspan(statement->bytes.size());
+  } while (!bytes.empty());
   return true;
 }
 
@@ -124,9 +135,9 @@ bool DecodeMember(MessageType type, Reader& in, Body& body) {
     case MessageType::kIntroduction:
       body.introduction = in.Bytes(in.left());
       return body.introduction->size() <= kIntroductionSizeMax;
-    case MessageType::kLeave:
-      body.leave = true;
-      return true;
+    case MessageType::kStatements:
+      body.statements = in.Bytes(in.left());
+      return ValidStatements(body.statements);
     default:
       return false;
   }
@@ -432,8 +443,8 @@ void AppendIntroduction(std::span<const std::uint8_t> bytes, Writer& out) {
   Message(MessageType::kIntroduction, out, [&] { out.Bytes(bytes); });
 }
 
-void AppendLeave(Writer& out) {
-  Message(MessageType::kLeave, out, [] {});
+void AppendStatements(std::span<const std::uint8_t> statements, Writer& out) {
+  Message(MessageType::kStatements, out, [&] { out.Bytes(statements); });
 }
 
 void AppendRing(std::span<const std::uint8_t> ring, Writer& out) {

@@ -221,7 +221,7 @@ struct Body {
   std::optional<KeyTell> key_tell;
   bool introduction_ask = false;
   std::optional<std::span<const std::uint8_t>> introduction;
-  bool leave = false;
+  std::span<const std::uint8_t> statements;  // see statement.h, one after another
   std::optional<LeaseAsk> ask;
   std::optional<LeaseGrant> grant;
   std::optional<LeaseRefusal> refusal;
@@ -258,7 +258,7 @@ void AppendRecords(std::span<const Record> records, Writer& out);
 void AppendNews(std::span<const NewsItem> items, Writer& out);
 void AppendIntroductionAsk(Writer& out);
 void AppendIntroduction(std::span<const std::uint8_t> bytes, Writer& out);
-void AppendLeave(Writer& out);
+void AppendStatements(std::span<const std::uint8_t> statements, Writer& out);
 void AppendRing(std::span<const std::uint8_t> ring, Writer& out);
 void AppendRingAck(std::uint32_t tag, Writer& out);
 void AppendElectorate(std::span<const std::uint8_t> part, Writer& out);

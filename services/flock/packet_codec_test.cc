@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/confab/random.h"
+#include "services/flock/statement.h"
 
 namespace radix::flock {
 namespace {
@@ -33,7 +34,7 @@ std::vector<std::uint8_t> FullBody() {
   Append(KeyTell{true, Key{1, 2, 3}}, out);
   AppendIntroductionAsk(out);
   AppendIntroduction(hashes, out);
-  AppendLeave(out);
+  AppendStatements(Signer(Key{1}, 2).Sign(StatementKind::kLeaves, {3, 4}, 5, {}), out);
   Append(LeaseAsk{40, 41, 42, 43, 44, 45, {54, 55}}, out);
   Append(LeaseGrant{46, 47, 48, {56, 57}}, out);
   Append(LeaseRefusal{49, RefusalReason::kNoVote, 50, 51, {58, 59}}, out);
@@ -71,7 +72,7 @@ std::vector<std::uint8_t> Rewritten(const Body& body) {
   if (!news.empty()) AppendNews(news, out);
   if (body.introduction_ask) AppendIntroductionAsk(out);
   if (body.introduction) AppendIntroduction(*body.introduction, out);
-  if (body.leave) AppendLeave(out);
+  if (!body.statements.empty()) AppendStatements(body.statements, out);
   if (!body.ring.empty()) AppendRing(body.ring, out);
   if (body.ring_ack) AppendRingAck(*body.ring_ack, out);
   if (!body.electorate.empty()) AppendElectorate(body.electorate, out);
@@ -101,7 +102,7 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   Reader news(body->news);
   EXPECT_EQ(DecodeNewsItem(news)->accusers[1], 31U);
   EXPECT_EQ(body->key_tell->public_key[2], 3);
-  EXPECT_TRUE(body->introduction_ask && body->introduction && body->leave);
+  EXPECT_TRUE(body->introduction_ask && body->introduction && !body->statements.empty());
   EXPECT_EQ(body->ask->charter_digest, 43U);
   EXPECT_EQ(body->grant->answer, 48U);
   EXPECT_EQ(body->ask->electorate, (ElectorateVersion{54, 55}));

@@ -35,7 +35,8 @@ ProbeStep Prober::Advance(Probe& probe, Instant now) {
   static constexpr ProbeStep::Kind kSteps[] = {ProbeStep::Kind::kDirect, ProbeStep::Kind::kIndirect,
                                                ProbeStep::Kind::kDoor};
   const ProbeStep step{kSteps[probe.tries], probe.target, probe.sequence};
-  ++probe.tries;
+  // Who only sees for itself has others beside it that do.
+  probe.tries = probe.confirms ? probe.tries + 2 : probe.tries + 1;
   probe.due = now + Stretched(tunables_.probe_timeout);
   return step;
 }
@@ -65,7 +66,7 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
     }
     if (probe.tries < kTries) return Advance(probe, now);
     // Relays that report, even of failure, say that it is not this node that is sick.
-    if (probe.reports == 0 && members.live_count() > 2) {
+    if (probe.reports == 0 && members.live_count() > 2 && !probe.confirms) {
       health_ = std::min(health_ + 1, kHealthMax);
     }
     ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence, probe.through};
@@ -80,6 +81,16 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
   if (target == nullptr) return std::nullopt;
   probes_.push_back({target->id(), ++sequence_, 0, 0, now, now});
   return Advance(probes_.back(), now);
+}
+
+bool Prober::Confirm(const MemberId& target, Instant now) {
+  const auto under_way = std::ranges::count(probes_, true, &Probe::confirms);
+  if (under_way >= static_cast<std::ptrdiff_t>(kConfirmationsMax)) return false;
+  if (std::ranges::count(probes_, target, &Probe::target) > 0) return true;
+  Probe probe{target, ++sequence_, 0, 0, now, now};
+  probe.confirms = true;
+  probes_.push_back(probe);
+  return true;
 }
 
 std::optional<ProbeStep> Prober::HandleAck(const MemberId& from, std::uint32_t sequence) {

@@ -47,6 +47,11 @@ class Prober {
   std::optional<ProbeStep> Poll(const MemberTable& members, std::uint32_t self, Instant now,
                                 Random& random);
 
+  // Somebody suspects `target`: sees for itself at once, direct and through others. At most
+  // kConfirmationsMax are under way.
+  static constexpr std::size_t kConfirmationsMax = 256;
+  bool Confirm(const MemberId& target, Instant now);
+
   // `from` answered the probe `sequence`. If it was made for somebody else, returns to whom, and
   // under which sequence, the answer is to be reported.
   std::optional<ProbeStep> HandleAck(const MemberId& from, std::uint32_t sequence);
@@ -75,6 +80,7 @@ class Prober {
     Instant since;
     Instant due;
     Witnesses through{};
+    bool confirms = false;
   };
   struct Relay {
     MemberId requester;

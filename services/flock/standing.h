@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,10 @@ class Standing {
   void Update(const MemberTable& members, bool leader_known, Instant now);
 
   bool stands() const { return stands_; }
+  // Whether it is one of the kWatched that rank first.
+  bool IsWatched() const {
+    return std::ranges::any_of(watched_, [&](const Watched& each) { return each.id == self_; });
+  }
   // The live member that ranks first.
   const MemberId& first() const { return first_; }
 

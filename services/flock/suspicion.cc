@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <span>
 
-namespace radix::flock {
+#include "services/flock/mutant.h"
 
-Duration Suspicions::Timeout(std::uint32_t accusers, std::uint32_t others) const {
-  const std::uint32_t enough = std::min<std::uint32_t>(3, std::max<std::uint32_t>(others, 1));
-  if (accusers >= enough) return tunables_.suspicion_shortest;
-  // Thousandths, so that no rounding of the C library's decides anything.
-  static constexpr std::array<std::array<int, 4>, 4> kLeft = {
-      {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 1000, 0, 0}, {0, 1000, 369, 0}}};
-  const Duration range = tunables_.suspicion_longest - tunables_.suspicion_shortest;
-  return tunables_.suspicion_shortest + range * kLeft[enough][accusers] / 1000;
-}
+namespace radix::flock {
+namespace {
+
+constexpr std::uint32_t kEnough = 3;
+// What waits for more signatures is looked at again after this.
+constexpr Duration kLookAgain = 250ms;
+constexpr Duration kSignAgain = 1200ms;
+
+}  // namespace
 
 std::size_t Suspicions::Place(std::uint32_t slot) const {
   const auto at = std::ranges::lower_bound(suspicions_, slot, {},
@@ -21,25 +21,80 @@ std::size_t Suspicions::Place(std::uint32_t slot) const {
   return static_cast<std::size_t>(at - suspicions_.begin());
 }
 
-bool Suspicions::Accuse(const MemberId& id, std::uint32_t incarnation, std::uint32_t accuser,
-                        std::uint32_t others, Instant now) {
+Suspicion* Suspicions::Open(const MemberId& id, std::uint32_t incarnation, Instant now) {
   const std::size_t place = Place(id.slot);
-  if (place == suspicions_.size() || suspicions_[place].id.slot != id.slot) {
+  const bool known = place < suspicions_.size() && suspicions_[place].id.slot == id.slot;
+  if (!known) {
     suspicions_.insert(suspicions_.begin() + static_cast<std::ptrdiff_t>(place), Suspicion{});
   }
   Suspicion& suspicion = suspicions_[place];
-  if (suspicion.accuser_count == 0 || suspicion.id != id || incarnation > suspicion.incarnation) {
-    suspicion = Suspicion{id, incarnation, {}, 0, now, now};
-  } else if (incarnation < suspicion.incarnation) {
-    return false;
+  if (known && suspicion.id == id && incarnation < suspicion.incarnation) return nullptr;
+  if (!known || suspicion.id != id || incarnation > suspicion.incarnation) {
+    suspicion = Suspicion{};
+    suspicion.id = id;
+    suspicion.incarnation = incarnation;
+    suspicion.since = now;
+    suspicion.deadline = now + tunables_.suspicion_shortest;
+    next_ = std::min(next_, suspicion.deadline);
   }
-  const auto known = std::span(suspicion.accusers).first(suspicion.accuser_count);
-  if (known.size() == suspicion.accusers.size() || std::ranges::count(known, accuser) > 0) {
-    return false;
-  }
-  suspicion.accusers[suspicion.accuser_count++] = accuser;
-  suspicion.deadline = suspicion.since + Timeout(suspicion.accuser_count, others);
+  return &suspicion;
+}
+
+bool Suspicions::IsEnough(const Suspicion& suspicion, std::uint32_t unsuspected) {
+  const std::uint32_t count = suspicion.signer_count + (suspicion.own ? 1U : 0U);
+  if (IsBroken(Rule::kThreeAccuse)) return count >= 1;
+  // Were the others few because somebody made them suspects, this node's own finding still counts.
+  return count >= kEnough || (suspicion.own && count >= unsuspected);
+}
+
+void Suspicions::Consider(Suspicion& suspicion, std::uint32_t unsuspected, Instant now) {
+  if (suspicion.enough_at != Instant::max() || !IsEnough(suspicion, unsuspected)) return;
+  suspicion.enough_at = now;
+  suspicion.deadline = std::max(suspicion.since + tunables_.suspicion_shortest,
+                                now + tunables_.suspicion_shortest / 3);
   next_ = std::min(next_, suspicion.deadline);
+}
+
+bool Suspicions::Accuse(const MemberId& id, std::uint32_t incarnation, std::uint32_t accuser,
+                        Instant now) {
+  Suspicion* const suspicion = Open(id, incarnation, now);
+  if (suspicion == nullptr) return false;
+  const auto known = std::span(suspicion->accusers).first(suspicion->accuser_count);
+  if (known.size() == suspicion->accusers.size() || std::ranges::count(known, accuser) > 0) {
+    return false;
+  }
+  suspicion->accusers[suspicion->accuser_count++] = accuser;
+  return true;
+}
+
+void Suspicions::AccuseItself(const MemberId& id, std::uint32_t incarnation, Instant sign_at,
+                              Instant now) {
+  Suspicion* const suspicion = Open(id, incarnation, now);
+  if (suspicion == nullptr || suspicion->own) return;
+  suspicion->own = true;
+  suspicion->sign_at = sign_at;
+  next_signature_ = std::min(next_signature_, sign_at);
+  suspicion->deadline = std::min(suspicion->deadline, now + kLookAgain);
+  next_ = std::min(next_, suspicion->deadline);
+}
+
+bool Suspicions::Lacks(const MemberId& id, std::uint32_t incarnation, std::uint32_t signer) const {
+  const Suspicion* const suspicion = Find(id.slot);
+  if (suspicion == nullptr || suspicion->id != id || suspicion->incarnation < incarnation) {
+    return true;
+  }
+  const auto known = std::span(suspicion->signers).first(suspicion->signer_count);
+  return suspicion->incarnation == incarnation && suspicion->enough_at == Instant::max() &&
+         known.size() < suspicion->signers.size() && std::ranges::count(known, signer) == 0;
+}
+
+bool Suspicions::Sign(const MemberId& id, std::uint32_t incarnation, std::uint32_t signer,
+                      std::uint32_t unsuspected, Instant now) {
+  if (!Lacks(id, incarnation, signer)) return false;
+  Suspicion* const suspicion = Open(id, incarnation, now);
+  if (suspicion == nullptr) return false;
+  suspicion->signers[suspicion->signer_count++] = signer;
+  Consider(*suspicion, unsuspected, now);
   return true;
 }
 
@@ -51,8 +106,11 @@ void Suspicions::Clear(std::uint32_t slot) {
 
 void Suspicions::Restart(Instant now) {
   for (Suspicion& suspicion : suspicions_) {
-    suspicion.deadline += now - suspicion.since;
     suspicion.since = now;
+    suspicion.deadline = now + tunables_.suspicion_shortest;
+    suspicion.enough_at = Instant::max();
+    suspicion.own = false;  // it was this node that could not hear
+    suspicion.sign_at = Instant::max();
   }
 }
 
@@ -62,19 +120,42 @@ const Suspicion* Suspicions::Find(std::uint32_t slot) const {
   return &suspicions_[place];
 }
 
-std::vector<Suspicion> Suspicions::TakeExpired(Instant now) {
-  std::vector<Suspicion> expired;
+std::vector<Expired> Suspicions::TakeExpired(std::uint32_t unsuspected, Instant now) {
+  std::vector<Expired> expired;
   if (now < next_) return expired;
   next_ = Instant::max();
-  std::erase_if(suspicions_, [&](const Suspicion& suspicion) {
+  std::erase_if(suspicions_, [&](Suspicion& suspicion) {
     if (suspicion.deadline <= now) {
-      expired.push_back(suspicion);
-      return true;
+      Consider(suspicion, unsuspected, now);
+      const bool enough = suspicion.enough_at != Instant::max();
+      if (enough && suspicion.deadline <= now) {
+        expired.push_back({suspicion, true});
+        return true;
+      }
+      if (!enough && !suspicion.own && now - suspicion.since >= tunables_.suspicion_longest) {
+        expired.push_back({suspicion, false});
+        return true;
+      }
+      if (!enough) suspicion.deadline = now + kLookAgain;
     }
     next_ = std::min(next_, suspicion.deadline);
     return false;
   });
   return expired;
+}
+
+std::vector<MemberId> Suspicions::TakeUnsigned(std::size_t limit, Instant now) {
+  std::vector<MemberId> due;
+  if (now < next_signature_) return due;
+  next_signature_ = Instant::max();
+  for (Suspicion& suspicion : suspicions_) {
+    if (suspicion.sign_at <= now && due.size() < limit) {
+      if (suspicion.enough_at == Instant::max()) due.push_back(suspicion.id);
+      suspicion.sign_at = now + kSignAgain;
+    }
+    next_signature_ = std::min(next_signature_, suspicion.sign_at);
+  }
+  return due;
 }
 
 }  // namespace radix::flock

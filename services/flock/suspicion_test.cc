@@ -19,30 +19,67 @@ class SuspicionsTest : public testing::Test {
   Instant now_{100s};
 };
 
-TEST_F(SuspicionsTest, EachOfThreeAccusersShortensTheTimeLeft) {
-  Instant last = now_ + tunables_.suspicion_longest + 1ns;
+TEST_F(SuspicionsTest, HearsayAloneRemovesNobodyAndIsDroppedInTheEnd) {
   for (std::uint32_t accuser = 1; accuser <= 3; ++accuser) {
-    EXPECT_TRUE(suspicions_.Accuse(kSuspect, 1, accuser, kMany, now_));
-    EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, accuser, kMany, now_));  // nothing new
-    EXPECT_LT(suspicions_.Find(9)->deadline, last);
-    last = suspicions_.Find(9)->deadline;
+    EXPECT_TRUE(suspicions_.Accuse(kSuspect, 1, accuser, now_));
+    EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, accuser, now_));  // nothing new
   }
-  EXPECT_EQ(last, now_ + tunables_.suspicion_shortest);
-  EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, 4, kMany, now_));
-  EXPECT_TRUE(suspicions_.TakeExpired(last - 1ns).empty());
-  const std::vector<Suspicion> expired = suspicions_.TakeExpired(last);
+  EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, 4, now_));
+  while (now_ < Instant(100s) + tunables_.suspicion_longest) {
+    EXPECT_TRUE(suspicions_.TakeExpired(1, now_).empty());
+    now_ += 100ms;
+  }
+  const std::vector<Expired> expired = suspicions_.TakeExpired(1, now_ + 300ms);
   ASSERT_EQ(expired.size(), 1U);
-  EXPECT_EQ(expired[0].accuser_count, 3);
+  EXPECT_FALSE(expired[0].confirmed);
   EXPECT_EQ(suspicions_.Find(9), nullptr);
 }
 
-TEST_F(SuspicionsTest, WhereFewerCouldAccuseFewerAreEnough) {
-  suspicions_.Accuse(kSuspect, 1, 1, 1, now_);
-  EXPECT_EQ(suspicions_.Find(9)->deadline, now_ + tunables_.suspicion_shortest);
-  suspicions_.Accuse({8, 88}, 1, 1, 2, now_);
-  EXPECT_EQ(suspicions_.Find(8)->deadline, now_ + tunables_.suspicion_longest);
-  suspicions_.Accuse({8, 88}, 1, 2, 2, now_);
-  EXPECT_EQ(suspicions_.Find(8)->deadline, now_ + tunables_.suspicion_shortest);
+TEST_F(SuspicionsTest, ThreeSignaturesAreEnoughOnceTheSuspectHadItsTimeToRefute) {
+  suspicions_.Accuse(kSuspect, 1, 1, now_);
+  EXPECT_TRUE(suspicions_.Sign(kSuspect, 1, 1, kMany, now_));
+  EXPECT_FALSE(suspicions_.Sign(kSuspect, 1, 1, kMany, now_)) << "it did already";
+  EXPECT_TRUE(suspicions_.Sign(kSuspect, 1, 2, kMany, now_));
+  EXPECT_TRUE(suspicions_.TakeExpired(kMany, now_ + tunables_.suspicion_shortest).empty());
+  now_ += 2s;
+  EXPECT_TRUE(suspicions_.Sign(kSuspect, 1, 3, kMany, now_));
+  EXPECT_FALSE(suspicions_.Lacks(kSuspect, 1, 4)) << "no more are needed";
+  now_ += tunables_.suspicion_shortest / 3;
+  EXPECT_TRUE(suspicions_.TakeExpired(kMany, now_ - 1ns).empty());
+  const std::vector<Expired> expired = suspicions_.TakeExpired(kMany, now_);
+  ASSERT_EQ(expired.size(), 1U);
+  EXPECT_TRUE(expired[0].confirmed);
+  EXPECT_EQ(expired[0].suspicion.signer_count, 3);
+}
+
+TEST_F(SuspicionsTest, WhereThereAreFewerAllOthersAreEnoughButThisNodeMustBeOneOfThem) {
+  suspicions_.Sign(kSuspect, 1, 1, 2, now_);
+  suspicions_.Sign({8, 88}, 1, 1, 2, now_);
+  suspicions_.AccuseItself({8, 88}, 1, now_, now_);
+  suspicions_.AccuseItself({7, 77}, 1, now_, now_);
+  now_ += 3 * tunables_.suspicion_shortest;
+  suspicions_.TakeExpired(2, now_);  // notes who has enough
+  now_ += tunables_.suspicion_shortest;
+  const std::vector<Expired> expired = suspicions_.TakeExpired(2, now_);
+  ASSERT_EQ(expired.size(), 1U);
+  EXPECT_EQ(expired[0].suspicion.id.slot, 8U);
+  EXPECT_NE(suspicions_.Find(7), nullptr) << "the other one did not accuse it";
+  suspicions_.TakeExpired(1, now_ + 1s);
+  EXPECT_EQ(suspicions_.TakeExpired(1, now_ + 4s).at(0).suspicion.id.slot, 7U) << "nobody is left";
+}
+
+TEST_F(SuspicionsTest, WhatThisNodeFoundItselfItSignsUntilEnoughHave) {
+  suspicions_.AccuseItself(kSuspect, 1, now_ + 1s, now_);
+  EXPECT_EQ(suspicions_.next_signature(), now_ + 1s);
+  EXPECT_TRUE(suspicions_.TakeUnsigned(10, now_).empty());
+  EXPECT_EQ(suspicions_.TakeUnsigned(10, now_ + 1s), std::vector<MemberId>{kSuspect});
+  EXPECT_TRUE(suspicions_.TakeUnsigned(10, now_ + 1s).empty());
+  EXPECT_EQ(suspicions_.TakeUnsigned(10, now_ + 3s).size(), 1U) << "it may have been lost";
+  for (std::uint32_t signer = 1; signer <= 3; ++signer)
+    suspicions_.Sign({8, 88}, 1, signer, kMany, now_);
+  suspicions_.AccuseItself({8, 88}, 1, now_, now_);
+  EXPECT_EQ(suspicions_.TakeUnsigned(10, now_ + 6s), std::vector<MemberId>{kSuspect})
+      << "three others signed against the other one";
 }
 
 TEST_F(SuspicionsTest, OfManyEachIsFoundAndTakenWhenItsOwnTimeIsUp) {
@@ -51,7 +88,10 @@ TEST_F(SuspicionsTest, OfManyEachIsFoundAndTakenWhenItsOwnTimeIsUp) {
   for (std::uint32_t i = 0; i < slots.size(); ++i) slots[i] = i;
   random.Shuffle(slots);
   for (const std::uint32_t slot : slots) {
-    suspicions_.Accuse({slot, slot + 1000}, 1, 5000, 1, now_ + (slot % 7) * 1s);
+    const Instant since = now_ + (slot % 7) * 1s;
+    for (const std::uint32_t signer : {5000U, 5001U, 5002U}) {
+      suspicions_.Sign({slot, slot + 1000}, 1, signer, kMany, since);
+    }
   }
   for (std::uint32_t slot = 0; slot < 300; slot += 3) suspicions_.Clear(slot);
   suspicions_.Clear(1000);
@@ -61,7 +101,8 @@ TEST_F(SuspicionsTest, OfManyEachIsFoundAndTakenWhenItsOwnTimeIsUp) {
   while (suspicions_.next() != Instant::max()) {
     const Instant now = suspicions_.next();
     std::uint32_t last = 0;
-    for (const Suspicion& suspicion : suspicions_.TakeExpired(now)) {
+    for (const auto& [suspicion, confirmed] : suspicions_.TakeExpired(kMany, now)) {
+      EXPECT_TRUE(confirmed);
       EXPECT_EQ(suspicion.id.boot, suspicion.id.slot + 1000);
       EXPECT_NE(suspicion.id.slot % 3, 0U);
       EXPECT_EQ(suspicion.deadline, now);
@@ -75,17 +116,24 @@ TEST_F(SuspicionsTest, OfManyEachIsFoundAndTakenWhenItsOwnTimeIsUp) {
 }
 
 TEST_F(SuspicionsTest, ARefutedIncarnationIsNotAccusedAgain) {
-  suspicions_.Accuse(kSuspect, 2, 1, kMany, now_);
-  EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, 2, kMany, now_));
-  EXPECT_TRUE(suspicions_.Accuse(kSuspect, 3, 1, kMany, now_ + 1s));
+  suspicions_.Accuse(kSuspect, 2, 1, now_);
+  EXPECT_FALSE(suspicions_.Accuse(kSuspect, 1, 2, now_));
+  EXPECT_FALSE(suspicions_.Sign(kSuspect, 1, 2, kMany, now_));
+  EXPECT_TRUE(suspicions_.Sign(kSuspect, 2, 2, kMany, now_));
+  EXPECT_TRUE(suspicions_.Accuse(kSuspect, 3, 1, now_ + 1s));
   EXPECT_EQ(suspicions_.Find(9)->accuser_count, 1);
+  EXPECT_EQ(suspicions_.Find(9)->signer_count, 0);
   EXPECT_EQ(suspicions_.Find(9)->since, now_ + 1s);
 }
 
 TEST_F(SuspicionsTest, AfterAnAbsenceOfItsOwnANodeGivesEverybodyAllTheTimeAgain) {
-  suspicions_.Accuse(kSuspect, 1, 1, kMany, now_);
+  for (std::uint32_t signer = 1; signer <= 3; ++signer) {
+    suspicions_.Sign(kSuspect, 1, signer, kMany, now_);
+  }
+  suspicions_.AccuseItself({8, 88}, 1, now_, now_);
   suspicions_.Restart(now_ + 10s);
-  EXPECT_EQ(suspicions_.Find(9)->deadline, now_ + 10s + tunables_.suspicion_longest);
+  EXPECT_EQ(suspicions_.Find(9)->deadline, now_ + 10s + tunables_.suspicion_shortest);
+  EXPECT_FALSE(suspicions_.Find(8)->own) << "it was not the other that was deaf";
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ class Invariants {
 
   // `id` is `node` from now on. Only who booted may ever be listed anywhere.
   void Booted(std::size_t node, const flock::MemberId& id);
+  // Somebody lists members that are not: what is listed is not held against anybody.
+  void set_lists_may_lie(bool may) { lists_may_lie_ = may; }
   // `node` stood still until now.
   void Resumed(std::size_t node) { stood_still_[node] = true; }
   // `node` reported `event`: it may list, and call sealed, only what there was, and say only of
@@ -76,6 +78,7 @@ class Invariants {
   std::uint64_t greatest_epoch_ = 0;
   std::uint64_t sealings_ = 0;
   bool disks_intact_ = false;
+  bool lists_may_lie_ = false;
   std::set<std::pair<std::uint64_t, std::uint64_t>> accepted_;
   std::vector<std::string> violations_;
 };

@@ -62,6 +62,11 @@ constexpr Case kCases[] = {
     {Rule::kReadsKeysBeforeItOrders, "ReadsKeysBeforeItOrders", ALeaderThatMissedARotation,
      kUndone},
     {Rule::kTombstonesAreDialled, "TombstonesAreDialled", IslandsThatMeetAgain, kTwoViews},
+    {Rule::kThreeAccuse, "ThreeAccuse", OneMemberAccuses, kOffTheList},
+    {Rule::kStatementsAreSigned, "StatementsAreSigned", OneMemberAccusesInOthersNames, kOffTheList},
+    {Rule::kOnlyTheSettledAccuse, "OnlyTheSettledAccuse", InventedMembersAccuse, kOffTheList},
+    {Rule::kOnlyTheOwnerSaysGoodBye, "OnlyTheOwnerSaysGoodBye", AnotherSaysGoodBye, kOffTheList},
+    {Rule::kABootProvesItself, "ABootProvesItself", AnotherBootIsInvented, kOffTheList},
 };
 
 constexpr std::uint64_t kSeeds = 20;

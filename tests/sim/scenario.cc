@@ -10,9 +10,9 @@
 namespace radix::sim {
 namespace {
 
-constexpr const Scenario* kScenarios[] = {&kColdStart,   &kIdle,  &kPartition, &kRestarts,
-                                          &kRackFailure, &kGray,  &kIslands,   &kChurn,
-                                          &kRotation,    &kBlocs, &kReplay,    &kSwarm};
+constexpr const Scenario* kScenarios[] = {
+    &kColdStart, &kIdle,     &kPartition, &kRestarts, &kRackFailure, &kGray, &kIslands,
+    &kChurn,     &kRotation, &kBlocs,     &kReplay,   &kInsider,     &kSwarm};
 
 ClusterOptions OptionsFor(const ScenarioOptions& options) {
   ClusterOptions cluster;

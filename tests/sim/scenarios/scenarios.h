@@ -20,6 +20,7 @@ extern const Scenario kChurn;
 extern const Scenario kColdStart;
 extern const Scenario kGray;
 extern const Scenario kIdle;
+extern const Scenario kInsider;
 extern const Scenario kIslands;
 extern const Scenario kPartition;
 extern const Scenario kRackFailure;

@@ -1,0 +1,95 @@
+// Somebody who is a member, and lies.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "services/confab/random.h"
+#include "services/flock/handshake.h"
+#include "services/flock/key_ring.h"
+#include "services/flock/packet_protection.h"
+#include "services/flock/statement.h"
+#include "tests/sim/cluster.h"
+
+namespace radix::sim {
+
+// Has what a member has: the bloc's keys, and one identity. Its node goes on running the production
+// core, so it is a member in good standing; besides, it sends lies from that node's address: about
+// others in its own name, in the name of others, and in the name of members that it invents. What
+// it has not are the others' identity keys and addresses. Not thread-safe.
+class Insider {
+ public:
+  // Uses `node` of `cluster`, which is up, and its hooks lets_pass and on_deliver through Hear.
+  Insider(Cluster& cluster, std::size_t node);
+
+  // What the node sends, and what comes for it.
+  void NoteSent(std::size_t to, std::span<const std::uint8_t> bytes);
+  void NoteReceived(std::span<const std::uint8_t> bytes);
+
+  // Says HELLO to a node, to learn the transient key.
+  void AskForKeys();
+  // Tells one lie, of any kind, to everybody whom the node talked to.
+  void Lie();
+  // Says under its own name that `victim` did not answer; and that a ghost, and another member,
+  // said so, too.
+  void AccuseSigned(std::size_t victim);
+  void AccuseByGhosts(std::size_t victim);
+  void AccuseInOthersNames(std::size_t victim);
+  // "`victim` leaves", signed by whom it can.
+  void SayGoodBye(std::size_t victim);
+  // That its machine booted again.
+  void SayReplaced(std::size_t victim);
+  // Lists those that it invents.
+  void InventMembers();
+
+  // Sends a lie only in the place of a datagram of its node's, so that others go on hearing that.
+  void set_patient(bool patient) { patient_ = patient; }
+
+  std::size_t node() const { return node_; }
+  // How many datagrams full of lies were taken in.
+  std::uint64_t lies() const { return lies_; }
+
+ private:
+  struct Ghost {
+    flock::MemberId id;
+    flock::Key seed{};
+    std::uint32_t incarnation = 1;
+  };
+
+  std::size_t AnyHonest();
+  flock::Record RecordOf(std::size_t node);
+  flock::Record RecordOf(const Ghost& ghost) const;
+  flock::Writer Begin();
+  void SendToAll(const flock::Writer& body, flock::PacketType type = flock::PacketType::kGroup);
+  void SendStatement(const std::vector<std::uint8_t>& statement);
+  void SendRecord(const flock::Record& record);
+  std::vector<std::uint8_t> Accusation(const flock::Key& seed, const flock::MemberId& author,
+                                       std::size_t victim);
+  void AccuseByHearsay(std::size_t victim);
+  void SayDead(std::size_t victim);
+  void SayAbsurd(std::size_t victim);
+  void ClaimToLead();
+
+  Cluster& cluster_;
+  std::size_t node_;
+  Random random_;
+  flock::MemberId self_;
+  flock::PacketProtection protection_;
+  flock::SecondaryRing secondary_;
+  flock::KeyStream secrets_;
+  flock::Handshake handshake_;
+  flock::KeyRing ring_;
+  std::vector<std::uint64_t> counters_;  // by node; 0: its node did not talk to that yet
+  std::vector<bool> fresh_;              // by node; its node sent something since the last lie
+  bool patient_ = false;
+  std::vector<Ghost> ghosts_;
+  std::array<std::uint8_t, flock::kDatagramSizeMax> draft_{};
+  std::uint64_t lies_ = 0;     // that somebody took in
+  std::uint32_t key_tag_ = 0;  // of the transient key in use; 0: not known yet
+};
+
+}  // namespace radix::sim

@@ -1,0 +1,79 @@
+// Trials of what a member that lies may do.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "tests/sim/insider.h"
+#include "tests/sim/trials/stage.h"
+#include "tests/sim/trials/trials.h"
+
+namespace radix::sim {
+namespace {
+
+// Somebody who is well is off somebody's list, after one member told lies to all who hear it, and
+// some who hear nobody else: `lie` is called every 50 ms for a while.
+std::string Lies(std::uint64_t seed, Duration length,
+                 const std::function<void(Insider&, std::size_t victim)>& lie) {
+  constexpr std::size_t kVictim = 0;
+  constexpr std::size_t kLiar = 1;
+  Cluster cluster(Nodes(24, seed));
+  Lead(cluster);
+  cluster.RunFor(3s);
+  Insider insider(cluster, kLiar);
+  bool gone = false;
+  cluster.on_event = [&](std::size_t, const flock::Event& event) {
+    const flock::MemberId victim = cluster.flock(kVictim).self();
+    gone = gone || ((event.kind == EventKind::kDied || event.kind == EventKind::kLeft) &&
+                    event.subject == victim);
+    gone = gone || (event.kind == EventKind::kJoined && event.value == victim.boot &&
+                    event.evidence == flock::Evidence::kReplacedByBoot);
+  };
+  cluster.lets_pass = [&](std::size_t from, std::size_t to, Bytes datagram) {
+    if (from == kLiar) insider.NoteSent(to, datagram);
+    return true;
+  };
+  cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram) {
+    if (to == kLiar) insider.NoteReceived(datagram);
+  };
+  insider.AskForKeys();
+  cluster.RunFor(2s);
+  // One hears only the liar from now on: no refutation reaches it.
+  for (std::size_t other = 0; other < cluster.size(); ++other) {
+    if (other != kLiar && other != 2) CutBoth(cluster, other, 2);
+  }
+  const Instant end = cluster.now() + length;
+  for (; cluster.now() < end; cluster.RunFor(50ms)) lie(insider, kVictim);
+  return gone ? kOffTheList : "";
+}
+
+}  // namespace
+
+std::string OneMemberAccuses(std::uint64_t seed) {
+  return Lies(seed, 2500ms,
+              [](Insider& insider, std::size_t victim) { insider.AccuseSigned(victim); });
+}
+
+std::string OneMemberAccusesInOthersNames(std::uint64_t seed) {
+  return Lies(seed, 2500ms,
+              [](Insider& insider, std::size_t victim) { insider.AccuseInOthersNames(victim); });
+}
+
+std::string InventedMembersAccuse(std::uint64_t seed) {
+  return Lies(seed, 2500ms, [](Insider& insider, std::size_t victim) {
+    insider.InventMembers();
+    insider.AccuseByGhosts(victim);
+  });
+}
+
+std::string AnotherSaysGoodBye(std::uint64_t seed) {
+  return Lies(seed, 500ms,
+              [](Insider& insider, std::size_t victim) { insider.SayGoodBye(victim); });
+}
+
+std::string AnotherBootIsInvented(std::uint64_t seed) {
+  return Lies(seed, 500ms,
+              [](Insider& insider, std::size_t victim) { insider.SayReplaced(victim); });
+}
+
+}  // namespace radix::sim
