@@ -186,27 +186,14 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     if (IsLive(record.state)) Tell(member->slot, now);  // it is dead here and should refute
     return;
   }
-  bool accused = false;
+  if (!bulk && known_before && record.state == member->state) news_.HeardAgain(member->slot);
   if (record.state == MemberState::kSuspect) {
     for (const std::uint32_t accuser : std::span(item.accusers).first(item.accuser_count)) {
-      if (accuser == record.id.slot) continue;
-      accused |= Accuse(*member, accuser, teller, Evidence::kHearsay, now);
+      if (accuser != record.id.slot) Accuse(*member, accuser, teller, Evidence::kHearsay, now);
     }
   } else if (!IsLive(record.state)) {
-    accused = Accuse(*member, teller.slot, teller, Evidence::kHearsay, now);
+    Accuse(*member, teller.slot, teller, Evidence::kHearsay, now);
   }
-  // Also when anti-entropy told it: the suspect must hear of it.
-  if (accused) {
-    news_.Add(member->slot, table_.live_count());
-  } else if (!bulk && known_before && IsWhatWeTell(item, *member)) {
-    news_.HeardAgain(member->slot);
-  }
-}
-
-bool Membership::IsWhatWeTell(const NewsItem& item, const Member& member) const {
-  if (item.record.state != member.state) return false;
-  const Suspicion* const suspicion = suspicions_.Find(member.slot);
-  return suspicion == nullptr || item.accuser_count >= suspicion->accuser_count;
 }
 
 bool Membership::MergeDirect(Member& member, std::uint32_t incarnation, bool proves, Instant now) {
@@ -250,11 +237,13 @@ bool Membership::IsTeller(std::uint32_t slot) const {
   return draw < kTellers;
 }
 
-bool Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
+void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter,
                         Evidence evidence, Instant now, const Witnesses& probes) {
-  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, now)) return false;
+  if (!suspicions_.Accuse(member.id(), member.incarnation, accuser, now)) return;
   if (member.state == MemberState::kAlive) {
     table_.SetState(member, MemberState::kSuspect);
+    // Once, also when anti-entropy told it: one accuser makes others look as well as three.
+    news_.Add(member.slot, table_.live_count());
     // The suspect hears it first: from who accuses it, and from a few others.
     if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
     if (confirms_ && accuser != self_.id.slot && !IsInContact(member, now) &&
@@ -267,20 +256,26 @@ bool Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& r
   event.witnesses = probes;
   const Suspicion& suspicion = *suspicions_.Find(member.slot);
   NoteAccusers(std::span(suspicion.accusers).first(suspicion.accuser_count), event.witnesses);
-  return true;
 }
 
 void Membership::AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now) {
   Member* const member = table_.Find(id);
   if (member == nullptr || !IsLive(member->state)) return;
-  if (Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now, probes)) {
-    news_.Add(member->slot, table_.live_count());
-  }
+  Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now, probes);
   // Not all of those at one moment.
   member->unsettled_s = Member::kUnsettled_s;
   const auto spread = static_cast<int>((self_.id.slot * 0x9e3779b1U ^ id.slot) % 400);
   const Instant sign_at = confirms_ ? now : now + kSignLater + spread * 1ms;
   suspicions_.AccuseItself(id, member->incarnation, sign_at, now);
+}
+
+void Membership::ConfirmOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now) {
+  const Member* const member = table_.Find(id);
+  if (member == nullptr) return;
+  // Else who loses most of what it sends would refute, and be suspected anew at once. But whether
+  // somebody exists at all, no refutation tells that others pass on.
+  if (member->state == MemberState::kAlive && IsCredible(*member)) return;
+  AccuseOnOwnEvidence(id, probes, now);
 }
 
 std::uint32_t Membership::unsuspected() const {
@@ -344,9 +339,7 @@ void Membership::Merge(const Statement& statement, const MemberId& teller, Insta
 
 void Membership::SignAgainst(Member& member, const MemberId& signer, const MemberId& teller,
                              Instant now) {
-  if (Accuse(member, signer.slot, teller, Evidence::kSigned, now)) {
-    news_.Add(member.slot, table_.live_count());
-  }
+  Accuse(member, signer.slot, teller, Evidence::kSigned, now);
   suspicions_.Sign(member.id(), member.incarnation, signer.slot, unsuspected(), now);
   if (member.state == MemberState::kAlive) table_.SetState(member, MemberState::kSuspect);
   if (suspicions_.Find(member.slot)->signer_count > 1) member.unsettled_s = Member::kUnsettled_s;

@@ -62,6 +62,9 @@ class Membership {
 
   // This node accuses `id`, after unanswered `probes`.
   void AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
+  // The same, where others' suspicion made this node look: not if `id` refuted that since, and its
+  // word counts.
+  void ConfirmOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
   // Whether this node is to look itself, at once, whenever it hears of a suspicion.
   void set_confirms(bool confirms) { confirms_ = confirms; }
   // Those at which it should look; taken.
@@ -88,11 +91,8 @@ class Membership {
  private:
   void MergeAboutSelf(const Record& record, std::span<const std::uint32_t> accusers,
                       const MemberId& teller, Instant now);
-  // Returns whether that was news.
-  bool Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
+  void Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
               Instant now, const Witnesses& probes = {});
-  // Whether `item`, which is about this boot and incarnation, says all that we would tell of it.
-  bool IsWhatWeTell(const NewsItem& item, const Member& member) const;
   // Whether this node is one of the few that tell `slot` of a suspicion that others told us of.
   bool IsTeller(std::uint32_t slot) const;
   // Hearsay says that the slot of `member` has another boot. Returns whether it has now.

@@ -238,11 +238,30 @@ TEST_F(MembershipTest, WhatOthersTellTooIsToldLessButNotWhatTheyDoNotKnowYet) {
   Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
   Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
   EXPECT_EQ(tellings(), all - 1);
-  // We know of two accusers: who knows of one, or of none, was not told yet.
+  // One accuser makes others look: more are no news.
   Hear(Item(kOther, 2, MemberState::kSuspect, {7, 8}));
-  Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_);
+  EXPECT_EQ(tellings(), 0);
+}
+
+TEST_F(MembershipTest, WhoRefutedMeanwhileIsNotAccusedByWhoOnlyLookedBecauseOfOthers) {
+  Hear(Item(kOther, 1));
+  membership_.table().Open(*membership_.table().Find(kOther.slot)).proven = true;
+  Hear(Item(kOther, 1, MemberState::kSuspect, {7}));
   Hear(Item(kOther, 2));
-  EXPECT_EQ(tellings(), all);
+  membership_.ConfirmOnOwnEvidence(kOther, {}, now_);
+  EXPECT_EQ(membership_.table().Find(kOther)->state, MemberState::kAlive);
+  Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
+  membership_.ConfirmOnOwnEvidence(kOther, {}, now_);
+  EXPECT_TRUE(membership_.suspicions().Find(kOther.slot)->own);
+}
+
+TEST_F(MembershipTest, WhomNobodyKnowsYetIsAccusedHoweverOftenOthersSayThatItRefuted) {
+  Hear(Item(kOther, 1));
+  Hear(Item(kOther, 1, MemberState::kSuspect, {7}));
+  Hear(Item(kOther, 2));
+  membership_.ConfirmOnOwnEvidence(kOther, {}, now_);
+  EXPECT_TRUE(membership_.suspicions().Find(kOther.slot)->own);
 }
 
 TEST_F(MembershipTest, ASuspectIsToldByItsAccuserAndByAFewOthersHoweverManyThereAre) {

@@ -171,7 +171,11 @@ void Flock::Node::TickProber(Instant now) {
   while (const auto step = prober_.Poll(membership_.table(), self_.slot, now, random_)) {
     using Kind = ProbeStep::Kind;
     if (step->kind == Kind::kAccuse) {
-      membership_.AccuseOnOwnEvidence(step->target, step->probes, now);
+      if (step->confirms) {
+        membership_.ConfirmOnOwnEvidence(step->target, step->probes, now);
+      } else {
+        membership_.AccuseOnOwnEvidence(step->target, step->probes, now);
+      }
       continue;
     }
     if (step->kind == Kind::kReport) {

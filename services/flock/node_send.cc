@@ -107,7 +107,11 @@ void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
   membership_.news().Take([&](std::uint32_t slot) {
     NewsItem item = membership_.ItemFor(slot);
     // Who does not know the suspect by this boot and incarnation has nothing to suspect.
-    if (item.record.state == MemberState::kSuspect) item.check = CheckOf(item.record);
+    // One accuser makes it look.
+    if (item.record.state == MemberState::kSuspect) {
+      item.check = CheckOf(item.record);
+      item.accuser_count = std::min<std::uint8_t>(item.accuser_count, 1);
+    }
     if (SizeOf(item) > left) return false;
     left -= SizeOf(item);
     items[count++] = item;

@@ -21,9 +21,9 @@ void Flock::Node::SignAccusations(Instant now) {
   next_signing_ = now + kSigningInterval;
   const auto accused = membership_.TakeAccusations(now);
   if (accused.empty()) return;
-  statements_.Add(
-      signer_.Sign(StatementKind::kAccuses, self_, membership_.self().incarnation, accused),
-      membership_.table().live_count());
+  const auto bytes =
+      signer_.Sign(StatementKind::kAccuses, self_, membership_.self().incarnation, accused);
+  statements_.Add(*DecodeStatement(bytes), membership_.table().live_count());
   next_statements_ = now;
 }
 
@@ -60,7 +60,7 @@ void Flock::Node::HandleStatements(const Incoming& packet, Instant now) {
     }
     membership_.Merge(*statement, packet.sender, now);
     if (statement->kind != StatementKind::kHoldsDead) {
-      statements_.Add(statement->bytes, membership_.table().live_count());
+      statements_.Add(*statement, membership_.table().live_count());
     }
   }
 }

@@ -69,7 +69,8 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
     if (probe.reports == 0 && members.live_count() > 2 && !probe.confirms) {
       health_ = std::min(health_ + 1, kHealthMax);
     }
-    ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence, probe.through};
+    ProbeStep step{ProbeStep::Kind::kAccuse, probe.target, probe.sequence, probe.through,
+                   probe.confirms};
     step.probes.relay_failures = static_cast<std::uint8_t>(std::min(probe.reports, 255U));
     probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i));
     return step;

@@ -28,7 +28,8 @@ struct ProbeStep {
   Kind kind = Kind::kDirect;
   MemberId target;
   std::uint32_t sequence = 0;
-  Witnesses probes;  // with kAccuse: through whom it was tried
+  Witnesses probes;       // with kAccuse: through whom it was tried
+  bool confirms = false;  // it was asked for by Confirm
 };
 
 // One member is probed per interval, the longest unheard of a few random ones; whatever is heard

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace radix::flock {
 namespace {
 
@@ -39,6 +41,24 @@ TEST(ProberTest, AnAccusationNamesThroughWhomItWasTriedAndHowOftenTheyHadNoAnswe
   EXPECT_EQ(accusation.probes.relays[0], 5U);
   EXPECT_EQ(accusation.probes.relays[1], 6U);
   EXPECT_EQ(accusation.probes.relay_failures, 3);
+  EXPECT_FALSE(accusation.confirms);
+}
+
+TEST(ProberTest, AnAccusationSaysWhetherOthersMadeThisNodeLook) {
+  MemberTable members(8, 8);
+  members.Add({{0, 100}, 1, MemberState::kAlive, 1});
+  members.Add({{1, 101}, 1, MemberState::kAlive, 1});
+  Random random(1);
+  Prober prober(Tunables{}, kStart, random);
+  prober.Restart(kStart + 10s);  // no probe of its own for now
+  ASSERT_TRUE(prober.Confirm({1, 101}, kStart));
+  std::optional<ProbeStep> last;
+  for (Instant now = kStart; now < kStart + 1s; now += 10ms) {
+    while (const auto step = prober.Poll(members, 0, now, random)) last = step;
+  }
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->kind, ProbeStep::Kind::kAccuse);
+  EXPECT_TRUE(last->confirms);
 }
 
 }  // namespace

@@ -7,14 +7,18 @@ namespace radix::flock {
 namespace {
 
 constexpr std::size_t kForgersMax = 16;
+// Whoever misses an accusation has others of the same: three of sixteen are enough.
+constexpr std::uint32_t kAccusationTellings = 10;
 
 }  // namespace
 
-void Statements::Add(std::span<const std::uint8_t> bytes, std::uint32_t live) {
+void Statements::Add(const Statement& statement, std::uint32_t live) {
   if (waiting_.size() >= kMax) Remove(0);
-  bytes_ += bytes.size();
-  waiting_.push_back(
-      {{bytes.begin(), bytes.end()}, 2 * static_cast<std::uint32_t>(std::bit_width(live) + 1)});
+  bytes_ += statement.bytes.size();
+  const std::uint32_t tellings = statement.kind == StatementKind::kAccuses
+                                     ? kAccusationTellings
+                                     : 2 * static_cast<std::uint32_t>(std::bit_width(live) + 1);
+  waiting_.push_back({{statement.bytes.begin(), statement.bytes.end()}, tellings});
 }
 
 void Statements::Remove(std::size_t at) {

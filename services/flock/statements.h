@@ -13,9 +13,9 @@
 
 namespace radix::flock {
 
-// Each is told about 2 * log2(n) times, less each time that it comes back, as news is. Only what
-// was verified may be added; so whoever tells a forged one made it, and is not listened to for a
-// while. Not thread-safe.
+// Each is told some times, less each time that it comes back, as news is: a good-bye about
+// 2 * log2(n) times, an accusation ten times. Only what was verified may be added; so whoever tells
+// a forged one made it, and is not listened to for a while. Not thread-safe.
 class Statements {
  public:
   // No more than this many at a time; the oldest make room.
@@ -24,7 +24,7 @@ class Statements {
   static constexpr Duration kForgerShunned = 10s;
 
   // To be told, in a bloc of `live` members.
-  void Add(std::span<const std::uint8_t> bytes, std::uint32_t live);
+  void Add(const Statement& statement, std::uint32_t live);
   // Whether `statement` is being told here; then it was heard again.
   bool HeardAgain(const Statement& statement);
 

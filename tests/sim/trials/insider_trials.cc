@@ -12,7 +12,8 @@ namespace radix::sim {
 namespace {
 
 // Somebody who is well is off somebody's list, after one member told lies to all who hear it, and
-// some who hear nobody else: `lie` is called every 50 ms for a while.
+// some who hear nobody else: `lie` is called every 50 ms for a while. Not for 3 s: who hears nobody
+// but a liar for so long takes those whom the liar invented for members (DESIGN.md, known limits).
 std::string Lies(std::uint64_t seed, Duration length,
                  const std::function<void(Insider&, std::size_t victim)>& lie) {
   constexpr std::size_t kVictim = 0;
