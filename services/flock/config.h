@@ -40,7 +40,7 @@ struct Tunables {
   // A member counts as in contact when it was heard this recently, and reported hearing us.
   Duration contact_timeout = 1500ms;
   // Time between two contact pings of a node that stands for leadership, to each member; longer
-  // where the answers would be more than 10,000 a second.
+  // where the answers would be more than 10,000 a second, or 625 while others are likelier to lead.
   Duration contact_interval = 400ms;
   // This many of the first-ranked stand for leadership, and so keep in contact with everybody.
   // Everybody does where there are at most `standing_all_below` members.
@@ -48,7 +48,7 @@ struct Tunables {
   std::uint32_t standing_all_below = 16;
 
   // Time between two rounds of anti-entropy while views still change, and when they do not.
-  Duration sync_interval_busy = 120ms;
+  Duration sync_interval_busy = 140ms;
   Duration sync_interval_idle = 1s;
 
   // Blind probes sent in the first second, and time between two for ever after (jittered).

@@ -14,8 +14,11 @@ namespace {
 
 constexpr Duration kStandingInterval = 50ms;
 constexpr Duration kContactSlice = 20ms;
-// At least this long from one contact ping to the next: so many answers a receiver can take.
+// At least this long from one contact ping to the next: so many answers a node can take that is to
+// lead; one that asks for leases, and gets those answers too; and one that only stands by.
 constexpr Duration kContactPace = 100us;
+constexpr Duration kAskingPace = 200us;
+constexpr Duration kStandbyPace = 1600us;
 constexpr Duration kNewsInterval = 100ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
 constexpr std::size_t kNewsPerDatagram = 40;
@@ -254,8 +257,10 @@ void Flock::Node::TickContact(Instant now) {
   if (!Stands() || now < next_contact_) return;
   next_contact_ = now + kContactSlice;
   const MemberTable& table = membership_.table();
-  const Duration interval = std::max(config_.tunables.contact_interval,
-                                     kContactPace * static_cast<Duration::rep>(table.size()));
+  const bool asks = candidacy_.asking_epoch() != 0;
+  const Duration pace = asks ? kAskingPace : standing_.hurries() ? kContactPace : kStandbyPace;
+  const Duration interval =
+      std::max(config_.tunables.contact_interval, pace * static_cast<Duration::rep>(table.size()));
   const std::size_t slice = (table.size() * static_cast<std::size_t>(kContactSlice.count()) +
                              static_cast<std::size_t>(interval.count()) - 1) /
                             static_cast<std::size_t>(interval.count());
@@ -263,16 +268,23 @@ void Flock::Node::TickContact(Instant now) {
   if (table.size() > 1) {
     next_contact_ = now + interval * slice / table.size();
   }
+  const bool sealed = candidacy_.sealed_until(now).has_value();
   for (std::size_t i = 0; i < slice; ++i) {
     const Member& member = table.at(contact_cursor_++ % table.size());
     if (member.slot == self_.slot || !IsLive(member.state)) continue;
     const MemberId to = member.id();
+    const bool keyless = pair_keys_.Find(to) == nullptr;
+    const bool answers = !keyless && !candidacy_.IsSilent(to.slot, now);
+    // Who renews its lease is heard by that, and hears.
+    if (sealed && answers && candidacy_.IsGranting(to.slot, now) &&
+        membership_.IsInContact(member, now)) {
+      continue;
+    }
     Writer body = Begin(to, now);
     Append(Ping{tokens_.For(to, now), prober_.NextSequence(),
                 IsProven(member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
            body);
-    const bool keyless = pair_keys_.Find(to) == nullptr;
-    if (keyless || candidacy_.IsSilent(to.slot, now) || random_.Below(8) == 0) {
+    if (!answers || random_.Below(8) == 0) {
       Append(KeyTell{keyless, pair_keys_.public_key()}, body);
     }
     AppendNewsTo(body, kNewsOnOthers);
@@ -283,8 +295,9 @@ void Flock::Node::TickContact(Instant now) {
 void Flock::Node::TickStanding(Instant now) {
   if (now < next_standing_) return;
   next_standing_ = now + kStandingInterval;
-  const bool led = KnownLeader(now).has_value();
-  standing_.Update(membership_.table(), led, now);
+  std::optional<MemberId> leader;
+  if (const auto known = KnownLeader(now)) leader = known->leader;
+  standing_.Update(membership_.table(), leader, now);
   // Who has no vote never asks, so it must not rank before those who could.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
                    ContactCount(now) >= config_.charter.quorum;

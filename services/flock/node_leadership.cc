@@ -10,8 +10,9 @@ namespace {
 constexpr Duration kAskSlice = 20ms;
 // Of the list of who has a vote: 1,600 datagrams a second, to those who lack it.
 constexpr int kElectoratePartsPerSlice = 32;
-// No more in one slice: so many answers come back.
-constexpr std::size_t kAsksPerSlice = 250;
+// No more in one slice: so many answers come back. Until it is sealed, those to contact pings too.
+constexpr std::size_t kAsksPerSlice = 130;
+constexpr std::size_t kRenewalsPerSlice = 200;
 
 }  // namespace
 
@@ -95,8 +96,9 @@ void Flock::Node::SendAsks(Instant now) {
   ReviseElectorate(now);
   electorate_budget_ = kElectoratePartsPerSlice;
   MemberTable& table = membership_.table();
+  const std::size_t most = candidacy_.sealed_until(now) ? kRenewalsPerSlice : kAsksPerSlice;
   std::size_t asked = 0;
-  for (std::size_t i = 0; i < table.size() && asked < kAsksPerSlice; ++i) {
+  for (std::size_t i = 0; i < table.size() && asked < most; ++i) {
     const Member& member = table.at(ask_cursor_++ % table.size());
     const MemberId to = member.id();
     if (to == self_) {

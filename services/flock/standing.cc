@@ -7,6 +7,10 @@ namespace radix::flock {
 namespace {
 
 constexpr Duration kPassedOverAfter = 3s;
+// Who ranks first pings everybody it learns of; until then it is only known.
+constexpr Duration kFirstWordWithin = 1500ms;
+// A node that boots learns in this time who ranks before it.
+constexpr Duration kNewcomer = 1s;
 
 }  // namespace
 
@@ -50,27 +54,36 @@ void Standing::Track(const MemberTable& members, Instant now) {
   first_ = watched_.empty() ? self_ : watched_.front().id;
 }
 
-void Standing::Update(const MemberTable& members, bool leader_known, Instant now) {
+bool Standing::IsHeard(const MemberTable& members, const MemberId& id, Instant now) const {
+  const Member* const member = members.Find(id.slot);
+  return member != nullptr && member->id() == id &&
+         now - members.ContactOf(*member).heard_at < tunables_.contact_timeout;
+}
+
+void Standing::Update(const MemberTable& members, const std::optional<MemberId>& leader,
+                      Instant now) {
   Track(members, now);
   std::uint32_t ahead = 0;
+  bool others_turn = false;
   bool watched = false;
   for (Watched& entry : watched_) {
     if (entry.id == self_) {
       watched = true;
       break;
     }
-    const Member* const member = members.Find(entry.id.slot);
-    bool fit = false;
-    if (member != nullptr && member->id() == entry.id) {
-      const Contact& contact = members.ContactOf(*member);
-      fit = now - contact.heard_at < tunables_.contact_timeout &&
-            (contact.beat_flags & Beat::kCountsQuorum) != 0;
-    }
-    if (fit || leader_known) entry.unfit_since = now;
-    if (now - entry.unfit_since < kPassedOverAfter) ++ahead;
+    const bool heard = IsHeard(members, entry.id, now);
+    const bool fit =
+        heard && (members.ContactOf(*members.Find(entry.id.slot)).beat_flags & Beat::kCountsQuorum);
+    if (fit || leader) entry.unfit_since = now;
+    if (now - entry.unfit_since >= kPassedOverAfter) continue;
+    ++ahead;
+    others_turn = others_turn || heard || now - entry.unfit_since < kFirstWordWithin;
   }
   stands_ = members.live_count() <= tunables_.standing_all_below ||
             (watched && ahead < tunables_.standing);
+  if (!began_) began_ = now;
+  hurries_ =
+      now - *began_ >= kNewcomer && (leader ? !IsHeard(members, *leader, now) : !others_turn);
 }
 
 }  // namespace radix::flock

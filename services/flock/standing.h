@@ -25,15 +25,17 @@ class Standing {
 
   Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self);
 
-  // Looks at the table; `view_hash` tells whether the ranking must be made anew. `leader_known`: a
-  // sealed leader works, so nobody is passed over.
-  void Update(const MemberTable& members, bool leader_known, Instant now);
+  // Looks at the table. While a sealed `leader` works nobody is passed over.
+  void Update(const MemberTable& members, const std::optional<MemberId>& leader, Instant now);
 
   bool stands() const { return stands_; }
   // Whether it is one of the kWatched that rank first.
   bool IsWatched() const {
     return std::ranges::any_of(watched_, [&](const Watched& each) { return each.id == self_; });
   }
+  // Whether it may soon be this node that asks for leases, so that it has to hear everybody by
+  // then. Otherwise it is enough to know them: the sealed leader is heard, or who ranks before is.
+  bool hurries() const { return hurries_; }
   // The live member that ranks first.
   const MemberId& first() const { return first_; }
 
@@ -44,6 +46,7 @@ class Standing {
     Instant unfit_since;
   };
 
+  bool IsHeard(const MemberTable& members, const MemberId& id, Instant now) const;
   // Follows what changed in the table.
   void Track(const MemberTable& members, Instant now);
   // Ranks those that were not looked at yet.
@@ -58,6 +61,8 @@ class Standing {
   std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole
   std::size_t considered_ = 0;   // members of the table, from the first one on
   bool stands_ = false;
+  bool hurries_ = false;
+  std::optional<Instant> began_;
 };
 
 }  // namespace radix::flock

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "services/confab/random.h"
 
 namespace radix::flock {
@@ -26,7 +30,7 @@ TEST(StandingTest, KeepsTheOrderThroughAnyMixOfComingAndGoing) {
     } else {
       table.Apply(*member, {{slot, random.Next() | 1}, 2, MemberState::kAlive, 1});
     }
-    standing.Update(table, false, Instant(1000s) + step * 10ms);
+    standing.Update(table, std::nullopt, Instant(1000s) + step * 10ms);
     MemberId first = self;
     for (std::size_t i = 0; i < table.size(); ++i) {
       const Member& other = table.at(i);
@@ -34,6 +38,73 @@ TEST(StandingTest, KeepsTheOrderThroughAnyMixOfComingAndGoing) {
     }
     ASSERT_EQ(standing.first(), first) << step;
   }
+}
+
+// Three members that this node hears, and itself, which ranks last.
+class HurryTest : public testing::Test {
+ protected:
+  HurryTest() {
+    std::vector<MemberId> ids;
+    for (std::uint32_t slot = 0; slot < 4; ++slot) ids.push_back({slot, 100 + slot});
+    std::ranges::sort(ids, [&](auto& a, auto& b) { return ranking_.Before(a, b); });
+    for (const MemberId& id : ids) table_.Add({id, 1, MemberState::kAlive, 1});
+    others_.assign(ids.begin(), ids.end() - 1);
+    standing_.emplace(Tunables{}, ranking_, ids.back());
+    for (const MemberId& id : others_) Hear(id);
+  }
+
+  void Hear(const MemberId& id, std::uint8_t flags = Beat::kCountsQuorum) {
+    Contact& contact = table_.Open(*table_.Find(id.slot));
+    contact.heard_at = now_;
+    contact.beat_flags = flags;
+  }
+
+  bool Hurries(const std::optional<MemberId>& leader = std::nullopt) {
+    standing_->Update(table_, leader, now_);
+    return standing_->hurries();
+  }
+
+  const Ranking ranking_{7};
+  Instant now_{1000s};
+  MemberTable table_{16};
+  std::vector<MemberId> others_;
+  std::optional<Standing> standing_;
+};
+
+TEST_F(HurryTest, NotBeforeItCouldLearnWhoRanksBeforeIt) {
+  table_.SetState(*table_.Find(others_[0].slot), MemberState::kDead);
+  table_.SetState(*table_.Find(others_[1].slot), MemberState::kDead);
+  table_.SetState(*table_.Find(others_[2].slot), MemberState::kDead);
+  EXPECT_FALSE(Hurries());
+  now_ += 1s;
+  EXPECT_TRUE(Hurries());
+}
+
+TEST_F(HurryTest, NotWhileWhoRanksBeforeIsHeardAndMayLead) {
+  EXPECT_FALSE(Hurries());
+  now_ += 2s;
+  EXPECT_TRUE(Hurries()) << "nobody was heard for longer than the time-out";
+  Hear(others_[1]);
+  EXPECT_FALSE(Hurries());
+}
+
+TEST_F(HurryTest, WhenThoseWhoRankBeforeArePassedOver) {
+  EXPECT_FALSE(Hurries());
+  for (int i = 0; i < 4; ++i) {
+    now_ += 1s;
+    for (const MemberId& id : others_) Hear(id, 0);
+    EXPECT_EQ(Hurries(), i >= 2) << i;
+  }
+}
+
+TEST_F(HurryTest, WhenTheSealedLeaderFallsSilentWhateverItsRank) {
+  const MemberId leader = others_.back();
+  EXPECT_FALSE(Hurries(leader));
+  now_ += 2s;
+  Hear(others_.front());
+  EXPECT_TRUE(Hurries(leader));
+  Hear(leader);
+  EXPECT_FALSE(Hurries(leader));
 }
 
 }  // namespace

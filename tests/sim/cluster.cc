@@ -12,6 +12,8 @@ namespace {
 constexpr Instant kBegin{Duration(1h)};
 constexpr std::size_t kWaitingMax = 300;
 constexpr std::size_t kRecordedMax = 256;
+// Two machines of one address get what is sent to it in turns, each for so long.
+constexpr Duration kTwinsTurn = 700ms;
 
 flock::Key DrawKey(Random& random) {
   flock::Key key;
@@ -284,11 +286,12 @@ void Cluster::Deliver(const Step& step) {
   Drain(step.node);
 }
 
-// Of two machines with one address, whichever the network happens to find.
+// Of two machines with one address, the one that the network takes it for at present.
 std::size_t Cluster::NodeAt(std::int32_t first) {
   const auto node = static_cast<std::size_t>(first);
   const bool has_twin = node < options_.twins;
-  return has_twin && random_.Chance(0.5) ? node + nodes_.size() - options_.twins : node;
+  const bool other = now_.time_since_epoch() / kTwinsTurn % 2 == 1;
+  return has_twin && other ? node + nodes_.size() - options_.twins : node;
 }
 
 void Cluster::Send(std::size_t from, const flock::Transmit& transmit) {

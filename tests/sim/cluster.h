@@ -32,7 +32,7 @@ struct ClusterOptions {
   std::uint32_t quorum = 0;    // 0: the charter's default
   double with_disk = 1;        // the share of nodes whose promises survive
   std::int64_t drift_ppm = 0;  // clocks run fast or slow by up to this, in parts per million
-  std::size_t twins = 0;       // so many of the last nodes have the addresses of the first ones
+  std::size_t twins = 0;       // so many of the last nodes share addresses with the first, in turns
   NetworkOptions network;
   flock::Tunables tunables;
   std::uint64_t seed = 1;
