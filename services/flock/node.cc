@@ -253,43 +253,56 @@ void Flock::Node::TickNews(Instant now) {
   }
 }
 
+void Flock::Node::PingContact(const Member& member, Instant now) {
+  const MemberId to = member.id();
+  const bool keyless = pair_keys_.Find(to) == nullptr;
+  const bool answers = !keyless && !candidacy_.IsSilent(to.slot, now);
+  Writer body = Begin(to, now);
+  Append(Ping{tokens_.For(to, now), prober_.NextSequence(),
+              IsProven(member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
+         body);
+  if (!answers || random_.Below(8) == 0) {
+    Append(KeyTell{keyless, pair_keys_.public_key()}, body);
+  }
+  AppendNewsTo(body, kNewsOnOthers);
+  SendGroup(to, body, now);
+}
+
+bool Flock::Node::NeedsContact(const Member& member, bool sealed, Instant now) {
+  if (member.slot == self_.slot || !IsLive(member.state)) return false;
+  // Who renews its lease is heard by that, and hears.
+  return !sealed || !candidacy_.IsGranting(member.slot, now) ||
+         candidacy_.IsSilent(member.slot, now) || pair_keys_.Find(member.id()) == nullptr ||
+         !membership_.IsInContact(member, now);
+}
+
 void Flock::Node::TickContact(Instant now) {
   if (!Stands() || now < next_contact_) return;
-  next_contact_ = now + kContactSlice;
   const MemberTable& table = membership_.table();
-  const bool asks = candidacy_.asking_epoch() != 0;
-  const Duration pace = asks ? kAskingPace : standing_.hurries() ? kContactPace : kStandbyPace;
-  const Duration interval =
-      std::max(config_.tunables.contact_interval, pace * static_cast<Duration::rep>(table.size()));
-  const std::size_t slice = (table.size() * static_cast<std::size_t>(kContactSlice.count()) +
-                             static_cast<std::size_t>(interval.count()) - 1) /
-                            static_cast<std::size_t>(interval.count());
-  // In small blocs a slice is one member, and then the pace follows from their number.
-  if (table.size() > 1) {
-    next_contact_ = now + interval * slice / table.size();
-  }
+  const auto size = static_cast<Duration::rep>(table.size());
   const bool sealed = candidacy_.sealed_until(now).has_value();
-  for (std::size_t i = 0; i < slice; ++i) {
-    const Member& member = table.at(contact_cursor_++ % table.size());
-    if (member.slot == self_.slot || !IsLive(member.state)) continue;
-    const MemberId to = member.id();
-    const bool keyless = pair_keys_.Find(to) == nullptr;
-    const bool answers = !keyless && !candidacy_.IsSilent(to.slot, now);
-    // Who renews its lease is heard by that, and hears.
-    if (sealed && answers && candidacy_.IsGranting(to.slot, now) &&
-        membership_.IsInContact(member, now)) {
-      continue;
+  const bool asks = candidacy_.asking_epoch() != 0;
+  const Duration interval = config_.tunables.contact_interval;
+  const Duration pace = asks ? kAskingPace : standing_.hurries() ? kContactPace : kStandbyPace;
+  // Who ranks near it hears it whatever the pace, and so does not stand up for want of a word.
+  if (pace * size > interval && now >= next_rivals_) {
+    next_rivals_ = now + interval;
+    for (const std::uint32_t slot : standing_.FirstRanked()) {
+      const Member* const member = table.Find(slot);
+      if (member != nullptr && NeedsContact(*member, sealed, now)) PingContact(*member, now);
     }
-    Writer body = Begin(to, now);
-    Append(Ping{tokens_.For(to, now), prober_.NextSequence(),
-                IsProven(member) ? std::uint8_t{0} : Ping::kIntroduceYourself},
-           body);
-    if (!answers || random_.Below(8) == 0) {
-      Append(KeyTell{keyless, pair_keys_.public_key()}, body);
-    }
-    AppendNewsTo(body, kNewsOnOthers);
-    SendGroup(to, body, now);
   }
+  // Each is looked at once in an interval, and so about a slice's share of them now.
+  const Duration::rep looks = (size * kContactSlice + interval - 1ns) / interval;
+  Duration::rep looked = 0;
+  Duration::rep pinged = 0;
+  for (; looked < looks && pinged < kContactSlice / pace; ++looked) {
+    const Member& member = table.at(contact_cursor_++ % table.size());
+    if (!NeedsContact(member, sealed, now)) continue;
+    PingContact(member, now);
+    ++pinged;
+  }
+  next_contact_ = now + std::max(interval * looked / size, pace * pinged);
 }
 
 void Flock::Node::TickStanding(Instant now) {

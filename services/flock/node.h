@@ -101,6 +101,8 @@ class Flock::Node {
   void TickSync(Instant now);
   void TickNews(Instant now);
   void TickContact(Instant now);
+  void PingContact(const Member& member, Instant now);
+  bool NeedsContact(const Member& member, bool sealed, Instant now);
   void TickStanding(Instant now);
   void TickIntroductions(Instant now);
   void TickConfirmations(Instant now);
@@ -244,6 +246,7 @@ class Flock::Node {
   Pace held_dead_pace_{50ms, 8};
   Instant next_signing_;
   Instant next_contact_;
+  Instant next_rivals_ = kNever;
   std::size_t contact_cursor_ = 0;
   Instant next_standing_;
   Instant next_asks_;

@@ -107,11 +107,12 @@ void Flock::Node::SendAsks(Instant now) {
       }
       continue;
     }
-    // Only those that can answer: heard lately, and with a key in common.
+    // Only those that can answer: with a key in common, and heard lately. Whose lease runs is asked
+    // until that ends: a few answers lost are no reason to let it run out.
     const Contact& contact = table.ContactOf(member);
+    const bool heard = now - contact.heard_at <= config_.tunables.contact_timeout;
     if (!contact.proven || !IsLive(member.state) ||
-        now - contact.heard_at > config_.tunables.contact_timeout ||
-        pair_keys_.Find(to) == nullptr) {
+        (!heard && !candidacy_.IsGranting(to.slot, now)) || pair_keys_.Find(to) == nullptr) {
       continue;
     }
     const auto ask = candidacy_.AskFor(to, charter_digest_, now);

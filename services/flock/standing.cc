@@ -86,4 +86,10 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
       now - *began_ >= kNewcomer && (leader ? !IsHeard(members, *leader, now) : !others_turn);
 }
 
+std::vector<std::uint32_t> Standing::FirstRanked() const {
+  std::vector<std::uint32_t> slots;
+  for (const Watched& entry : watched_) slots.push_back(entry.id.slot);
+  return slots;
+}
+
 }  // namespace radix::flock

@@ -36,6 +36,9 @@ class Standing {
   // Whether it may soon be this node that asks for leases, so that it has to hear everybody by
   // then. Otherwise it is enough to know them: the sealed leader is heard, or who ranks before is.
   bool hurries() const { return hurries_; }
+  // The slots of those that rank first, at most kWatched, itself included: whether they are there
+  // decides who stands up.
+  std::vector<std::uint32_t> FirstRanked() const;
   // The live member that ranks first.
   const MemberId& first() const { return first_; }
 
