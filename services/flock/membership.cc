@@ -75,7 +75,7 @@ void Membership::Raise(std::uint32_t above, Instant now) {
   if (above < self_.incarnation || above >= kIncarnationMax || !raise_pace_.Take(now)) return;
   self_.incarnation = above + 1;
   table_.Apply(*table_.Find(self_.id.slot), self_);
-  news_.Add(self_.id.slot, table_.live_count());
+  news_.Add(self_.id.slot, table_.live_count(), News::Kind::kInView);
   changed_at_ = now;
 }
 
@@ -111,7 +111,7 @@ void Membership::Revive(Member& member, const Record& record, Evidence evidence,
   if (alive.fingerprint == 0) alive.fingerprint = member.fingerprint;
   table_.Apply(member, alive);
   suspicions_.Clear(member.slot);
-  if (!bulk) news_.Add(member.slot, table_.live_count());
+  if (!bulk) news_.Add(member.slot, table_.live_count(), News::Kind::kInView);
   if (boot_before != member.boot) {
     Emit(EventKind::kJoined, Evidence::kReplacedByBoot, member.id(), reporter, member.incarnation,
          now)
@@ -166,7 +166,7 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     Record alive = record;
     alive.state = MemberState::kAlive;
     member = &table_.Add(alive);
-    if (!bulk) news_.Add(member->slot, table_.live_count());
+    if (!bulk) news_.Add(member->slot, table_.live_count(), News::Kind::kInView);
     Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     if (!MergeOtherBoot(*member, record, teller, bulk, now)) return;
@@ -218,7 +218,7 @@ Member* Membership::Prove(const Record& record, Instant now) {
   Member* member = table_.Find(record.id.slot);
   if (member == nullptr) {
     member = &table_.Add(record);
-    news_.Add(member->slot, table_.live_count());
+    news_.Add(member->slot, table_.live_count(), News::Kind::kInView);
     Emit(EventKind::kJoined, Evidence::kContact, record.id, record.id, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     if (!IsLater(record, *member)) return nullptr;
@@ -243,7 +243,7 @@ void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& r
   if (member.state == MemberState::kAlive) {
     table_.SetState(member, MemberState::kSuspect);
     // Once, also when anti-entropy told it: one accuser makes others look as well as three.
-    news_.Add(member.slot, table_.live_count());
+    news_.Add(member.slot, table_.live_count(), News::Kind::kSuspicion);
     // The suspect hears it first: from who accuses it, and from a few others.
     if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
     if (confirms_ && accuser != self_.id.slot && !IsInContact(member, now) &&

@@ -10,20 +10,22 @@ std::size_t News::Place(std::uint32_t slot) const {
                                   left_.begin());
 }
 
-void News::Add(std::uint32_t slot, std::uint32_t live) {
+void News::Add(std::uint32_t slot, std::uint32_t live, Kind kind) {
   const std::uint32_t tellings = 2 * static_cast<std::uint32_t>(std::bit_width(live) + 1);
+  const Entry entry{slot, tellings, same_views_, kind};
   const std::size_t place = Place(slot);
   if (place < left_.size() && left_[place].slot == slot) {
-    left_[place].tellings = tellings;
+    left_[place] = entry;
   } else if (left_.size() < kMax) {
-    left_.insert(left_.begin() + static_cast<std::ptrdiff_t>(place), {slot, tellings});
+    left_.insert(left_.begin() + static_cast<std::ptrdiff_t>(place), entry);
   }
 }
 
 void News::HeardAgain(std::uint32_t slot) {
   const std::size_t place = Place(slot);
   if (place == left_.size() || left_[place].slot != slot) return;
-  if (--left_[place].tellings == 0) {
+  --left_[place].tellings;
+  if (IsKnown(left_[place])) {
     left_.erase(left_.begin() + static_cast<std::ptrdiff_t>(place));
   }
 }

@@ -10,9 +10,9 @@ namespace radix::flock {
 
 // The members with news, by slot; what the news is stands in the member table and the suspicions at
 // the time of telling, so that nobody is ever told something outdated. Each is told about
-// 2 * log2(n) times, less each time that it is heard from another meanwhile: then many know it.
-// That is about log2(n) times, and reaches everybody with high probability; the rest is
-// anti-entropy's, which takes seconds. Not thread-safe.
+// 2 * log2(n) times, less each time that it is heard from another meanwhile, or that another shows
+// the same view: then many know it. That is about log2(n) times, and reaches everybody with high
+// probability; the rest is anti-entropy's, which takes seconds. Not thread-safe.
 //
 // Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987
 // (rumours with feedback and a counter).
@@ -21,10 +21,16 @@ class News {
   // No more than this many members at a time: beyond that, anti-entropy is the better way.
   static constexpr std::size_t kMax = 4096;
 
+  // Whether who has the same view, as its hash says, knows the news: of who lives, under which
+  // incarnation. The view says nothing of suspicions.
+  enum class Kind : std::uint8_t { kInView, kSuspicion };
+
   // `slot` has news, in a bloc of `live` members; told afresh from the beginning.
-  void Add(std::uint32_t slot, std::uint32_t live);
+  void Add(std::uint32_t slot, std::uint32_t live, Kind kind);
   // Somebody told us all that we would tell of `slot`.
   void HeardAgain(std::uint32_t slot);
+  // Somebody has the same view.
+  void HeardSameView() { ++same_views_; }
   void Remove(std::uint32_t slot);
 
   bool empty() const { return left_.empty(); }
@@ -40,9 +46,12 @@ class News {
     for (std::size_t i = left_.size(); i > 0; --i) {
       if (at == left_.size()) at = 0;
       Entry& entry = left_[at];
-      if (!tell(entry.slot)) return;
-      cursor_ = entry.slot + 1;
-      if (--entry.tellings > 0) {
+      if (!IsKnown(entry)) {
+        if (!tell(entry.slot)) return;
+        cursor_ = entry.slot + 1;
+        --entry.tellings;
+      }
+      if (!IsKnown(entry)) {
         ++at;
       } else {
         left_.erase(left_.begin() + static_cast<std::ptrdiff_t>(at));
@@ -53,14 +62,23 @@ class News {
  private:
   struct Entry {
     std::uint32_t slot = 0;
-    std::uint32_t tellings = 0;  // that are left
+    std::uint32_t tellings = 0;  // that are left, without those that same views make up for
+    std::uint32_t since = 0;     // the same views until then do not count
+    Kind kind = Kind::kInView;
   };
+
+  // Whether it was told often enough.
+  bool IsKnown(const Entry& entry) const {
+    const bool in_view = entry.kind == Kind::kInView;
+    return entry.tellings <= (in_view ? same_views_ - entry.since : 0);
+  }
 
   // Where that of `slot` is, or would be.
   std::size_t Place(std::uint32_t slot) const;
 
   std::vector<Entry> left_;  // by slot
   std::uint32_t cursor_ = 0;
+  std::uint32_t same_views_ = 0;  // goes round; a piece of news does not last so long
 };
 
 }  // namespace radix::flock

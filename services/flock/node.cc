@@ -248,7 +248,9 @@ void Flock::Node::TickNews(Instant now) {
     const Member* const peer = RandomContact();
     if (peer == nullptr) return;
     Writer body = Begin(peer->id(), now);
+    const std::size_t before = body.size();
     AppendNewsTo(body, body.room());
+    if (body.size() == before) return;  // all of it is known by now
     SendGroup(peer->id(), body, now);
   }
 }

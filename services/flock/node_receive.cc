@@ -154,7 +154,11 @@ void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
       std::ranges::count(contenders_, member.slot) == 0) {
     contenders_.push_back(member.slot);
   }
-  if (beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
+  if (beat.view_hash == membership_.table().view_hash()) {
+    membership_.news().HeardSameView();
+  } else {
+    differed_at_ = now;
+  }
   if (ring_.Find(beat.ring_tag, now) == nullptr && !handshake_.IsPending(member.slot, now, 200ms)) {
     SendHello(member.slot, now);  // it has a key that we lack
   }
