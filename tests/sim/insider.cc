@@ -148,18 +148,24 @@ void Insider::AccuseSigned(std::size_t victim) {
 }
 
 void Insider::AccuseByGhosts(std::size_t victim) {
-  for (const Ghost& ghost : ghosts_) SendStatement(Accusation(ghost.seed, ghost.id, victim));
+  std::vector<std::vector<std::uint8_t>> statements;
+  for (const Ghost& ghost : ghosts_) {
+    statements.push_back(Accusation(ghost.seed, ghost.id, victim));
+  }
+  for (const auto& statement : statements) SendStatement(statement);
 }
 
-// With their public keys, but signed with its own.
+// With their public keys, but signed with its own. Of all at once: the victim refutes the first.
 void Insider::AccuseInOthersNames(std::size_t victim) {
-  for (int i = 0; i < 3; ++i) {
+  std::vector<std::vector<std::uint8_t>> statements;
+  for (int i = 0; i < 4; ++i) {
     const std::size_t other = AnyHonest();
     if (other == victim) continue;
-    auto statement = Accusation(cluster_.identity(node_), cluster_.flock(other).self(), victim);
-    std::ranges::copy(cluster_.flock(other).public_key(), statement.begin() + 2 + 12 + 4);
-    SendStatement(statement);
+    statements.push_back(
+        Accusation(cluster_.identity(node_), cluster_.flock(other).self(), victim));
+    std::ranges::copy(cluster_.flock(other).public_key(), statements.back().begin() + 2 + 12 + 4);
   }
+  for (const auto& statement : statements) SendStatement(statement);
 }
 
 void Insider::SayGoodBye(std::size_t victim) {
