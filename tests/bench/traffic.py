@@ -1,6 +1,5 @@
 """What passes the hub of a lab of network namespaces."""
 
-import os
 import pathlib
 import threading
 import time
@@ -8,13 +7,6 @@ import time
 from namespaces import NAMESPACES, inside
 
 SAMPLE_SECONDS = 0.05
-
-
-def process_start(pid):
-    """When a process was started, as time.time() counts."""
-    ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
-    ago = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - ago
 
 
 class Traffic:
