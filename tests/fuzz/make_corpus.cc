@@ -41,9 +41,8 @@ class Eavesdropper {
         protection_(cluster.charter().bloc),
         ears_(cluster.charter(), {UnusedSlot(cluster), 1}, cluster.secondary_key()) {
     cluster.on_deliver = [this](std::uint32_t from_slot, std::size_t to,
-                                std::span<const std::uint8_t> datagram) {
-      Hear(from_slot, to, datagram);
-    };
+                                std::span<const std::uint8_t> datagram,
+                                bool) { Hear(from_slot, to, datagram); };
   }
 
   // Learns the keys that node `i` has.

@@ -277,11 +277,12 @@ void Cluster::Deliver(const Step& step) {
   Trace(static_cast<std::uint64_t>(now_.time_since_epoch().count()) + step.node);
   Trace(bytes.size() ^ std::uint64_t{bytes.back()} << 32 ^ step.from);
   node.flock->HandleDatagram(from, bytes, ToLocal(node, now_));
+  const bool accepted = node.flock->counters().accepted != before;
   const bool copied = options_.network.duplication > 0 || options_.network.replay > 0;
-  if (copied && node.flock->counters().accepted != before) {
+  if (copied && accepted) {
     InvariantsOf(node).CheckAccepted(step.id, node.flock->self().boot, now_);
   }
-  if (on_deliver) on_deliver(step.from, step.node, bytes);
+  if (on_deliver) on_deliver(step.from, step.node, bytes, accepted);
   pool_.Free(step.payload);
   Drain(step.node);
 }

@@ -110,8 +110,10 @@ class Cluster {
   std::function<bool(std::size_t from, std::size_t to, std::span<const std::uint8_t>)> lets_pass;
   // Called for every event of every node.
   std::function<void(std::size_t, const flock::Event&)> on_event;
-  // Called for every datagram that the network delivered, after node `to` has handled it.
-  std::function<void(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t>)>
+  // Called for every datagram that the network delivered, after node `to` has handled it, and
+  // accepted it or not.
+  std::function<void(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t>,
+                     bool accepted)>
       on_deliver;
   // What an eavesdropper with all keys knows: the key that was in use at power-on, and identities.
   const flock::Key& secondary_key() const { return blocs_.front().secondary; }

@@ -57,6 +57,8 @@ constexpr Case kCases[] = {
     {Rule::kAuthenticatesBeforeTheWindow, "AuthenticatesBeforeTheWindow", AlteredDatagrams,
      kTakenForAReplay},
     {Rule::kBoundToItsDestination, "BoundToItsDestination", DatagramsForAnother, kTakenByAnother},
+    {Rule::kBoundToItsDestination, "BoundToItsDestinationInACapture", ACapture,
+     "a datagram that was replayed changed node"},
     {Rule::kOneKeySlotAtATime, "OneKeySlotAtATime", ARotation, kLackedTheKey},
     {Rule::kAcknowledgesItsKeyFile, "AcknowledgesItsKeyFile", AFullDisk, kNotOnDisk},
     {Rule::kReadsKeysBeforeItOrders, "ReadsKeysBeforeItOrders", ALeaderThatMissedARotation,

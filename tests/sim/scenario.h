@@ -41,6 +41,11 @@ struct ScenarioResult {
   // same.
   std::uint64_t healthy_removed = 0;
   std::uint64_t healthy_removed_by_sick = 0;
+  // Datagrams that were sent again, as they were or altered; those of them that changed a node; and
+  // apart from both, those that had not been taken when they first came, and now were.
+  std::uint64_t replays = 0;
+  std::uint64_t replays_that_changed = 0;
+  std::uint64_t replays_late = 0;
   double idle_bytes_per_node_s = -1;  // sent, where that is measured
   double bytes_per_node_mean = 0;     // sent until it converged
   double bytes_per_node_max = 0;

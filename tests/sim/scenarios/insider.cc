@@ -75,7 +75,8 @@ void Run(Course& course) {
     }
     return true;
   };
-  cluster.on_deliver = [&](std::uint32_t, std::size_t to, std::span<const std::uint8_t> bytes) {
+  cluster.on_deliver = [&](std::uint32_t, std::size_t to, std::span<const std::uint8_t> bytes,
+                           bool) {
     for (const auto& insider : insiders) {
       if (insider->node() == to) insider->NoteReceived(bytes);
     }

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "services/confab/random.h"
 #include "services/flock/packet_codec.h"
 #include "tests/sim/scenarios/scenarios.h"
 
@@ -12,10 +14,14 @@ namespace {
 
 constexpr std::size_t kRecordedMax = 50000;
 constexpr std::uint64_t kReplays = 200000;
+// So many are made of one capture; then a new one is taken, under the keys of that time.
+constexpr std::uint64_t kReplaysPerCapture = 200000;
 
 struct Recorded {
   std::uint32_t from_slot = 0;
   std::size_t to = 0;
+  std::uint64_t boot = 0;  // of `to`
+  bool accepted = false;   // by that boot
   std::vector<std::uint8_t> bytes;
 };
 
@@ -38,6 +44,21 @@ State StateOf(Cluster& cluster, std::size_t node) {
           flock.secondary_key_id(), flock.contact_count(cluster.LocalNow(node))};
 }
 
+// Takes what is delivered from now on, from each datagram the same chance to be among those kept.
+void Record(Cluster& cluster, Random& choice, std::vector<Recorded>& recorded) {
+  recorded.clear();
+  cluster.on_deliver = [&cluster, &choice, &recorded, seen = std::uint64_t{0}](
+                           std::uint32_t from_slot, std::size_t to,
+                           std::span<const std::uint8_t> bytes, bool accepted) mutable {
+    const bool full = ++seen > kRecordedMax;
+    const std::uint64_t place = full ? choice.Below(seen) : recorded.size();
+    if (place >= kRecordedMax) return;
+    if (!full) recorded.emplace_back();
+    recorded[place] = {
+        from_slot, to, cluster.flock(to).self().boot, accepted, {bytes.begin(), bytes.end()}};
+  };
+}
+
 void Alter(std::vector<std::uint8_t>& bytes, Random& random) {
   if (random.Chance(0.2)) bytes.resize(1 + random.Below(bytes.size()));
   for (std::uint64_t flips = 1 + random.Below(3); flips > 0; --flips) {
@@ -45,18 +66,30 @@ void Alter(std::vector<std::uint8_t>& bytes, Random& random) {
   }
 }
 
-void Inject(Course& course, const Recorded& recorded) {
+void Inject(Course& course, Recorded& recorded) {
   Cluster& cluster = course.cluster();
   Random& random = course.random();
   std::vector<std::uint8_t> bytes = recorded.bytes;
-  const bool altered = random.Chance(0.3);
-  if (altered) Alter(bytes, random);
+  if (random.Chance(0.3)) Alter(bytes, random);
+  const bool altered = bytes != recorded.bytes;
   const std::size_t to = random.Chance(0.3) ? course.AnyNode() : recorded.to;
   if (!cluster.up(to)) return;
   const State before = StateOf(cluster, to);
   const std::uint64_t sent = cluster.flock(to).counters().sent_bytes;
-  cluster.Inject(recorded.from_slot, to, bytes);
+  const bool accepted = cluster.Inject(recorded.from_slot, to, bytes);
+  ScenarioResult& result = course.result();
+  // Not everything that came was taken: who lacked the key then may have it now, and to it this is
+  // a datagram that the network held back, which it takes for the first time. Once.
+  const bool first = accepted && !altered && !recorded.accepted && to == recorded.to &&
+                     cluster.flock(to).self().boot == recorded.boot;
+  if (first) {
+    recorded.accepted = true;
+    ++result.replays_late;
+    return;
+  }
+  ++result.replays;
   if (!(StateOf(cluster, to) == before)) {
+    ++result.replays_that_changed;
     course.Violate("a datagram that was " + std::string(altered ? "altered" : "replayed") +
                    " changed node " + std::to_string(to));
   }
@@ -70,33 +103,30 @@ void Inject(Course& course, const Recorded& recorded) {
 
 void Run(Course& course) {
   Cluster& cluster = course.cluster();
-  std::vector<Recorded> recorded;
-  std::uint64_t seen = 0;
   Random choice(course.options().seed);
-  cluster.on_deliver = [&](std::uint32_t from_slot, std::size_t to,
-                           std::span<const std::uint8_t> bytes) {
-    Recorded one{from_slot, to, {bytes.begin(), bytes.end()}};
-    if (++seen <= kRecordedMax) {
-      recorded.push_back(std::move(one));
-    } else if (const std::uint64_t place = choice.Below(seen); place < kRecordedMax) {
-      recorded[place] = std::move(one);
-    }
-  };
+  std::vector<Recorded> recorded;
+  Record(cluster, choice, recorded);
   if (!course.ColdStart()) return;
-  // A new leader, boots that follow on boots, and other keys than at first.
-  if (const auto leader = cluster.Leader()) {
-    cluster.Crash(*leader);
-    cluster.RunFor(8s);
-    cluster.Boot(*leader);
+  std::uint64_t left = course.options().count > 0 ? course.options().count : kReplays;
+  while (left > 0) {
+    // A new leader, boots that follow on boots, and other keys than at first.
+    if (const auto leader = cluster.Leader()) {
+      cluster.Crash(*leader);
+      cluster.RunFor(8s);
+      cluster.Boot(*leader);
+    }
+    cluster.RunFor(50s);
+    cluster.on_deliver = nullptr;
+    const std::uint64_t count = std::min(left, kReplaysPerCapture);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      Inject(course, recorded[choice.Below(recorded.size())]);
+      // Time goes on, and with it keys and tokens.
+      if (i % (count / 20 + 1) == 0) cluster.RunFor(2s);
+    }
+    left -= count;
+    Record(cluster, choice, recorded);
   }
-  cluster.RunFor(50s);
   cluster.on_deliver = nullptr;
-  const std::uint64_t count = course.options().count > 0 ? course.options().count : kReplays;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    Inject(course, recorded[choice.Below(recorded.size())]);
-    // Time goes on, and with it keys and tokens.
-    if (i % (count / 20 + 1) == 0) cluster.RunFor(2s);
-  }
   course.AwaitConvergence();
 }
 

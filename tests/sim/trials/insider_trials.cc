@@ -34,7 +34,7 @@ std::string Lies(std::uint64_t seed, Duration length,
     if (from == kLiar) insider.NoteSent(to, datagram);
     return true;
   };
-  cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram) {
+  cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram, bool) {
     if (to == kLiar) insider.NoteReceived(datagram);
   };
   insider.AskForKeys();

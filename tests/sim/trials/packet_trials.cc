@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/scenario.h"
 #include "tests/sim/trials/stage.h"
 #include "tests/sim/trials/trials.h"
 
@@ -53,6 +54,18 @@ std::string DatagramsForAnother(std::uint64_t seed) {
     }
   }
   return "";
+}
+
+// The scenario that replays, small: that it can notice what it is for.
+std::string ACapture(std::uint64_t seed) {
+  ScenarioOptions options;
+  options.name = "replay";
+  options.nodes = 6;
+  options.count = 2000;
+  options.seed = seed;
+  const auto result = RunScenario(options);
+  if (!result.ok()) return std::string(result.status().message());
+  return result->violations.empty() ? "" : result->violations.front();
 }
 
 }  // namespace radix::sim

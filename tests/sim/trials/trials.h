@@ -44,6 +44,7 @@ std::string IslandsThatMeetAgain(std::uint64_t seed);
 // Datagrams.
 std::string AlteredDatagrams(std::uint64_t seed);
 std::string DatagramsForAnother(std::uint64_t seed);
+std::string ACapture(std::uint64_t seed);
 
 // Rotation of keys.
 std::string ARotation(std::uint64_t seed);
