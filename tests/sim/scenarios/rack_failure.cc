@@ -6,7 +6,7 @@
 namespace radix::sim {
 namespace {
 
-// The nodes of a tenth of the range, from a random address on.
+// A tenth of the nodes, or as many as asked for, from a random address on.
 std::vector<std::size_t> Rack(Course& course) {
   Cluster& cluster = course.cluster();
   std::vector<std::size_t> nodes = course.SomeNodes(cluster.size());
@@ -14,7 +14,8 @@ std::vector<std::size_t> Rack(Course& course) {
   const auto first = static_cast<std::uint32_t>(course.random().Below(slots));
   std::ranges::sort(nodes, {},
                     [&](std::size_t i) { return (cluster.slot(i) + slots - first) % slots; });
-  nodes.resize(std::max<std::size_t>(1, nodes.size() / 10));
+  const std::size_t asked = course.options().count;
+  nodes.resize(std::clamp<std::size_t>(asked > 0 ? asked : nodes.size() / 10, 1, nodes.size()));
   return nodes;
 }
 
@@ -33,8 +34,8 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kRackFailure = {"rack-failure",
-                               "a tenth of the nodes, one address after another, crash at once; "
-                               "and come back after --length (3 s)",
+                               "a tenth of the nodes, or --count, one address after another, "
+                               "crash at once; and come back after --length (3 s)",
                                nullptr, Run};
 
 }  // namespace radix::sim
