@@ -117,6 +117,7 @@ void Membership::Revive(Member& member, const Record& record, Evidence evidence,
          now)
         .value = boot_before;
   } else if (before == MemberState::kSuspect) {
+    damping_.Refuted(member.slot, now);
     Emit(EventKind::kRefuted, evidence, member.id(), reporter, member.incarnation, now);
   } else if (!IsLive(before)) {
     Emit(EventKind::kJoined, evidence, member.id(), reporter, member.incarnation, now);
@@ -261,6 +262,8 @@ void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& r
 void Membership::AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now) {
   Member* const member = table_.Find(id);
   if (member == nullptr || !IsLive(member->state)) return;
+  // But who never answered this node may not exist: then another refutes in its name.
+  if (table_.ContactOf(*member).proven && damping_.IsInPeace(id.slot, now)) return;
   Accuse(*member, self_.id.slot, self_.id, Evidence::kProbesUnanswered, now, probes);
   // Not all of those at one moment.
   member->unsettled_s = Member::kUnsettled_s;

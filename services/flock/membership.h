@@ -10,6 +10,7 @@
 
 #include "services/confab/time.h"
 #include "services/flock/config.h"
+#include "services/flock/damping.h"
 #include "services/flock/event.h"
 #include "services/flock/member_table.h"
 #include "services/flock/news.h"
@@ -35,6 +36,7 @@ class Membership {
   const Suspicions& suspicions() const { return suspicions_; }
   News& news() { return news_; }
   const News& news_waiting() const { return news_; }
+  const Damping& damping() const { return damping_; }
   const Record& self() const { return self_; }
 
   // `teller` says `record`; `accusers` (slots) suspect it, if its state says so.
@@ -60,7 +62,8 @@ class Membership {
   // member, or nullptr if the owner must first raise its incarnation above what is held here.
   Member* Prove(const Record& record, Instant now);
 
-  // This node accuses `id`, after unanswered `probes`.
+  // This node accuses `id`, after unanswered `probes`; not if it, whom
+  // this node heard itself once, refuted just now (damping.h).
   void AccuseOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
   // The same, where others' suspicion made this node look: not if `id` refuted that since, and its
   // word counts.
@@ -124,6 +127,7 @@ class Membership {
   Record self_;
   MemberTable table_;
   Suspicions suspicions_;
+  Damping damping_;
   News news_;
   std::vector<Event>& events_;
   std::vector<std::uint32_t> tells_;

@@ -252,8 +252,30 @@ TEST_F(MembershipTest, WhoRefutedMeanwhileIsNotAccusedByWhoOnlyLookedBecauseOfOt
   membership_.ConfirmOnOwnEvidence(kOther, {}, now_);
   EXPECT_EQ(membership_.table().Find(kOther)->state, MemberState::kAlive);
   Hear(Item(kOther, 2, MemberState::kSuspect, {7}));
-  membership_.ConfirmOnOwnEvidence(kOther, {}, now_);
+  membership_.ConfirmOnOwnEvidence(kOther, {}, now_ + Damping::kShortest);
   EXPECT_TRUE(membership_.suspicions().Find(kOther.slot)->own);
+}
+
+TEST_F(MembershipTest, WhoRefutesIsNotAccusedAgainAtOnceButIsAfterAWhile) {
+  const auto accused = [this] { return StateOf(kOther) == MemberState::kSuspect; };
+  Hear(Item(kOther, 1));
+  membership_.table().Open(*membership_.table().Find(kOther.slot)).proven = true;
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_);
+  ASSERT_TRUE(accused());
+  Hear(Item(kOther, 2));
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_ += 1400ms);
+  EXPECT_FALSE(accused());
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_ += 100ms);
+  EXPECT_TRUE(accused());
+  Hear(Item(kOther, 3));
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_ += 2900ms);
+  EXPECT_FALSE(accused());
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_ += 100ms);
+  EXPECT_TRUE(accused());
+  // What others found counts all the same.
+  Hear(Item(kOther, 4));
+  Hear(Item(kOther, 4, MemberState::kSuspect, {7}));
+  EXPECT_TRUE(accused());
 }
 
 TEST_F(MembershipTest, WhomNobodyKnowsYetIsAccusedHoweverOftenOthersSayThatItRefuted) {

@@ -432,7 +432,8 @@ std::vector<std::uint32_t> Flock::Node::PeersToRemember() const {
 std::size_t Flock::Node::memory_bytes() const {
   return membership_.table().memory_bytes() + pair_keys_.memory_bytes() +
          candidacy_.memory_bytes() + membership_.suspicions().memory_bytes() +
-         membership_.news_waiting().memory_bytes() + statements_.memory_bytes();
+         membership_.news_waiting().memory_bytes() + membership_.damping().memory_bytes() +
+         statements_.memory_bytes();
 }
 
 }  // namespace radix::flock
