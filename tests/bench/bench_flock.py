@@ -2,10 +2,10 @@
 
     bench_flock.py PROGRAMS    (RUNS: how often each is taken, default 3; SIZES: default "5 50 200"; LONG=1: the long ones too)
 
-As root: each node is a real process in a network namespace, as `radix lab up --netns` makes them.
+As root: each node is a real process in a network namespace, as `radix lab up --netns` makes them. What takes minutes to hours is not
+taken without LONG=1: then its last result is shown, and said to be that.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -13,24 +13,13 @@ import subprocess
 import sys
 
 from bench import beside, missed, show
-from real_groups import Flock, Serf
-from lab import PROGRAMS
+from real_groups import Flock, Serf, memory_of_flock
+from simulated import simulations
 
 RUNS = int(os.environ.get("RUNS", "3"))
 SIZES = [int(size) for size in os.environ.get("SIZES", "5 50 200").split()]
 REAL_NODES = max(SIZES)
 LONG = os.environ.get("LONG") == "1"
-
-# The other rows of the table: none of them is taken here yet.
-NOT_YET = (
-    "crash to removal everywhere, p99, independent of N; 1,000 at once",
-    "healthy nodes removed in the gray scenario, 24 simulated hours, 500 nodes",
-    "violations in 100,000 seeds of swarm, 50 nodes",
-    "islands of 5,000 + 5,000, until one view",
-    "10 million replayed or altered datagrams that changed any state",
-    "idle, 10,000 nodes: bytes a second per node; memory of its flock process",
-)
-
 
 def skip(what, why):
     print(f"{what:<58} skipped: {why}", flush=True)
@@ -110,35 +99,14 @@ def real_nodes():
         show_beside_serf(size, lossless[size])
 
 
-def simulate(nodes, goals):
-    """A cold start in the simulator, beside `goals`: (what, goal, unit, of the result)."""
-    command = [PROGRAMS / "flock_sim", "--scenario", "cold-start", "--nodes", str(nodes), "--density", "0.5",
-               "--loss", "0.05", "--seed", "1", "-o", "json"]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    result = json.loads(done.stdout)
-    for what, goal, unit, figure in goals:
-        show(f"{nodes} simulated, cold: {what}", goal, [figure(result)], unit)
-    bad = result["violations"] + (not result["converged"])
-    show(f"{nodes} simulated, cold: violations, and no convergence", 0, [bad], "")
-
-
-def simulations():
-    simulate(2000, (
-        ("one view, after the last boot", 2, "s", lambda r: r["view_ms"] / 1000),
-        ("one sealed leader", 6, "s", lambda r: r["sealed_ms"] / 1000),
-    ))  # fmt: skip
-    if not LONG:
-        skip("10000 simulated, cold", "it takes minutes; LONG=1 make bench-flock")
-        return
-    simulate(10000, (
-        ("one view, after the last boot", 4, "s", lambda r: r["view_ms"] / 1000),
-        ("one sealed leader", 8, "s", lambda r: r["sealed_ms"] / 1000),
-        ("sent per node, mean", 900, "KB", lambda r: r["bytes_per_node_mean"] / 1000),
-        ("datagrams into any node in 200 ms", 300, "", lambda r: r["datagrams_max_200ms"]),
-        ("into the leader", 2500, "", lambda r: r["datagrams_max_200ms_leader"]),
-        ("blind probes per node", 80, "", lambda r: r["blind_probes_mean"]),
-        ("wall time on one core", 240, "s", lambda r: r["wall_s"]),
-    ))  # fmt: skip
+def memory():
+    """Of a flock process, from labs on loopback: what it takes in a small bloc, and what each further member adds."""
+    few, many = 5, 100
+    small, large = memory_of_flock(few), memory_of_flock(many)
+    each = (large - small) / (many - few)
+    show("memory of a flock process, 10,000 members, extrapolated", 16, [(small + each * (10000 - few)) / 1e6], "MB")
+    for nodes, size in ((few, small), (many, large)):
+        beside(f"its private memory, of {nodes} members", size / 1e6, "MB")
 
 
 def main():
@@ -146,9 +114,8 @@ def main():
         skip("real nodes", missing())
     else:
         real_nodes()
-    simulations()
-    for row in NOT_YET:
-        print(f"{row}: not measured yet", flush=True)
+    memory()
+    simulations(LONG)
     if missed:
         print("missed: " + ", ".join(missed))
     return 1 if missed else 0

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -179,3 +180,26 @@ class Serf:
             agent.kill()
         for agent in self.agents:
             agent.wait()
+
+
+def memory_of_flock(nodes):
+    """Bytes that the flock process of one of `nodes` has to itself (RssAnon), on average, in a lab on loopback with flock alone. The
+    rest of what it has in memory are pages of files: the programs and libraries that the node's processes share."""
+    lab = Lab()
+    lab.range = lab.range.replace("/26", "/24")
+    lab.flags = ["--services", "none", "--range", lab.range, "--port", str(lab.port)]
+    try:
+        lab.ok("lab", "up", "--nodes", nodes, *lab.flags, timeout=300)
+        for name in ("n1", f"n{nodes}"):  # names come last
+            wait_for(lambda name=name: all(each["node"] for each in lab.json("members", "--node", name)), 60, "all names")
+        return statistics.mean(private_bytes(node["pid"]) for node in lab.json("lab", "status")["nodes"])
+    finally:
+        lab.down()
+
+
+def private_bytes(supervisor):
+    """Of its child that is flock."""
+    children = pathlib.Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in children]
+    (flock,) = [text for text in texts if re.match(r"Name:\s*flock\n", text)]
+    return int(re.search(r"RssAnon:\s*(\d+) kB", flock).group(1)) * 1024

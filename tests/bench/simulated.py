@@ -1,0 +1,153 @@
+"""Flock's figures from the simulator: short runs, taken always; and long ones, taken with LONG=1, whose last results are kept.
+
+A kept result is a file in results/: see the README there.
+"""
+
+import datetime
+import json
+import pathlib
+import subprocess
+from dataclasses import dataclass, field
+from typing import Callable
+
+from bench import show
+from lab import PROGRAMS
+
+RESULTS = pathlib.Path(__file__).resolve().parent / "results"
+
+
+@dataclass
+class Figure:
+    what: str
+    goal: float
+    unit: str
+    of: Callable  # makes it of the results, one for each seed
+
+
+@dataclass
+class Row:
+    name: str  # of its kept result
+    what: str
+    arguments: str  # of flock_sim
+    figures: list = field(default_factory=list)
+
+
+def worst(key, scale=1):
+    """The greatest of all seeds. What is negative was never reached."""
+    return lambda results: max(r[key] / scale if r[key] >= 0 else float("inf") for r in results)
+
+
+def total(key):
+    return lambda results: sum(r[key] for r in results)
+
+
+def bad(results):
+    return sum(r["violations"] + (not r["converged"]) for r in results)
+
+
+VIOLATIONS = Figure("violations, or not converged", 0, "", bad)
+REMOVED = Figure("removed everywhere, p99", 5, "s", worst("removal_ms_p99", 1000))
+ONE_VIEW = Figure("one view, after the link heals", 6, "s", worst("view_ms", 1000))
+UNHARMED = Figure("healthy nodes removed", 0, "", total("healthy_removed"))
+UNCHANGED = Figure("changed any state", 0, "", total("replays_that_changed"))
+IDLE = Figure("bytes a second per node", 3000, "B/s", worst("idle_bytes_per_node_s"))
+
+
+def cold(view, sealed):
+    return [
+        Figure("one view, after the last boot", view, "s", worst("view_ms", 1000)),
+        Figure("one sealed leader", sealed, "s", worst("sealed_ms", 1000)),
+    ]
+
+
+SHORT = (
+    Row("cold-2000", "2,000 nodes, cold", "--scenario cold-start --nodes 2000 --loss 0.05", [*cold(2, 6), VIOLATIONS]),
+    Row("crash-100", "100 of 1,000 crash", "--scenario rack-failure --nodes 1000 --loss 0.01", [REMOVED, VIOLATIONS]),
+    Row("gray-short", "gray, 200 nodes, 2 min", "--scenario gray --nodes 200 --length 120", [UNHARMED, VIOLATIONS]),
+    Row("islands-500", "islands of 500 + 500", "--scenario islands --nodes 1000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
+    Row("replay-short", "1 million replayed or altered", "--scenario replay --nodes 50 --loss 0.05 --count 1000000",
+        [UNCHANGED, VIOLATIONS]),
+    Row("idle-1000", "idle, 1,000 nodes", "--scenario idle --nodes 1000 --loss 0.01", [IDLE, VIOLATIONS]),
+)  # fmt: skip
+
+LONG = (
+    Row("cold-10000", "10,000 nodes, cold", "--scenario cold-start --nodes 10000 --loss 0.05", [
+        *cold(4, 8),
+        Figure("sent per node, mean", 900, "KB", worst("bytes_per_node_mean", 1000)),
+        Figure("datagrams into any node in 200 ms", 300, "", worst("datagrams_max_200ms")),
+        Figure("into the leader", 2500, "", worst("datagrams_max_200ms_leader")),
+        Figure("blind probes per node", 80, "", worst("blind_probes_mean")),
+        Figure("wall time on one core", 240, "s", worst("wall_s")),
+        VIOLATIONS,
+    ]),
+    Row("crash-1000", "1,000 of 5,000 crash", "--scenario rack-failure --nodes 5000 --count 1000 --loss 0.01",
+        [REMOVED, VIOLATIONS]),
+    Row("gray-24h", "gray, 500 nodes, 24 h", "--scenario gray --nodes 500 --length 10800 --seeds 8", [UNHARMED, VIOLATIONS]),
+    Row("swarm", "swarm, 50 nodes, 100,000 seeds", "--scenario swarm --nodes 50 --loss 0.05 --seeds 100000", [VIOLATIONS]),
+    Row("islands-5000", "islands of 5,000 + 5,000", "--scenario islands --nodes 10000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
+    Row("replay-10M", "10 million replayed or altered datagrams", "--scenario replay --nodes 50 --loss 0.05 --count 10000000",
+        [UNCHANGED, VIOLATIONS]),
+    Row("idle-10000", "idle, 10,000 nodes", "--scenario idle --nodes 10000 --loss 0.01", [IDLE, VIOLATIONS]),
+)  # fmt: skip
+
+
+def simulate(row):
+    """The results of a row, one for each of its seeds."""
+    command = [PROGRAMS / "flock_sim", *row.arguments.split(), "-o", "json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 1):  # 1: a violation, which is a figure
+        raise AssertionError(f"flock_sim {row.arguments} exited with {done.returncode}")
+    results = json.loads(done.stdout)
+    return results if isinstance(results, list) else [results]
+
+
+def commit():
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=RESULTS, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def keep(row, results, note=""):
+    """Puts what a long run gave into its file."""
+    kept = {
+        "row": row.what,
+        "command": f"flock_sim {row.arguments}",
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
+        "note": note,
+        "figures": [{"what": f.what, "goal": f.goal, "unit": f.unit, "measured": f.of(results)} for f in row.figures],
+        "cpu_s": round(sum(r["cpu_s"] for r in results)),
+    }
+    (RESULTS / f"{row.name}.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def show_kept(row):
+    """Prints what a long run gave when it was last made: it is not measured now, and is neither kept nor missed by this run."""
+    path = RESULTS / f"{row.name}.json"
+    if not path.exists():
+        print(f"{row.what:<58} no result is kept; LONG=1 make bench-flock", flush=True)
+        return
+    kept = json.loads(path.read_text())
+    for figure in kept["figures"]:
+        print(
+            f"{row.what + ': ' + figure['what']:<58} goal {figure['goal']:>5} {figure['unit']:<4} "
+            f"kept result of {kept['commit']}, {kept['date']}: {figure['measured']:.1f} {figure['unit']}",
+            flush=True,
+        )
+    print(f"  by: {kept['command']}{'; ' + kept['note'] if kept['note'] else ''}", flush=True)
+
+
+def simulations(long):
+    for row in SHORT:
+        take(row)
+    for row in LONG:
+        if long:
+            keep(row, take(row))
+        else:
+            show_kept(row)
+
+
+def take(row):
+    results = simulate(row)
+    for figure in row.figures:
+        show(f"{row.what}: {figure.what}", figure.goal, [figure.of(results)], figure.unit)
+    return results
