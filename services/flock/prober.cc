@@ -8,6 +8,10 @@ namespace {
 constexpr std::uint32_t kTries = 3;
 constexpr std::uint32_t kHealthMax = 8;
 constexpr int kCandidates = 3;
+// How far from one that does not answer those beside it are sought, in slots; and how many may be
+// under way.
+constexpr std::uint32_t kBesideFar = 64;
+constexpr std::size_t kBesideMax = 16;
 
 }  // namespace
 
@@ -41,6 +45,24 @@ ProbeStep Prober::Advance(Probe& probe, Instant now) {
   return step;
 }
 
+void Prober::LookBeside(const MemberTable& members, std::uint32_t self, std::uint32_t slot,
+                        Instant now) {
+  const auto wanted = [&](std::uint32_t at) {
+    const Member* const member = at == self ? nullptr : members.Find(at);
+    return member != nullptr && member->state == MemberState::kAlive &&
+           std::ranges::count(probes_, member->id(), &Probe::target) == 0;
+  };
+  for (const bool up : {false, true}) {
+    for (std::uint32_t far = 1; far <= kBesideFar && probes_.size() < kBesideMax; ++far) {
+      if (up ? slot + far >= members.slots() : far > slot) break;
+      const std::uint32_t at = up ? slot + far : slot - far;
+      if (!wanted(at)) continue;
+      probes_.push_back({members.Find(at)->id(), ++sequence_, 0, 0, now, now});
+      break;
+    }
+  }
+}
+
 std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t self, Instant now,
                                       Random& random) {
   for (std::size_t i = 0; i < relays_.size(); ++i) {
@@ -64,7 +86,12 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
       probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i--));
       continue;
     }
-    if (probe.tries < kTries) return Advance(probe, now);
+    if (probe.tries < kTries) {
+      const bool others_too = probe.reports > 0 && health_ == 0 && !probe.confirms;
+      const ProbeStep step = Advance(probe, now);
+      if (others_too) LookBeside(members, self, step.target.slot, now);
+      return step;
+    }
     // Relays that report, even of failure, say that it is not this node that is sick.
     if (probe.reports == 0 && members.live_count() > 2 && !probe.confirms) {
       health_ = std::min(health_ + 1, kHealthMax);

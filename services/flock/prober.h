@@ -36,7 +36,8 @@ struct ProbeStep {
 // from it answers the probe. An unanswered probe is tried three times, the second and third time
 // through others as well. A node whose probes fail while its relays are silent too grows slower in
 // its verdicts (Lifeguard's local health), so that a sick node does not get its neighbours
-// expelled. Not thread-safe.
+// expelled. When others have no answer either, those at the addresses beside are probed at once:
+// what fails together often stands in one rack. Not thread-safe.
 //
 // Sources: Das, Gupta and Motivala, "SWIM", DSN 2002; Dadgar, Phillips and Currey, "Lifeguard",
 // DSN-W 2018.
@@ -95,6 +96,7 @@ class Prober {
   Duration Stretched(Duration duration) const { return duration * (1 + health_); }
   const Member* Choose(const MemberTable& members, std::uint32_t self, Random& random) const;
   ProbeStep Advance(Probe& probe, Instant now);
+  void LookBeside(const MemberTable& members, std::uint32_t self, std::uint32_t slot, Instant now);
 
   Tunables tunables_;
   std::vector<Probe> probes_;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace radix::flock {
 namespace {
@@ -42,6 +45,34 @@ TEST(ProberTest, AnAccusationNamesThroughWhomItWasTriedAndHowOftenTheyHadNoAnswe
   EXPECT_EQ(accusation.probes.relays[1], 6U);
   EXPECT_EQ(accusation.probes.relay_failures, 3);
   EXPECT_FALSE(accusation.confirms);
+}
+
+TEST(ProberTest, WhenOthersHaveNoAnswerEitherItLooksAtOnceAtThoseBeside) {
+  MemberTable members(400, 100);
+  for (std::uint32_t slot = 0; slot < 400; slot += 2) {
+    members.Add({{slot, 100 + slot}, 1, MemberState::kAlive, 1});
+  }
+  for (const bool reported : {false, true}) {
+    Random random(1);
+    Prober prober(Tunables{}, kStart, random);
+    std::optional<std::uint32_t> first;
+    std::vector<std::uint32_t> probed;
+    for (Instant now = kStart; now < kStart + 2s; now += 1ms) {
+      while (const auto step = prober.Poll(members, 399, now, random)) {
+        if (step->kind == ProbeStep::Kind::kDirect) probed.push_back(step->target.slot);
+        if (step->kind == ProbeStep::Kind::kAccuse && !first) first = step->target.slot;
+        if (reported && step->kind == ProbeStep::Kind::kIndirect) {
+          prober.HandleReport(step->sequence, false);
+        }
+      }
+      if (first) break;
+    }
+    ASSERT_TRUE(first);
+    for (const std::uint32_t beside : {*first - 2, *first + 2}) {
+      EXPECT_EQ(std::ranges::count(probed, beside), reported ? 1 : 0) << *first;
+    }
+    EXPECT_LE(probed.size(), 16U);
+  }
 }
 
 TEST(ProberTest, AnAccusationSaysWhetherOthersMadeThisNodeLook) {
