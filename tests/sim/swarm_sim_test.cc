@@ -12,6 +12,7 @@ ScenarioOptions Swarm(std::size_t nodes, std::uint64_t seed) {
   options.name = "swarm";
   options.nodes = nodes;
   options.seed = seed;
+  options.length = 30s;
   return options;
 }
 
