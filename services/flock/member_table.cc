@@ -19,8 +19,6 @@ std::uint64_t HashOf(const Member& member) {
              (std::uint64_t{member.slot} << 32 | member.incarnation));
 }
 
-std::uint32_t SlotHash(std::uint32_t slot) { return slot * 0x9e3779b1U; }
-
 }  // namespace
 
 bool IsLater(const Record& record, const Member& member) {
@@ -35,21 +33,19 @@ MemberTable::MemberTable(std::uint32_t slots, std::uint32_t expected)
   members_.reserve(std::min({slots, expected, kReserveMax}));
 }
 
-std::size_t MemberTable::HomeOf(std::uint32_t hash) const {
-  return hash >> (32 - std::countr_zero(index_.size()));
+std::size_t MemberTable::Guess(std::uint32_t slot, std::size_t place) const {
+  const std::size_t mask = index_.size() - 1;
+  const std::uint32_t hash = SlotHash(slot) << kPlaceBits;
+  while (index_[place] != 0 && (index_[place] ^ hash) >> kPlaceBits != 0)
+    place = (place + 1) & mask;
+  return place;
 }
 
 std::size_t MemberTable::Locate(std::uint32_t slot) const {
   const std::size_t mask = index_.size() - 1;
-  const std::uint32_t hash = SlotHash(slot);
-  std::size_t place = HomeOf(hash);
-  while (index_[place] != 0) {
-    const std::uint32_t entry = index_[place];
-    if ((entry ^ hash << kPlaceBits) >> kPlaceBits == 0 &&
-        members_[(entry & kPlaceMask) - 1].slot == slot) {
-      break;
-    }
-    place = (place + 1) & mask;
+  std::size_t place = Guess(slot);
+  while (index_[place] != 0 && members_[(index_[place] & kPlaceMask) - 1].slot != slot) {
+    place = Guess(slot, (place + 1) & mask);
   }
   return place;
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -52,6 +53,17 @@ class MemberTable {
   const Member* Find(std::uint32_t slot) const;
   // Only if it is this very boot.
   Member* Find(const MemberId& id);
+
+  // For who looks up many slots: the first of all of them, then the second of all, and the lookups
+  // wait for memory once, not each for itself. That of ten thousand nodes in a simulation fits into
+  // no cache.
+  void PrefetchIndex(std::uint32_t slot) const {
+    __builtin_prefetch(&index_[HomeOf(SlotHash(slot))]);
+  }
+  void PrefetchMember(std::uint32_t slot) const {
+    const std::uint32_t entry = index_[Guess(slot)];
+    if (entry != 0) __builtin_prefetch(&members_[(entry & kPlaceMask) - 1]);
+  }
 
   // Requires: the slot is not known, and in range.
   Member& Add(const Record& record);
@@ -117,7 +129,14 @@ class MemberTable {
   void Enter(std::uint32_t slot, std::size_t position);  // into the index
   void Close(Member& member);                            // ends its contact, if there is one
   std::size_t Locate(std::uint32_t slot) const;
-  std::size_t HomeOf(std::uint32_t hash) const;
+  // The same, but for one in some thousand, without a look at the members: from `place` on, or from
+  // where the slot's hash belongs.
+  std::size_t Guess(std::uint32_t slot) const { return Guess(slot, HomeOf(SlotHash(slot))); }
+  std::size_t Guess(std::uint32_t slot, std::size_t place) const;
+  static std::uint32_t SlotHash(std::uint32_t slot) { return slot * 0x9e3779b1U; }
+  std::size_t HomeOf(std::uint32_t hash) const {
+    return hash >> (32 - std::countr_zero(index_.size()));
+  }
 
   std::uint32_t slots_;
   std::vector<Member> members_;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -37,6 +38,15 @@ class News {
   std::size_t size() const { return left_.size(); }
 
   std::size_t memory_bytes() const { return left_.capacity() * sizeof(Entry); }
+
+  // Calls `visit(slot)` for the next `count` that Take may tell.
+  template <typename Visit>
+  void Peek(std::size_t count, const Visit& visit) const {
+    const std::size_t from = Place(cursor_);
+    for (std::size_t i = 0; i < std::min(count, left_.size()); ++i) {
+      visit(left_[(from + i) % left_.size()].slot);
+    }
+  }
 
   // Calls `tell(slot)` for those with news in turn, each at most once, until it returns false: that
   // one was not told. Those told often enough drop out.

@@ -211,17 +211,22 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
 }
 
 void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
+  std::vector<NewsItem> items;
   Reader news(packet.body.news);
   while (news.left() > 0) {
     const auto item = DecodeNewsItem(news);
     if (!item) break;  // DecodeBody has seen to it
-    membership_.MergeHearsay(*item, packet.sender, false, now);
+    items.push_back(*item);
   }
+  const std::size_t news_count = items.size();
   Reader records(packet.body.records);
-  while (records.left() > 0) {
-    NewsItem item;
-    item.record = DecodeRecord(records);
-    membership_.MergeHearsay(item, packet.sender, true, now);
+  while (records.left() > 0) items.emplace_back().record = DecodeRecord(records);
+
+  const MemberTable& table = membership_.table();
+  for (const NewsItem& item : items) table.PrefetchIndex(item.record.id.slot);
+  for (const NewsItem& item : items) table.PrefetchMember(item.record.id.slot);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    membership_.MergeHearsay(items[i], packet.sender, i >= news_count, now);
   }
 }
 

@@ -104,6 +104,10 @@ void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
   std::array<NewsItem, kDatagramSizeMax / kNewsItemSizeMin> items;
   std::size_t count = 0;
   std::size_t left = room - kMessageOverhead;
+  const MemberTable& table = membership_.table();
+  const std::size_t most = left / kRecordSize;
+  membership_.news().Peek(most, [&](std::uint32_t slot) { table.PrefetchIndex(slot); });
+  membership_.news().Peek(most, [&](std::uint32_t slot) { table.PrefetchMember(slot); });
   membership_.news().Take([&](std::uint32_t slot) {
     NewsItem item = membership_.ItemFor(slot);
     // Who does not know the suspect by this boot and incarnation has nothing to suspect.
@@ -137,6 +141,9 @@ void Flock::Node::SendWords(const Incoming& packet, Instant now) {
 
 void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,
                               Instant now) {
+  const MemberTable& table = membership_.table();
+  for (const std::uint32_t slot : slots) table.PrefetchIndex(slot);
+  for (const std::uint32_t slot : slots) table.PrefetchMember(slot);
   for (std::size_t at = 0; at < slots.size(); at += kRecordsPerPacket) {
     std::array<Record, kRecordsPerPacket + 1> records;
     std::size_t count = 0;

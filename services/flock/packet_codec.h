@@ -26,10 +26,10 @@ class Writer {
  public:
   explicit Writer(std::span<std::uint8_t> out) : out_(out) {}
 
-  void U8(std::uint8_t value) { Number(value, 1); }
-  void U16(std::uint16_t value) { Number(value, 2); }
-  void U32(std::uint32_t value) { Number(value, 4); }
-  void U64(std::uint64_t value) { Number(value, 8); }
+  void U8(std::uint8_t value) { Number(value); }
+  void U16(std::uint16_t value) { Number(value); }
+  void U32(std::uint32_t value) { Number(value); }
+  void U64(std::uint64_t value) { Number(value); }
   void Bytes(std::span<const std::uint8_t> bytes);
   void Id(const MemberId& id) {
     U32(id.slot);
@@ -44,7 +44,15 @@ class Writer {
   std::span<const std::uint8_t> written() const { return out_.first(size_); }
 
  private:
-  void Number(std::uint64_t value, std::size_t bytes);
+  // Little-endian. Here, so that each width becomes one store: all that is sent passes here.
+  template <typename T>
+  void Number(T value) {
+    ok_ = ok_ && room() >= sizeof(T);
+    if (!ok_) return;
+    std::uint8_t* const at = out_.data() + size_;
+    for (std::size_t i = 0; i < sizeof(T); ++i) at[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    size_ += sizeof(T);
+  }
 
   std::span<std::uint8_t> out_;
   std::size_t size_ = 0;
@@ -56,10 +64,10 @@ class Reader {
  public:
   explicit Reader(std::span<const std::uint8_t> in) : in_(in) {}
 
-  std::uint8_t U8() { return static_cast<std::uint8_t>(Number(1)); }
-  std::uint16_t U16() { return static_cast<std::uint16_t>(Number(2)); }
-  std::uint32_t U32() { return static_cast<std::uint32_t>(Number(4)); }
-  std::uint64_t U64() { return Number(8); }
+  std::uint8_t U8() { return Number<std::uint8_t>(); }
+  std::uint16_t U16() { return Number<std::uint16_t>(); }
+  std::uint32_t U32() { return Number<std::uint32_t>(); }
+  std::uint64_t U64() { return Number<std::uint64_t>(); }
   std::span<const std::uint8_t> Bytes(std::size_t count);
   Key ReadKey();
   MemberId Id() {
@@ -71,7 +79,15 @@ class Reader {
   bool ok() const { return ok_; }
 
  private:
-  std::uint64_t Number(std::size_t bytes);
+  template <typename T>
+  T Number() {
+    ok_ = ok_ && in_.size() >= sizeof(T);
+    if (!ok_) return 0;
+    T value = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) value |= static_cast<T>(T{in_[i]} << (8 * i));
+    in_ = in_.subspan(sizeof(T));
+    return value;
+  }
 
   std::span<const std::uint8_t> in_;
   bool ok_ = true;

@@ -63,14 +63,17 @@ bool Standing::IsHeard(const MemberTable& members, const MemberId& id, Instant n
 void Standing::Update(const MemberTable& members, const std::optional<MemberId>& leader,
                       Instant now) {
   Track(members, now);
+  if (!began_) began_ = now;
+  if (!IsWatched()) {
+    // Should it become one of them, it gives those before it their time from then on.
+    for (Watched& entry : watched_) entry.unfit_since = now;
+    stands_ = hurries_ = false;
+    return;
+  }
   std::uint32_t ahead = 0;
   bool others_turn = false;
-  bool watched = false;
   for (Watched& entry : watched_) {
-    if (entry.id == self_) {
-      watched = true;
-      break;
-    }
+    if (entry.id == self_) break;
     const bool heard = IsHeard(members, entry.id, now);
     const bool fit =
         heard && (members.ContactOf(*members.Find(entry.id.slot)).beat_flags & Beat::kCountsQuorum);
@@ -79,9 +82,7 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
     ++ahead;
     others_turn = others_turn || heard || now - entry.unfit_since < kFirstWordWithin;
   }
-  stands_ = members.live_count() <= tunables_.standing_all_below ||
-            (watched && ahead < tunables_.standing);
-  if (!began_) began_ = now;
+  stands_ = members.live_count() <= tunables_.standing_all_below || ahead < tunables_.standing;
   hurries_ =
       now - *began_ >= kNewcomer && (leader ? !IsHeard(members, *leader, now) : !others_turn);
 }
