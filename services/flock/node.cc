@@ -14,11 +14,12 @@ namespace {
 
 constexpr Duration kStandingInterval = 50ms;
 constexpr Duration kContactSlice = 20ms;
-// At least this long from one contact ping to the next: so many answers a node can take that is to
-// lead; one that asks for leases, and gets those answers too; and one that only stands by.
-constexpr Duration kContactPace = 100us;
-constexpr Duration kAskingPace = 200us;
+// At least this long from one contact ping to the next of a node that only stands by.
 constexpr Duration kStandbyPace = 1600us;
+// So many answers a second a node takes that is, or may soon be, to lead: to contact pings and, of
+// the half of them at least, to requests for leases.
+constexpr Duration kAnswerPace = 90us;
+constexpr int kAnswersAtOnce = kContactSlice / kAnswerPace;
 constexpr Duration kNewsInterval = 100ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
 constexpr std::size_t kNewsPerDatagram = 40;
@@ -77,6 +78,7 @@ Flock::Node::Node(Config config, Instant now)
       next_statements_(now),
       next_signing_(now),
       next_contact_(now + random_.Between(0ms, kContactSlice)),
+      answers_(kAnswerPace, kAnswersAtOnce),
       next_standing_(now + random_.Between(0ms, kStandingInterval)),
       next_asks_(now),
       next_rotation_(now + random_.Between(0ms, 500ms)),
@@ -155,10 +157,15 @@ Member* Flock::Node::RandomPeer() {
 
 Member* Flock::Node::RandomContact() {
   MemberTable& table = membership_.table();
+  const bool all_stand = table.live_count() <= config_.tunables.standing_all_below;
   for (int draws = 0; draws < 16 && table.contact_count() > 0; ++draws) {
     const Contact& contact = table.contact_at(random_.Below(table.contact_count()));
+    // Who stands is everybody's contact: it would hear from all, and has their answers to its
+    // pings.
+    const bool stands = (contact.beat_flags & Beat::kStanding) != 0;
+    if (!contact.proven || (stands && !all_stand)) continue;
     Member* const member = table.Find(contact.slot);
-    if (contact.proven && IsLive(member->state)) return member;
+    if (IsLive(member->state)) return member;
   }
   return nullptr;
 }
@@ -285,7 +292,7 @@ void Flock::Node::TickContact(Instant now) {
   const bool sealed = candidacy_.sealed_until(now).has_value();
   const bool asks = candidacy_.asking_epoch() != 0;
   const Duration interval = config_.tunables.contact_interval;
-  const Duration pace = asks ? kAskingPace : standing_.hurries() ? kContactPace : kStandbyPace;
+  const Duration pace = asks ? 2 * kAnswerPace : standing_.hurries() ? kAnswerPace : kStandbyPace;
   // Who ranks near it hears it whatever the pace, and so does not stand up for want of a word.
   if (pace * size > interval && now >= next_rivals_) {
     next_rivals_ = now + interval;
@@ -298,13 +305,15 @@ void Flock::Node::TickContact(Instant now) {
   const Duration::rep looks = (size * kContactSlice + interval - 1ns) / interval;
   Duration::rep looked = 0;
   Duration::rep pinged = 0;
-  for (; looked < looks && pinged < kContactSlice / pace; ++looked) {
+  for (; looked < looks && pinged < kContactSlice / pace && answers_.Has(now); ++looked) {
     const Member& member = table.at(contact_cursor_++ % table.size());
     if (!NeedsContact(member, sealed, now)) continue;
     PingContact(member, now);
+    answers_.Take(now);
     ++pinged;
   }
-  next_contact_ = now + std::max(interval * looked / size, pace * pinged);
+  next_contact_ =
+      now + (answers_.Has(now) ? std::max(interval * looked / size, pace * pinged) : kContactSlice);
 }
 
 void Flock::Node::TickStanding(Instant now) {

@@ -246,6 +246,7 @@ class Flock::Node {
   Pace held_dead_pace_{50ms, 8};
   Instant next_signing_;
   Instant next_contact_;
+  Pace answers_;  // that it asks of others, to lead
   Instant next_rivals_ = kNever;
   std::size_t contact_cursor_ = 0;
   Instant next_standing_;

@@ -10,9 +10,6 @@ namespace {
 constexpr Duration kAskSlice = 20ms;
 // Of the list of who has a vote: 1,600 datagrams a second, to those who lack it.
 constexpr int kElectoratePartsPerSlice = 32;
-// No more in one slice: so many answers come back. Until it is sealed, those to contact pings too.
-constexpr std::size_t kAsksPerSlice = 130;
-constexpr std::size_t kRenewalsPerSlice = 200;
 
 }  // namespace
 
@@ -96,9 +93,7 @@ void Flock::Node::SendAsks(Instant now) {
   ReviseElectorate(now);
   electorate_budget_ = kElectoratePartsPerSlice;
   MemberTable& table = membership_.table();
-  const std::size_t most = candidacy_.sealed_until(now) ? kRenewalsPerSlice : kAsksPerSlice;
-  std::size_t asked = 0;
-  for (std::size_t i = 0; i < table.size() && asked < most; ++i) {
+  for (std::size_t i = 0; i < table.size() && answers_.Has(now); ++i) {
     const Member& member = table.at(ask_cursor_++ % table.size());
     const MemberId to = member.id();
     if (to == self_) {
@@ -123,7 +118,7 @@ void Flock::Node::SendAsks(Instant now) {
     Writer body = Begin(to, now);
     Append(*ask, body);
     SendPair(to, body);
-    ++asked;
+    answers_.Take(now);
   }
 }
 

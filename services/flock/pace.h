@@ -17,15 +17,19 @@ class Pace {
  public:
   Pace(Duration interval, int burst) : interval_(interval), credit_(interval * burst) {}
 
+  // Whether it may happen now.
+  bool Has(Instant now) const { return Next(now) <= now; }
+
   // Whether it may happen now; if so, it counts as done.
   bool Take(Instant now) {
-    const Instant next = std::max(next_, now - credit_) + interval_;
-    if (next > now) return false;
-    next_ = next;
-    return true;
+    const bool may = Has(now);
+    if (may) next_ = Next(now);
+    return may;
   }
 
  private:
+  Instant Next(Instant now) const { return std::max(next_, now - credit_) + interval_; }
+
   Duration interval_;
   Duration credit_;
   Instant next_ = kNever;
