@@ -179,7 +179,11 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     if (!IsLive(record.state) && !IsLive(member->state)) return;
     Revive(*member, record, Evidence::kHearsay, teller, bulk, now);
   } else if (record.incarnation < member->incarnation) {
-    if (member->contact == 0 && IsLive(member->state)) Doubt(record.id, now);
+    // Most often it refuted a moment ago, and not all have heard. A few ask whether that is so: who
+    // is told of a refutation that it never made tops it, and all hear that.
+    if (member->contact == 0 && IsLive(member->state) && IsTeller(record.id.slot)) {
+      Doubt(record.id, now);
+    }
     return;
   }
 

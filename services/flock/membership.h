@@ -96,7 +96,7 @@ class Membership {
                       const MemberId& teller, Instant now);
   void Accuse(Member& member, std::uint32_t accuser, const MemberId& reporter, Evidence evidence,
               Instant now, const Witnesses& probes = {});
-  // Whether this node is one of the few that tell `slot` of a suspicion that others told us of.
+  // Whether this node is one of about eight that tell `slot` what others say of it, or ask it.
   bool IsTeller(std::uint32_t slot) const;
   // Hearsay says that the slot of `member` has another boot. Returns whether it has now.
   bool MergeOtherBoot(Member& member, const Record& record, const MemberId& teller, bool bulk,

@@ -77,6 +77,24 @@ TEST_F(MembershipTest, RefutesWhatIsSaidOfItself) {
   EXPECT_EQ(membership_.table().Find(0)->incarnation, 9U);
 }
 
+// All of 5,000 nodes asked one that had refuted, as soon as they met somebody who had not heard.
+TEST_F(MembershipTest, AFewAskWhoIsSaidToHaveRefutedAndNotAllThatHearOlderWord) {
+  constexpr std::uint32_t kNodes = 300;
+  constexpr std::uint32_t kRefuted = 7;
+  std::size_t asked = 0;
+  for (std::uint32_t self = 10; self < kNodes; ++self) {
+    const Record own{{self, 1000 + self}, 1, MemberState::kAlive, 1};
+    Membership membership(Tunables{}, kNodes, kNodes, own, events_, now_);
+    for (std::uint32_t slot = 0; slot < kNodes; ++slot) {
+      if (slot != self) membership.MergeHearsay(Item({slot, 1000 + slot}, 2), kTeller, true, now_);
+    }
+    membership.MergeHearsay(Item({kRefuted, 1000 + kRefuted}, 1), kTeller, true, now_);
+    asked += membership.TakeDoubts().size();
+  }
+  EXPECT_GE(asked, 1U);
+  EXPECT_LE(asked, 30U);
+}
+
 TEST_F(MembershipTest, SaysWhoAccusedThisNodeAndThatItRefuted) {
   Hear(Item(kSelf, 1, MemberState::kSuspect, {7}));
   ASSERT_EQ(events_.size(), 2U);
