@@ -321,6 +321,7 @@ void Flock::Node::TickStanding(Instant now) {
   next_standing_ = now + kStandingInterval;
   std::optional<MemberId> leader;
   if (const auto known = KnownLeader(now)) leader = known->leader;
+  standing_.HearOf(ring_.current().id.minter, now);
   standing_.Update(membership_.table(), leader, now);
   // Who has no vote never asks, so it must not rank before those who could.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&

@@ -136,7 +136,7 @@ class Flock::Node {
   void SendHello(std::uint32_t slot, Instant now);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                 std::optional<NewsItem> news = std::nullopt);
-  void SendWords(const Incoming& packet, Instant now);
+  bool SendWords(const Incoming& packet, Instant now);
   void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
   // Bytes of news that ride on packets of another kind.
   static constexpr std::size_t kNewsOnOthers = 200;
@@ -240,7 +240,8 @@ class Flock::Node {
   Instant away_since_ = kNever;
   Instant next_away_hello_;
   Instant next_sync_;
-  Instant differed_at_;  // when a member last showed another view
+  Pace words_pace_{12ms, 8};  // of bitmaps sent, each of which is answered with up to 280 records
+  Instant differed_at_;       // when a member last showed another view
   Instant next_news_;
   Instant next_statements_;
   Pace held_dead_pace_{50ms, 8};

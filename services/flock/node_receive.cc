@@ -134,10 +134,7 @@ bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
 
 void Flock::Node::AnswerUnproven(const Incoming& packet, Instant now) {
   if (leaving_) return;
-  if (packet.body.summary && !DifferingGroups(membership_.table(), *packet.body.summary).empty()) {
-    SendWords(packet, now);
-    return;
-  }
+  if (SendWords(packet, now)) return;
   // Whatever it wants: it first has to show that it is there now.
   if (AnswerPing(packet, now) || packet.body.ack) return;
   Writer body = BeginAnswer(packet, now);
@@ -185,11 +182,7 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   HandleMemberNews(packet, now);
   if (leaving_) return;
   HandleKeyTell(packet, now);
-  if (body.summary && !DifferingGroups(membership_.table(), *body.summary).empty()) {
-    SendWords(packet, now);
-  } else {
-    AnswerPing(packet, now);
-  }
+  if (!SendWords(packet, now)) AnswerPing(packet, now);
   HandleDifferences(packet, now);
   // Nobody who is honest asks it to reach itself.
   if (body.ping_request && body.ping_request->target.slot < config_.charter.ranges.size() &&
@@ -236,7 +229,7 @@ void Flock::Node::HandleDifferences(const Incoming& packet, Instant now) {
   const auto start = static_cast<std::uint32_t>(random_.Below(64 * kWordsPerGroup));
   const Difference difference = Compare(membership_.table(), *words, kRecordsPerExchange, start);
   SendRecords(packet, difference.send, now);
-  if (words->reply || !difference.lacking) return;
+  if (words->reply || !difference.lacking || !words_pace_.Take(now)) return;
   std::array<std::uint8_t, kWordsBytesMax> mine;
   Writer out(mine);
   EncodeWords(membership_.table(), words->group, out);

@@ -124,8 +124,11 @@ void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
   if (count > 0) AppendNews(std::span(items).first(count), body);
 }
 
-void Flock::Node::SendWords(const Incoming& packet, Instant now) {
+bool Flock::Node::SendWords(const Incoming& packet, Instant now) {
+  if (!packet.body.summary) return false;
   std::vector<std::uint16_t> groups = DifferingGroups(membership_.table(), *packet.body.summary);
+  // Where two halves of a bloc meet, everybody has much to tell to who met the others first.
+  if (groups.empty() || !words_pace_.Take(now)) return false;
   random_.Shuffle(groups);
   // One datagram is answered by one, or two where both sides know each other.
   groups.resize(std::min<std::size_t>(groups.size(), packet.proven ? 2 : 1));
@@ -137,6 +140,7 @@ void Flock::Node::SendWords(const Incoming& packet, Instant now) {
     Append(Words{group, false, out.written()}, body);
     SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
   }
+  return true;
 }
 
 void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,

@@ -15,7 +15,7 @@ constexpr Duration kNewcomer = 1s;
 }  // namespace
 
 Standing::Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self)
-    : tunables_(tunables), ranking_(ranking), self_(self), first_(self) {}
+    : tunables_(tunables), ranking_(ranking), self_(self), minter_{0, self, kNever}, first_(self) {}
 
 void Standing::Consider(const MemberTable& members, Instant now) {
   const auto before = [](const Watched& a, const Watched& b) {
@@ -60,6 +60,10 @@ bool Standing::IsHeard(const MemberTable& members, const MemberId& id, Instant n
          now - members.ContactOf(*member).heard_at < tunables_.contact_timeout;
 }
 
+void Standing::HearOf(const MemberId& minter, Instant now) {
+  if (minter != minter_.id) minter_ = {ranking_.Of(minter), minter, now};
+}
+
 void Standing::Update(const MemberTable& members, const std::optional<MemberId>& leader,
                       Instant now) {
   Track(members, now);
@@ -71,7 +75,8 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
     return;
   }
   std::uint32_t ahead = 0;
-  bool others_turn = false;
+  bool others_turn =
+      ranking_.Before(minter_.id, self_) && now - minter_.unfit_since < kFirstWordWithin;
   for (Watched& entry : watched_) {
     if (entry.id == self_) break;
     const bool heard = IsHeard(members, entry.id, now);

@@ -25,6 +25,10 @@ class Standing {
 
   Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self);
 
+  // The key in use was minted by `minter`. Keys spread sooner than lists, and the first-ranked
+  // mints the one that all will use: so who ranks before it learns of it before it is listed.
+  void HearOf(const MemberId& minter, Instant now);
+
   // Looks at the table. While a sealed `leader` works nobody is passed over.
   void Update(const MemberTable& members, const std::optional<MemberId>& leader, Instant now);
 
@@ -59,6 +63,7 @@ class Standing {
   Ranking ranking_;
   MemberId self_;
   std::vector<Watched> watched_;  // by rank
+  Watched minter_;                // unfit, until it is listed, since it was heard of
   MemberId first_;
   std::optional<std::uint64_t> ranked_view_;
   std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole

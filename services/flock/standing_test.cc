@@ -49,7 +49,8 @@ class HurryTest : public testing::Test {
     std::ranges::sort(ids, [&](auto& a, auto& b) { return ranking_.Before(a, b); });
     for (const MemberId& id : ids) table_.Add({id, 1, MemberState::kAlive, 1});
     others_.assign(ids.begin(), ids.end() - 1);
-    standing_.emplace(Tunables{}, ranking_, ids.back());
+    self_ = ids.back();
+    standing_.emplace(Tunables{}, ranking_, self_);
     for (const MemberId& id : others_) Hear(id);
   }
 
@@ -68,8 +69,29 @@ class HurryTest : public testing::Test {
   Instant now_{1000s};
   MemberTable table_{16};
   std::vector<MemberId> others_;
+  MemberId self_;
   std::optional<Standing> standing_;
 };
+
+// Of 5,000 nodes that powered up at once, several pinged all in the belief that they rank first.
+TEST_F(HurryTest, NotWhenItHasTheKeyOfWhoRanksBeforeItAndIsNotListedYet) {
+  for (const MemberId& id : others_) table_.SetState(*table_.Find(id.slot), MemberState::kDead);
+  EXPECT_FALSE(Hurries());
+  now_ += 1s;
+  MemberId before{9, 1};
+  while (!ranking_.Before(before, others_[0])) ++before.boot;
+  standing_->HearOf(before, now_);
+  EXPECT_FALSE(Hurries());
+  now_ += 1s;
+  standing_->HearOf(before, now_);
+  EXPECT_FALSE(Hurries());
+  now_ += 500ms;
+  EXPECT_TRUE(Hurries()) << "it never came";
+  MemberId after{9, 1};
+  while (ranking_.Before(after, self_)) ++after.boot;
+  standing_->HearOf(after, now_);
+  EXPECT_TRUE(Hurries());
+}
 
 TEST_F(HurryTest, NotBeforeItCouldLearnWhoRanksBeforeIt) {
   table_.SetState(*table_.Find(others_[0].slot), MemberState::kDead);
