@@ -60,6 +60,24 @@ TEST_F(CandidacyTest, IsSealedWithTheGrantThatCompletesAQuorumAndNotBefore) {
   }
 }
 
+// A leader of 10,000 could take no more answers than the renewals alone brought, so that those
+// whose answers were lost were asked too late, and it took 20 s until all followed it.
+TEST_F(CandidacyTest, RenewsTenThousandLeasesNoSoonerThanItCanTakeTheAnswers) {
+  for (const auto& [voters, interval] : {std::pair(1000U, 1000ms), std::pair(10000U, 1200ms)}) {
+    Start(voters);
+    for (int round = 0; round < 2; ++round) {  // the second one says that it is sealed
+      for (std::uint32_t slot = 0; slot < voters; ++slot) Grant(slot);
+      now_ += 10ms;
+      Tick();
+    }
+    const Instant granted = now_ - 10ms;
+    now_ = granted + interval - 1ms;
+    EXPECT_FALSE(candidacy_->AskFor({5, 105}, 1, now_)) << voters;
+    now_ = granted + interval;
+    EXPECT_TRUE(candidacy_->AskFor({5, 105}, 1, now_)) << voters;
+  }
+}
+
 TEST_F(CandidacyTest, InALargeBlocItsEndIsNeverLaterThanTheLeasesOfAQuorumAllow) {
   Start(1000);
   const Instant begin = now_;

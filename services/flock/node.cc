@@ -18,7 +18,7 @@ constexpr Duration kContactSlice = 20ms;
 constexpr Duration kStandbyPace = 1600us;
 // So many answers a second a node takes that is, or may soon be, to lead: to contact pings and, of
 // the half of them at least, to requests for leases.
-constexpr Duration kAnswerPace = 90us;
+constexpr Duration kAnswerPace = 85us;
 constexpr int kAnswersAtOnce = kContactSlice / kAnswerPace;
 constexpr Duration kNewsInterval = 100ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
@@ -277,19 +277,17 @@ void Flock::Node::PingContact(const Member& member, Instant now) {
   SendGroup(to, body, now);
 }
 
-bool Flock::Node::NeedsContact(const Member& member, bool sealed, Instant now) {
+bool Flock::Node::NeedsContact(const Member& member, Instant now) {
   if (member.slot == self_.slot || !IsLive(member.state)) return false;
-  // Who renews its lease is heard by that, and hears.
-  return !sealed || !candidacy_.IsGranting(member.slot, now) ||
-         candidacy_.IsSilent(member.slot, now) || pair_keys_.Find(member.id()) == nullptr ||
-         !membership_.IsInContact(member, now);
+  // Who is asked for a lease, and answers, is heard by that, and hears.
+  return candidacy_.asking_epoch() == 0 || candidacy_.IsSilent(member.slot, now) ||
+         pair_keys_.Find(member.id()) == nullptr || !membership_.IsInContact(member, now);
 }
 
 void Flock::Node::TickContact(Instant now) {
   if (!Stands() || now < next_contact_) return;
   const MemberTable& table = membership_.table();
   const auto size = static_cast<Duration::rep>(table.size());
-  const bool sealed = candidacy_.sealed_until(now).has_value();
   const bool asks = candidacy_.asking_epoch() != 0;
   const Duration interval = config_.tunables.contact_interval;
   const Duration pace = asks ? 2 * kAnswerPace : standing_.hurries() ? kAnswerPace : kStandbyPace;
@@ -298,7 +296,7 @@ void Flock::Node::TickContact(Instant now) {
     next_rivals_ = now + interval;
     for (const std::uint32_t slot : standing_.FirstRanked()) {
       const Member* const member = table.Find(slot);
-      if (member != nullptr && NeedsContact(*member, sealed, now)) PingContact(*member, now);
+      if (member != nullptr && NeedsContact(*member, now)) PingContact(*member, now);
     }
   }
   // Each is looked at once in an interval, and so about a slice's share of them now.
@@ -307,7 +305,7 @@ void Flock::Node::TickContact(Instant now) {
   Duration::rep pinged = 0;
   for (; looked < looks && pinged < kContactSlice / pace && answers_.Has(now); ++looked) {
     const Member& member = table.at(contact_cursor_++ % table.size());
-    if (!NeedsContact(member, sealed, now)) continue;
+    if (!NeedsContact(member, now)) continue;
     PingContact(member, now);
     answers_.Take(now);
     ++pinged;

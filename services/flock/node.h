@@ -102,7 +102,7 @@ class Flock::Node {
   void TickNews(Instant now);
   void TickContact(Instant now);
   void PingContact(const Member& member, Instant now);
-  bool NeedsContact(const Member& member, bool sealed, Instant now);
+  bool NeedsContact(const Member& member, Instant now);
   void TickStanding(Instant now);
   void TickIntroductions(Instant now);
   void TickConfirmations(Instant now);
@@ -135,7 +135,7 @@ class Flock::Node {
                   Writer& body);
   void SendHello(std::uint32_t slot, Instant now);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
-                std::optional<NewsItem> news = std::nullopt);
+                std::optional<NewsItem> news = std::nullopt, std::uint32_t key_tag = 0);
   bool SendWords(const Incoming& packet, Instant now);
   void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
   // Bytes of news that ride on packets of another kind.

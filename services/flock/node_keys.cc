@@ -86,7 +86,10 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   }
   Member* const member = membership_.Prove(welcome->sender, now);
   if (member == nullptr) {
-    SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
+    // Another boot of its slot is held for later: it has to hear of that, and top it. It may not
+    // have our key, and we have none of it on a list; but it just told us its own.
+    SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot),
+             welcome->beat.ring_tag);
     return;
   }
   Contact& contact = membership_.table().Open(*member);

@@ -85,7 +85,7 @@ void Flock::Node::SendHello(std::uint32_t slot, Instant now) {
 }
 
 void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
-                           std::optional<NewsItem> news) {
+                           std::optional<NewsItem> news, std::uint32_t key_tag) {
   const bool proven = membership_.table().IsProven(to);
   Writer body = Begin(to, now);
   Append(Ping{tokens_.For(to, now), sequence, proven ? std::uint8_t{0} : Ping::kIntroduceYourself},
@@ -95,7 +95,7 @@ void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant n
   } else {
     AppendNewsTo(body, kNewsOnOthers);
   }
-  SendGroup(to, body, now);
+  SendGroup(to, body, now, key_tag);
 }
 
 void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {

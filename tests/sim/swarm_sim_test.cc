@@ -53,6 +53,15 @@ TEST(SimulationTest, WhoForgotTheLeadersKeyIsToldIt) {
   EXPECT_LE(result->sealed_ms, 5500);
 }
 
+// Two islands with keys of their own; each held earlier boots of the other's nodes for dead, under
+// greater incarnations. Every HELLO of the five told them so under a key that the two had not.
+TEST(SimulationTest, WhoIsHeldForDeadUnderAnEarlierBootIsToldSoUnderAKeyThatItHas) {
+  const auto result = RunScenario(Swarm(7, 32));
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->converged);
+  EXPECT_LE(result->view_ms, 5500);
+}
+
 TEST(SimulationTest, TheSameSeedLeavesTheSameTraceAndAnotherSeedAnother) {
   const auto first = RunScenario(Swarm(7, 5));
   const auto second = RunScenario(Swarm(7, 5));
