@@ -16,6 +16,8 @@ void Naming::HandleLive(const MemberId& member, Instant now) {
   entry.live = true;
   entry.wait = kRetryFirst;
   if (entry.introduction) return;
+  if (queue_.empty()) unnamed_since_ = now;
+  paced_until_ = std::max(paced_until_, std::min(now + kQuiet, unnamed_since_ + kQuietMost));
   entry.ask_at = now;
   queue_.insert({entry.ask_at, member});
 }

@@ -17,11 +17,14 @@
 
 namespace radix::flock {
 
-// The names of all members, each learnt once per boot from the member itself. Asking is paced, so
-// that a node that joins thousands does not flood them. Decides and remembers, sends nothing. Not
+// The names of all members, each learnt once per boot from the member itself. While members come
+// one after another nobody is asked: to know who is there goes first. Asking is paced, so that a
+// node that joins thousands does not flood them. Decides and remembers, sends nothing. Not
 // thread-safe.
 class Naming {
  public:
+  static constexpr Duration kQuiet = 1s;          // that nobody came, before somebody is asked
+  static constexpr Duration kQuietMost = 5s;      // from when all had names; then it asks anyway
   static constexpr Duration kAskInterval = 10ms;  // between two members, on average
   static constexpr Duration kAskBurst = 320ms;    // of it may be used at once
   static constexpr Duration kRetryFirst = 2s;     // the same member again; doubles
@@ -30,7 +33,8 @@ class Naming {
   // Knows only itself.
   Naming(const MemberId& self, Introduction own);
 
-  // `member` is there: will be asked, unless its name is known. Harmless when repeated.
+  // `member` is there: will be asked when it is quiet, unless its name is known. Harmless when
+  // repeated.
   void HandleLive(const MemberId& member, Instant now);
   // `member` is dead or left: will not be asked any more. Its name stays known.
   void HandleGone(const MemberId& member);
@@ -76,6 +80,7 @@ class Naming {
   std::map<std::string, MemberId> holders_;              // who had a name first
   std::deque<std::pair<MemberId, std::string>> former_;  // of the forgotten; oldest first
   Instant paced_until_{};
+  Instant unnamed_since_{};  // when the queue was empty last
 };
 
 }  // namespace radix::flock

@@ -26,7 +26,7 @@ TEST(NamingTest, KnowsItselfAtOnceAndAsksNobody) {
 TEST(NamingTest, AsksALiveMemberUntilItAnswersAndEverMoreSeldom) {
   Naming naming = MakeNaming();
   const MemberId other{1, 7};
-  naming.HandleLive(other, kStart);
+  naming.HandleLive(other, kStart - Naming::kQuiet);
   EXPECT_EQ(naming.PollRequest(kStart), other);
   EXPECT_FALSE(naming.PollRequest(kStart + 1s));
   EXPECT_EQ(naming.NextTimeout(), kStart + 2s);
@@ -38,21 +38,36 @@ TEST(NamingTest, AsksALiveMemberUntilItAnswersAndEverMoreSeldom) {
   EXPECT_EQ(naming.Find(other)->name, "n2");
 }
 
+TEST(NamingTest, AsksNobodyWhileMembersComeOneAfterAnotherButNotForLong) {
+  Naming naming = MakeNaming();
+  std::uint32_t slot = 1;
+  Instant now = kStart;
+  for (; now < kStart + Naming::kQuietMost; now += Naming::kQuiet / 2) {
+    naming.HandleLive({slot++, 7}, now);
+    EXPECT_FALSE(naming.PollRequest(now)) << slot;
+  }
+  EXPECT_TRUE(naming.PollRequest(now));
+  // Once all have said what they are called it is as in the beginning.
+  while (slot > 1) naming.HandleIntroduction({--slot, 7}, {"n" + std::to_string(slot + 1), {}});
+  naming.HandleLive({100, 7}, now + 9s);
+  EXPECT_EQ(naming.NextTimeout(), now + 9s + Naming::kQuiet);
+}
+
 TEST(NamingTest, AsksAgainAfterARebootAndNotWhenDead) {
   Naming naming = MakeNaming();
-  naming.HandleLive({1, 7}, kStart);
+  naming.HandleLive({1, 7}, kStart - 1s);
   naming.HandleIntroduction({1, 7}, {"n2", {}});
-  naming.HandleLive({1, 8}, kStart);
+  naming.HandleLive({1, 8}, kStart - 1s);
   EXPECT_EQ(naming.PollRequest(kStart), (MemberId{1, 8}));
   naming.HandleGone({1, 8});
   EXPECT_EQ(naming.NextTimeout(), Instant::max());
-  naming.HandleLive({1, 8}, kStart + 9s);
+  naming.HandleLive({1, 8}, kStart + 8s);
   EXPECT_EQ(naming.PollRequest(kStart + 9s), (MemberId{1, 8}));
 }
 
 TEST(NamingTest, PacesItsQuestions) {
   Naming naming = MakeNaming();
-  for (std::uint32_t slot = 1; slot <= 1000; ++slot) naming.HandleLive({slot, 7}, kStart);
+  for (std::uint32_t slot = 1; slot <= 1000; ++slot) naming.HandleLive({slot, 7}, kStart - 1s);
   int asked = 0;
   for (Instant now = kStart; now < kStart + 1s; now += 1ms) {
     while (naming.PollRequest(now)) ++asked;
