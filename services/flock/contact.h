@@ -22,6 +22,7 @@ struct Contact {
   std::uint8_t beat_flags = 0;  // as last heard
   // It echoed a nonce of ours, so that its window is right: it is heard, not only heard of.
   bool proven = false;
+  std::uint16_t view = 0;       // of its view's hash, as last heard, the end
   ReplayWindow window;          // of its counters
   std::uint64_t proven_at = 0;  // the counter with which it proved itself
   std::uint64_t next_counter = 1;

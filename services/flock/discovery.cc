@@ -10,19 +10,25 @@ namespace radix::flock {
 namespace {
 
 // How often a node that knows nobody goes on guessing.
-constexpr Duration kLonelyInterval = 250ms;
+constexpr Duration kLonelyInterval = 150ms;
+// The first guesses follow each other as soon as this, each half as much later than the one before.
+constexpr Duration kFirstWait = 20ms;
 // Guesses that hit somebody known are drawn again, so often.
 constexpr int kDraws = 8;
 
 }  // namespace
 
-Discovery::Discovery(const Tunables& tunables, std::uint32_t self,
-                     std::vector<std::uint32_t> remembered, Instant now, Random& random)
+Discovery::Discovery(const Tunables& tunables, std::uint32_t slots, std::uint32_t expected,
+                     std::uint32_t self, std::vector<std::uint32_t> remembered, Instant now)
     : tunables_(tunables),
+      expected_(expected),
       self_(self),
-      remembered_(std::move(remembered)),
-      next_(now + random.Between(0ms, 50ms)) {
-  std::ranges::reverse(remembered_);
+      first_(std::move(remembered)),
+      next_(now),
+      wait_(kFirstWait) {
+  first_.push_back((self_ + slots - 1) % slots);
+  first_.push_back((self_ + 1) % slots);
+  std::ranges::reverse(first_);
 }
 
 std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant now,
@@ -33,10 +39,12 @@ std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant
   }
   ++probes_;
   Duration wait = tunables_.discovery_interval;
-  if (probes_ < tunables_.discovery_burst || !remembered_.empty()) {
-    wait = Duration(1s) / std::max<std::uint32_t>(tunables_.discovery_burst, 1);
-  } else if (members.live_count() < 2) {
-    wait = std::min(wait, kLonelyInterval);
+  if (members.live_count() < expected_ || !first_.empty()) {
+    // Who has not found all after the burst goes on, but ever more slowly.
+    const Duration pace = Duration(1s) / std::max<std::uint32_t>(tunables_.discovery_burst, 1);
+    wait = probes_ <= tunables_.discovery_burst || !first_.empty() ? std::min(wait_, pace) : wait_;
+    wait_ = wait < pace ? wait * 3 / 2 : std::min(wait * 5 / 4, tunables_.discovery_interval);
+    if (members.live_count() < 2) wait = std::min(wait, kLonelyInterval);
   }
   next_ = now + random.Between(wait * 2 / 3, wait * 4 / 3);
   for (int i = 0; i < kDraws; ++i) {
@@ -51,9 +59,9 @@ std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant
 }
 
 std::uint32_t Discovery::Guess(const MemberTable& members, Random& random) {
-  while (!remembered_.empty()) {
-    const std::uint32_t slot = remembered_.back();
-    remembered_.pop_back();
+  while (!first_.empty()) {
+    const std::uint32_t slot = first_.back();
+    first_.pop_back();
     if (slot < members.slots() && slot != self_) return slot;
   }
   if (members.size() > members.live_count() && random.Chance(1.0 / 3)) {

@@ -13,17 +13,22 @@
 
 namespace radix::flock {
 
-// Says when to try which slot. Remembered peers come first; then half of the guesses lie near the
-// own slot (machines stand in racks), half anywhere; once members have died, a third goes to them:
-// a tombstone never stops the dialling, which is how islands meet again. Paced, because a probe to
-// an empty address costs an ARP query; it never ends. Not thread-safe.
+// Says when to try which slot. Remembered peers come first, then the two neighbours; then half of
+// the guesses lie near the own slot (machines stand in racks), half anywhere; once members have
+// died, a third goes to them: a tombstone never stops the dialling, which is how islands meet
+// again. The first follow each other quickly. Then paced, because a probe to an empty address costs
+// an ARP query; it never ends. Not thread-safe.
 class Discovery {
  public:
-  Discovery(const Tunables& tunables, std::uint32_t self, std::vector<std::uint32_t> remembered,
-            Instant now, Random& random);
+  // `expected`: how many there may be, by the charter. Requires: self < slots.
+  Discovery(const Tunables& tunables, std::uint32_t slots, std::uint32_t expected,
+            std::uint32_t self, std::vector<std::uint32_t> remembered, Instant now);
 
   // The slot to say HELLO to, if one is due.
   std::optional<std::uint32_t> Poll(const MemberTable& members, Instant now, Random& random);
+
+  // Somebody answered at `slot`: it is tried next, if it is not known by then.
+  void HandleAnswer(std::uint32_t slot) { first_.push_back(slot); }
 
   Instant next() const { return next_; }
 
@@ -32,9 +37,11 @@ class Discovery {
   std::uint32_t Near(std::uint32_t slots, Random& random) const;
 
   Tunables tunables_;
+  std::uint32_t expected_;
   std::uint32_t self_;
-  std::vector<std::uint32_t> remembered_;  // taken from the back
+  std::vector<std::uint32_t> first_;  // to be tried before guessing; taken from the back
   Instant next_;
+  Duration wait_;
   std::uint32_t probes_ = 0;
 };
 

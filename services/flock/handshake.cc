@@ -15,8 +15,9 @@ constexpr Duration kEphemeralAge = 10s;
 // An answer that comes later is ignored.
 constexpr Duration kPendingAge = 3s;
 
-constexpr std::size_t kHelloBody =
-    Handshake::kHelloSize - kHeaderSize - PacketProtection::kDoorNonceSize - kTagSize;
+// What a HELLO, a WELCOME or a RETRY has besides its body.
+constexpr std::size_t kDoorOverhead = kHeaderSize + PacketProtection::kDoorNonceSize + kTagSize;
+constexpr std::size_t kHelloBody = Handshake::kHelloSize - kDoorOverhead;
 using Nonce = std::array<std::uint8_t, PacketProtection::kDoorNonceSize>;
 
 }  // namespace
@@ -26,12 +27,14 @@ void EncodeWelcome(const Welcome& welcome, Writer& out) {
   Encode(welcome.beat, out);
   out.Bytes(welcome.public_key);
   out.U64(welcome.counter);
+  out.U64(welcome.token);
   out.U8(welcome.about_you ? 1 : 0);
   if (welcome.about_you) Encode(*welcome.about_you, out);
   out.U8(static_cast<std::uint8_t>(welcome.secondary_keys.size()));
   for (const Key& key : welcome.secondary_keys) out.Bytes(key);
   out.U16(static_cast<std::uint16_t>(welcome.ring.size()));
   out.Bytes(welcome.ring);
+  for (const Record& other : welcome.others) Encode(other, out);
 }
 
 std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
@@ -44,14 +47,20 @@ std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
   welcome.beat.view_hash = in.U64();
   welcome.public_key = in.ReadKey();
   welcome.counter = in.U64();
+  welcome.token = in.U64();
   if (in.U8() != 0) welcome.about_you = DecodeRecord(in);
   const std::uint8_t keys = in.U8();
   if (keys < 1 || keys > kSecondaryKeysMax) return std::nullopt;
   for (int i = 0; i < keys; ++i) welcome.secondary_keys.push_back(in.ReadKey());
   const auto ring = in.Bytes(in.U16());
   welcome.ring.assign(ring.begin(), ring.end());
-  const bool valid = in.ok() && in.left() == 0 && welcome.counter > 0 &&
-                     welcome.sender.state == MemberState::kAlive && KeyRing::IsValid(ring) &&
+  if (!in.ok() || in.left() % kRecordSize != 0) return std::nullopt;
+  while (in.left() > 0) {
+    const Record& other = welcome.others.emplace_back(DecodeRecord(in));
+    if (other.id.boot == 0 || other.state != MemberState::kAlive) return std::nullopt;
+  }
+  const bool valid = welcome.counter > 0 && welcome.sender.state == MemberState::kAlive &&
+                     KeyRing::IsValid(ring) &&
                      (!welcome.about_you || welcome.about_you->state <= MemberState::kLeft);
   if (!valid) return std::nullopt;
   return welcome;
@@ -78,7 +87,7 @@ std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, I
                 [&](const Pending& p) { return now - p.at > kPendingAge || p.slot == to.id.slot; });
   if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
   const std::uint64_t hello_nonce = secrets_.NextNumber();
-  pending_.push_back({to.id.slot, hello_nonce, now, ephemeral.secret});
+  pending_.push_back({to.id.slot, hello_nonce, now, ephemeral.secret, out.size()});
 
   const Header header{PacketType::kHello, ring_.current().tag, self, hello_nonce};
   Writer head(out);
@@ -87,7 +96,8 @@ std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, I
   std::copy(ephemeral.public_key.begin(), ephemeral.public_key.end(), body.begin());
   Nonce nonce;
   secrets_.Fill(nonce);
-  return protection_.SealDoor(ring_.current().key, header, to, nonce, out, body);
+  return protection_.SealDoor(ring_.current().key, header, to, nonce, out,
+                              std::span(body).first(out.size() - kDoorOverhead));
 }
 
 bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
@@ -98,13 +108,15 @@ bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
 std::optional<Hello> Handshake::OpenHello(const Header& header, const Destination& self,
                                           std::span<const std::uint8_t> datagram) const {
   const Key* const key = ring_.Find(header.key_tag);
-  if (key == nullptr || datagram.size() != kHelloSize) return std::nullopt;
+  if (key == nullptr || datagram.size() < kHelloShort || datagram.size() > kHelloSize) {
+    return std::nullopt;
+  }
   std::array<std::uint8_t, kDatagramSizeMax> body;
   const auto opened =
       protection_.OpenDoor(*key, header, {{self.id.slot, 0}, self.address}, datagram, body);
   if (opened.empty()) return std::nullopt;
   Reader in(opened);
-  return Hello{header.sender, header.counter, header.key_tag, in.ReadKey()};
+  return Hello{header.sender, header.counter, header.key_tag, in.ReadKey(), datagram.size()};
 }
 
 std::optional<Key> Handshake::InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
@@ -132,19 +144,29 @@ std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
   const Key* const secondary = ring_.Find(hello.key_tag);
   if (secondary == nullptr) return 0;
   const Ephemeral& ephemeral = FreshEphemeral(now);
-  Nonce nonce;
-  secrets_.Fill(nonce);
-  const auto key = InnerKey(ephemeral.secret, hello.ephemeral, *secondary, nonce, hello.sender,
-                            welcome.sender.id, hello.nonce);
-  if (!key) return 0;
-
   // The outer body: our ephemeral, then the inner one, sealed. Its key is used this once, so that
   // its nonce may be zero.
   std::array<std::uint8_t, kHelloBody> body{};
   Writer writer(body);
   writer.Bytes(ephemeral.public_key);
   EncodeWelcome(welcome, writer);
-  if (!writer.ok() || writer.room() < kTagSize) return 0;
+  const bool fits = writer.ok() && writer.room() >= kTagSize;
+  const std::size_t size = kDoorOverhead + writer.size() + kTagSize;
+  if (!fits || size > hello.size) {
+    // Whoever has to say HELLO again can as well be answered in full.
+    if (fits && (welcome.others.empty() || hello.size == kHelloShort)) {
+      return WriteRetry(hello, welcome.sender.id, size, to, out);
+    }
+    if (welcome.others.empty()) return 0;
+    Welcome brief = welcome;
+    brief.others.clear();
+    return WriteWelcome(hello, brief, to, now, out);
+  }
+  Nonce nonce;
+  secrets_.Fill(nonce);
+  const auto key = InnerKey(ephemeral.secret, hello.ephemeral, *secondary, nonce, hello.sender,
+                            welcome.sender.id, hello.nonce);
+  if (!key) return 0;
   constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZero{};
   const std::size_t inner_size = writer.size() - ephemeral.public_key.size();
   std::uint8_t* const inner = body.data() + ephemeral.public_key.size();
@@ -157,11 +179,45 @@ std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
                               std::span(body).first(writer.size() + kTagSize));
 }
 
-std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destination& self,
-                                              std::span<const std::uint8_t> datagram, Instant now) {
-  const auto pending = std::ranges::find_if(pending_, [&](const Pending& p) {
+std::vector<Handshake::Pending>::iterator Handshake::FindPending(const Header& header,
+                                                                 Instant now) {
+  return std::ranges::find_if(pending_, [&](const Pending& p) {
     return p.nonce == header.counter && p.slot == header.sender.slot && now - p.at <= kPendingAge;
   });
+}
+
+std::size_t Handshake::WriteRetry(const Hello& hello, const MemberId& self, std::size_t size,
+                                  const Destination& to, std::span<std::uint8_t> out) {
+  const Header header{PacketType::kRetry, hello.key_tag, self, hello.nonce};
+  Writer head(out);
+  Encode(header, head);
+  std::array<std::uint8_t, 2> body{};
+  Writer writer(body);
+  writer.U16(static_cast<std::uint16_t>(size));
+  Nonce nonce;
+  secrets_.Fill(nonce);
+  return protection_.SealDoor(*ring_.Find(hello.key_tag), header, to, nonce, out, body);
+}
+
+std::optional<std::size_t> Handshake::OpenRetry(const Header& header, const Destination& self,
+                                                std::span<const std::uint8_t> datagram,
+                                                Instant now) {
+  const auto pending = FindPending(header, now);
+  const Key* const secondary = ring_.Find(header.key_tag);
+  if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
+  const bool was_asked_for = pending->size != kHelloShort && pending->size != kHelloUsual;
+  std::array<std::uint8_t, kDatagramSizeMax> buffer;
+  Reader in(protection_.OpenDoor(*secondary, header, self, datagram, buffer));
+  const std::size_t size = in.U16();
+  if (!in.ok() || in.left() > 0) return std::nullopt;
+  if (was_asked_for || size <= pending->size || size > kHelloSize) return std::nullopt;
+  pending_.erase(pending);
+  return size;
+}
+
+std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destination& self,
+                                              std::span<const std::uint8_t> datagram, Instant now) {
+  const auto pending = FindPending(header, now);
   const Key* const secondary = ring_.Find(header.key_tag);
   if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;

@@ -31,11 +31,12 @@ class HandshakeTest : public testing::Test {
  protected:
   HandshakeTest() { EXPECT_GE(sodium_init(), 0); }
 
-  std::vector<std::uint8_t> Hello(Side& from, const Side& to) {
-    std::array<std::uint8_t, kDatagramSizeMax> out{};
-    const std::size_t size =
-        from.handshake.WriteHello(from.self.id, {{to.self.id.slot, 0}, to.self.address}, now_, out);
-    return {out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size)};
+  std::vector<std::uint8_t> Hello(Side& from, const Side& to,
+                                  std::size_t size = Handshake::kHelloSize) {
+    std::vector<std::uint8_t> out(size);
+    const Destination there{{to.self.id.slot, 0}, to.self.address};
+    EXPECT_EQ(from.handshake.WriteHello(from.self.id, there, now_, out), size);
+    return out;
   }
   std::vector<std::uint8_t> Answer(Side& from, const std::vector<std::uint8_t>& hello,
                                    const Side& to) {
@@ -54,6 +55,8 @@ class HandshakeTest : public testing::Test {
     welcome.counter = 12;
     welcome.about_you = Record{to.self.id, 1, MemberState::kDead, 2};
     welcome.secondary_keys = {Key{1}, Key{2}, Key{3}};
+    if (brief_) welcome.secondary_keys.resize(1);
+    welcome.others = others_;
     welcome.ring.assign(writer.written().begin(), writer.written().end());
     std::array<std::uint8_t, kDatagramSizeMax> out{};
     const std::size_t size = from.handshake.WriteWelcome(*opened, welcome, to.self, now_, out);
@@ -61,6 +64,8 @@ class HandshakeTest : public testing::Test {
   }
 
   Instant now_{100s};
+  std::vector<Record> others_;  // that a WELCOME lists
+  bool brief_ = false;          // whether it has fewer keys
   Side ann_{1, {Key{1}}, "blue"};
   Side bob_{2, {Key{1}}, "blue"};
 };
@@ -76,6 +81,57 @@ TEST_F(HandshakeTest, AHelloIsAnsweredByAWelcomeThatIsNeverLonger) {
   EXPECT_EQ(opened->counter, 12U);
   EXPECT_EQ(opened->about_you->state, MemberState::kDead);
   EXPECT_EQ(opened->secondary_keys.size(), 3U);
+}
+
+TEST_F(HandshakeTest, AHelloThatIsTooShortIsAnsweredByTheSizeThatItMustHave) {
+  for (const std::size_t size : {Handshake::kHelloShort, Handshake::kHelloUsual}) {
+    const auto retry = Answer(bob_, Hello(ann_, bob_, size), ann_);
+    ASSERT_EQ(DecodeHeader(retry)->type, PacketType::kRetry);
+    EXPECT_LE(retry.size(), size);
+    const auto wanted = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
+    ASSERT_TRUE(wanted);
+    EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_)) << "again";
+    const auto welcome = Answer(bob_, Hello(ann_, bob_, *wanted), ann_);
+    EXPECT_EQ(welcome.size(), *wanted);
+    EXPECT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+  }
+}
+
+TEST_F(HandshakeTest, ARetryIsBelievedOnlyFromWhomItWasAskedAndOnlyOnce) {
+  const auto hello = Hello(ann_, bob_, Handshake::kHelloShort);
+  const auto retry = Answer(bob_, hello, ann_);
+  Side eve(1, {Key{1}}, "blue", 5);
+  Hello(eve, bob_, Handshake::kHelloShort);
+  EXPECT_FALSE(eve.handshake.OpenRetry(*DecodeHeader(retry), eve.self, retry, now_));
+  for (std::size_t at = 0; at < retry.size(); ++at) {
+    auto altered = retry;
+    altered[at] ^= 1;
+    const auto header = DecodeHeader(altered);
+    if (header) {
+      EXPECT_FALSE(ann_.handshake.OpenRetry(*header, ann_.self, altered, now_)) << at;
+    }
+  }
+  // A HELLO of the size that was asked for is not asked to be longer still.
+  const auto wanted = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
+  const auto shorter = Hello(ann_, bob_, *wanted - 1);
+  const auto again = Answer(bob_, shorter, ann_);
+  ASSERT_EQ(DecodeHeader(again)->type, PacketType::kRetry);
+  EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(again), ann_.self, again, now_));
+}
+
+TEST_F(HandshakeTest, AWelcomeListsTheOthersIfThereIsRoom) {
+  others_ = {{{7, 8}, 1, MemberState::kAlive, 9}, {{8, 9}, 1, MemberState::kAlive, 9}};
+  const auto full = Answer(bob_, Hello(ann_, bob_), ann_);
+  EXPECT_TRUE(
+      ann_.handshake.OpenWelcome(*DecodeHeader(full), ann_.self, full, now_)->others.empty());
+  brief_ = true;
+  const auto brief = Answer(bob_, Hello(ann_, bob_), ann_);
+  const auto opened = ann_.handshake.OpenWelcome(*DecodeHeader(brief), ann_.self, brief, now_);
+  ASSERT_EQ(opened->others.size(), 2U);
+  EXPECT_EQ(opened->others[1].id, (MemberId{8, 9}));
+  others_[1].state = MemberState::kDead;
+  const auto dead = Answer(bob_, Hello(ann_, bob_), ann_);
+  EXPECT_FALSE(ann_.handshake.OpenWelcome(*DecodeHeader(dead), ann_.self, dead, now_));
 }
 
 TEST_F(HandshakeTest, AWelcomeOpensOnceAndOnlyForWhomItWasMade) {

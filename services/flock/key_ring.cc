@@ -138,6 +138,22 @@ bool KeyRing::IsGreater(const KeyId& a, const KeyId& b) const {
   return ranking_.Before(a.minter, b.minter);
 }
 
+void KeyRing::Replace(const Slots& other, Instant now) {
+  const Slots mine{previous_, current_, next_};
+  previous_ = other.previous;
+  current_ = other.current;
+  next_ = other.next;
+  current_since_ = now;
+  for (const auto* key : {&mine.previous, &mine.current, &mine.next}) Retire(*key, now);
+}
+
+bool KeyRing::Adopt(std::span<const std::uint8_t> encoded, Instant now) {
+  const std::optional<Slots> other = Decode(encoded);
+  if (!other) return false;
+  if (other->current->tag != current_->tag) Replace(*other, now);
+  return true;
+}
+
 bool KeyRing::Merge(std::span<const std::uint8_t> encoded, Instant now) {
   const std::optional<Slots> other = Decode(encoded);
   if (!other) return false;
@@ -151,12 +167,7 @@ bool KeyRing::Merge(std::span<const std::uint8_t> encoded, Instant now) {
     return true;
   }
   if (IsGreater(other->current->id, current_->id)) {
-    const Slots mine{previous_, current_, next_};
-    previous_ = other->previous;
-    current_ = other->current;
-    next_ = other->next;
-    current_since_ = now;
-    for (const auto* key : {&mine.previous, &mine.current, &mine.next}) Retire(*key, now);
+    Replace(*other, now);
   } else {
     for (const auto* key : {&other->previous, &other->current, &other->next}) Retire(*key, now);
   }

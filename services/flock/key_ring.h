@@ -64,6 +64,8 @@ class KeyRing {
 
   // Takes in another ring. Returns false, changing nothing, if `encoded` is malformed.
   bool Merge(std::span<const std::uint8_t> encoded, Instant now);
+  // Takes over another ring even if it is the lesser; for who shares its own with nobody.
+  bool Adopt(std::span<const std::uint8_t> encoded, Instant now);
 
   // Whether `encoded` is well-formed.
   static bool IsValid(std::span<const std::uint8_t> encoded);
@@ -78,6 +80,7 @@ class KeyRing {
   };
 
   static std::optional<Slots> Decode(std::span<const std::uint8_t> encoded);
+  void Replace(const Slots& other, Instant now);
   bool IsGreater(const KeyId& a, const KeyId& b) const;
   bool Holds(std::uint32_t tag) const;
   void Retire(const std::optional<TransientKey>& key, Instant now);

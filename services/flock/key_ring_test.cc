@@ -55,6 +55,18 @@ TEST_F(KeyRingTest, AGreaterEpochBeatsAGreaterSerialBeatsTheRank) {
   EXPECT_EQ(fresh.current().tag, sealed.current().tag);
 }
 
+TEST_F(KeyRingTest, WhoSharesItsRingWithNobodyTakesAnyOtherAndStillOpensItsOwn) {
+  KeyRing greater(ranking_, {5, 0, {1, 11}}, Key{1}, kGrace, now_);
+  KeyRing lesser(ranking_, {0, 0, {2, 22}}, Key{2}, kGrace, now_);
+  const std::uint32_t own = greater.current().tag;
+  const auto other = Encoded(lesser);
+  EXPECT_FALSE(greater.Adopt(std::span(other).first(9), now_));
+  EXPECT_EQ(greater.current().tag, own);
+  EXPECT_TRUE(greater.Adopt(other, now_));
+  EXPECT_EQ(greater.current().tag, lesser.current().tag);
+  EXPECT_NE(greater.Find(own, now_ + kGrace - 1s), nullptr);
+}
+
 TEST_F(KeyRingTest, MovesOneSlotAtATimeSoThatWhoMissedOneMoveStillFollows) {
   KeyRing leader(ranking_, {0, 0, {1, 11}}, Key{1}, kGrace, now_);
   KeyRing member(ranking_, {0, 0, {2, 22}}, Key{2}, kGrace, now_);

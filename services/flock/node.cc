@@ -13,6 +13,8 @@ namespace radix::flock {
 namespace {
 
 constexpr Duration kStandingInterval = 50ms;
+// Nobody grants for a lease after its boot: contact before that is of no use.
+constexpr Duration kContactAfter = 1s;
 constexpr Duration kContactSlice = 20ms;
 // At least this long from one contact ping to the next of a node that only stands by.
 constexpr Duration kStandbyPace = 1600us;
@@ -59,7 +61,8 @@ Flock::Node::Node(Config config, Instant now)
       membership_(config_.tunables, config_.charter.ranges.size(), config_.charter.at_most,
                   Record{self_, 1, MemberState::kAlive, FingerprintOf(pair_keys_.public_key())},
                   events_, now),
-      discovery_(config_.tunables, self_.slot, config_.remembered, now, random_),
+      discovery_(config_.tunables, config_.charter.ranges.size(), config_.charter.at_most,
+                 self_.slot, config_.remembered, now),
       signer_(config_.identity_seed, TextHash(config_.charter.bloc)),
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, self_),
@@ -77,7 +80,7 @@ Flock::Node::Node(Config config, Instant now)
       next_news_(now),
       next_statements_(now),
       next_signing_(now),
-      next_contact_(now + random_.Between(0ms, kContactSlice)),
+      next_contact_(now + kContactAfter + random_.Between(0ms, kContactSlice)),
       answers_(kAnswerPace, kAnswersAtOnce),
       next_standing_(now + random_.Between(0ms, kStandingInterval)),
       next_asks_(now),
@@ -142,7 +145,7 @@ void Flock::Node::NoticeAbsence(Instant now) {
   if (now < next_away_hello_) return;
   next_away_hello_ = now + kAwayHelloInterval;
   for (int i = 0; i < kAwayHellos; ++i) {
-    if (const Member* const peer = RandomPeer()) SendHello(peer->slot, now);
+    if (const Member* const peer = RandomPeer()) SendHello(peer->slot, Handshake::kHelloUsual, now);
   }
 }
 
@@ -170,10 +173,27 @@ Member* Flock::Node::RandomContact() {
   return nullptr;
 }
 
+bool Flock::Node::ShowsSameView(const Member& member) const {
+  const Contact& contact = membership_.table().ContactOf(member);
+  return contact.proven &&
+         contact.view == static_cast<std::uint16_t>(membership_.table().view_hash());
+}
+
+std::vector<MemberId> Flock::Node::RandomContacts(std::size_t most) {
+  std::vector<MemberId> contacts;
+  for (std::size_t draws = 2 * most + 4; draws > 0 && contacts.size() < most; --draws) {
+    const Member* const contact = RandomContact();
+    if (contact == nullptr) break;
+    if (std::ranges::count(contacts, contact->id()) == 0) contacts.push_back(contact->id());
+  }
+  return contacts;
+}
+
 void Flock::Node::TickDiscovery(Instant now) {
-  if (const auto slot = discovery_.Poll(membership_.table(), now, random_)) {
+  const auto slot = discovery_.Poll(membership_.table(), now, random_);
+  if (slot && !handshake_.IsPending(*slot, now, 200ms)) {
     ++counters_.blind_probes;
-    SendHello(*slot, now);
+    SendHello(*slot, Handshake::kHelloShort, now);
   }
 }
 
@@ -209,7 +229,7 @@ void Flock::Node::TickProber(Instant now) {
         SendGroup(relay->id(), body, now);
       }
     }
-    if (step->kind == Kind::kDoor) SendHello(step->target.slot, now);
+    if (step->kind == Kind::kDoor) SendHello(step->target.slot, Handshake::kHelloUsual, now);
   }
 }
 
@@ -231,6 +251,8 @@ void Flock::Node::TickSync(Instant now) {
   for (int i = 0; i < (busy ? 2 : 1); ++i) {
     const Member* const peer = RandomPeer();
     if (peer == nullptr) return;
+    // With suspicions about, the answers carry news of them.
+    if (busy && ShowsSameView(*peer) && membership_.suspicions().size() == 0) continue;
     const auto first = static_cast<std::uint16_t>(random_.Below(windows) * kSummaryGroupsMax);
     std::array<std::uint8_t, kSummaryBytesMax> hashes;
     Writer out(hashes);
@@ -250,15 +272,12 @@ void Flock::Node::TickNews(Instant now) {
   // To three at a time; to more when there is more than fits into three datagrams.
   const std::size_t packets =
       std::clamp<std::size_t>(membership_.news().size() / kNewsPerDatagram, 3, kNewsDatagramsMax);
-  for (std::size_t i = 0; i < packets && !membership_.news().empty(); ++i) {
-    // Only who was heard already would take it.
-    const Member* const peer = RandomContact();
-    if (peer == nullptr) return;
-    Writer body = Begin(peer->id(), now);
+  // Only who was heard already would take it.
+  for (const MemberId& peer : RandomContacts(packets)) {
+    Writer body = Begin(peer, now);
     const std::size_t before = body.size();
-    AppendNewsTo(body, body.room());
-    if (body.size() == before) return;  // all of it is known by now
-    SendGroup(peer->id(), body, now);
+    AppendNewsTo(body, peer, body.room());
+    if (body.size() > before) SendGroup(peer, body, now);
   }
 }
 
@@ -273,7 +292,7 @@ void Flock::Node::PingContact(const Member& member, Instant now) {
   if (!answers || random_.Below(8) == 0) {
     Append(KeyTell{keyless, pair_keys_.public_key()}, body);
   }
-  AppendNewsTo(body, kNewsOnOthers);
+  AppendNewsTo(body, to, kNewsOnOthers);
   SendGroup(to, body, now);
 }
 

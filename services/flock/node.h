@@ -109,8 +109,11 @@ class Flock::Node {
   void SendTells(Instant now);
   // A live member other than this node, at random; nullptr if there is none.
   Member* RandomPeer();
-  // One that was heard itself, so that it takes what it is told.
+  // One that was heard itself, so that it takes what it is told; and up to so many of them, all
+  // different.
   Member* RandomContact();
+  std::vector<MemberId> RandomContacts(std::size_t most);
+  bool ShowsSameView(const Member& member) const;
   bool IsProven(const Member& member) const { return membership_.table().ContactOf(member).proven; }
 
   // node_receive.cc
@@ -133,14 +136,15 @@ class Flock::Node {
   void SendPair(const MemberId& to, Writer& body);
   void SendSealed(PacketType type, const MemberId& to, const Key& key, std::uint32_t tag,
                   Writer& body);
-  void SendHello(std::uint32_t slot, Instant now);
+  void SendHello(std::uint32_t slot, std::size_t size, Instant now);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                 std::optional<NewsItem> news = std::nullopt, std::uint32_t key_tag = 0);
   bool SendWords(const Incoming& packet, Instant now);
   void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
   // Bytes of news that ride on packets of another kind.
   static constexpr std::size_t kNewsOnOthers = 200;
-  void AppendNewsTo(Writer& body, std::size_t bytes);
+  // But what `to` knows best itself.
+  void AppendNewsTo(Writer& body, const MemberId& to, std::size_t bytes);
   Destination DestinationOf(const MemberId& id) const;
 
   // node_leadership.cc
@@ -172,10 +176,13 @@ class Flock::Node {
   // node_keys.cc
   void HandleHello(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HandleRetry(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  std::vector<Record> Others(std::uint32_t but) const;
   void HandleKeyTell(const Incoming& packet, Instant now);
   void HandleRing(const Incoming& packet, Instant now);
   void TickRotation(Instant now);
-  void MergeRing(std::span<const std::uint8_t> ring, Instant now);
+  void MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now);
+  void AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now);
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
   bool WithinDoorBudget(Instant now);
 
@@ -254,6 +261,9 @@ class Flock::Node {
   Instant next_asks_;
   std::size_t ask_cursor_ = 0;
   Instant next_rotation_;
+  std::uint32_t lacking_ring_ = 0;  // the tag of the key that was asked for last
+  Instant lacking_ring_asked_ = kNever;
+  bool has_own_ring_ = true;  // nobody gave it a ring, and it gave nobody its own
   Instant key_prepared_at_ = kNever;
   std::uint32_t secondary_stored_;  // the version in the key file; 0: being written
   std::uint32_t secondary_storing_ = 0;

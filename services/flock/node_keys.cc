@@ -16,7 +16,13 @@ constexpr Duration kAcknowledgeAtMost = 5s;
 constexpr Duration kRotationInterval = 500ms;
 constexpr std::size_t kPairKeysMax = 32;
 // Members told of a new ring by whoever got it; the rest hears of it from them.
-constexpr int kRingNotices = 3;
+constexpr std::size_t kRingNotices = 3;
+// So few members fit into a WELCOME, if the sender's ring is new.
+constexpr std::size_t kFew = 9;
+// After so long the same one is asked for its ring again, and another one. Whoever lies about its
+// ring keeps nobody from learning of the true one for longer.
+constexpr Duration kAskSameForRing = 200ms;
+constexpr Duration kAskOtherForRing = 50ms;
 
 }  // namespace
 
@@ -45,6 +51,8 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   welcome.beat.incarnation = welcome.sender.incarnation;
   welcome.beat.ring_tag = ring_.current().tag;
   welcome.beat.view_hash = membership_.table().view_hash();
+  if (membership_.table().IsProven(header.sender)) welcome.beat.flags = Beat::kHearsYou;
+  welcome.token = tokens_.For(header.sender, now);
   welcome.public_key = pair_keys_.public_key();
   welcome.counter = membership_.table().PeekCounter(header.sender.slot);
   const Member* const held = membership_.table().Find(header.sender.slot);
@@ -56,10 +64,25 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   Writer out(ring);
   ring_.Encode(out);
   welcome.ring.assign(out.written().begin(), out.written().end());
+  if (membership_.table().live_count() <= kFew) welcome.others = Others(header.sender.slot);
   std::array<std::uint8_t, Handshake::kHelloSize> datagram;
   const std::size_t size =
       handshake_.WriteWelcome(*hello, welcome, DestinationOf(header.sender), now, datagram);
-  if (size > 0) outbox_.Push(header.sender.slot, std::span(datagram).first(size));
+  if (size == 0) return;
+  has_own_ring_ = false;
+  outbox_.Push(header.sender.slot, std::span(datagram).first(size));
+}
+
+std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
+  std::vector<Record> others;
+  const MemberTable& table = membership_.table();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Member& member = table.at(i);
+    if (!IsLive(member.state) || member.slot == self_.slot || member.slot == but) continue;
+    others.push_back(member.record());
+    others.back().state = MemberState::kAlive;  // suspicions travel as news, with their accusers
+  }
+  return others;
 }
 
 void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes,
@@ -77,7 +100,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   if (!granter_.grant(now) && IsLater(theirs, secondary_)) {
     TakeSecondary(theirs, header.sender, 0, now);
   }
-  MergeRing(welcome->ring, now);
+  MergeRing(welcome->ring, header.sender, now);
   const MemberId& sender = welcome->sender.id;
   if (welcome->about_you && welcome->about_you->id.slot == self_.slot) {
     NewsItem item;
@@ -100,19 +123,40 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   }
   contact.heard_at = contact.hears_us_at = now;
   contact.ring_tag = welcome->beat.ring_tag;
+  contact.view = static_cast<std::uint16_t>(welcome->beat.view_hash);
   if (welcome->beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
   if (member->state != MemberState::kAlive) {
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
     return;
   }
+  for (const Record& other : welcome->others) {
+    NewsItem item;
+    item.record = other;
+    membership_.MergeHearsay(item, sender, false, now);
+  }
+  const bool known_there = (welcome->beat.flags & Beat::kHearsYou) != 0;
+  if (known_there && welcome->beat.view_hash == membership_.table().view_hash()) return;
   // Makes itself known there, and asks for what it lacks.
   std::array<std::uint8_t, kSummaryBytesMax> hashes;
   Writer summary(hashes);
   EncodeSummary(membership_.table(), 0, summary);
   Writer body = Begin(sender, now);
-  Append(Ping{tokens_.For(sender, now), prober_.NextSequence(), 0}, body);
+  Append(Ack{welcome->token, 0}, body);
+  if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
   Append(Summary{0, summary.written()}, body);
   SendGroup(sender, body, now);
+}
+
+void Flock::Node::HandleRetry(const Header& header, std::span<const std::uint8_t> bytes,
+                              Instant now) {
+  const auto size = handshake_.OpenRetry(header, DestinationOf(self_), bytes, now);
+  if (!size) {
+    ++counters_.dropped_unauthenticated;
+    return;
+  }
+  ++counters_.accepted;
+  SendHello(header.sender.slot, *size, now);
+  discovery_.HandleAnswer(header.sender.slot);  // should it get lost
 }
 
 void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
@@ -134,7 +178,7 @@ bool Flock::Node::TakesKeysFrom(const MemberId& member, Instant now) const {
 
 void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
   if (!packet.body.ring.empty() && TakesKeysFrom(packet.sender, now)) {
-    MergeRing(packet.body.ring, now);
+    MergeRing(packet.body.ring, packet.sender, now);
     Writer body = Begin(packet.sender, now);
     AppendRingAck(ring_.version(), body);
     SendPair(packet.sender, body);
@@ -145,15 +189,28 @@ void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
   }
 }
 
-void Flock::Node::MergeRing(std::span<const std::uint8_t> ring, Instant now) {
+// It uses a key that this node lacks. Of many who do one is asked at first.
+void Flock::Node::AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now) {
+  if (handshake_.IsPending(slot, now, kAskSameForRing)) return;
+  if (tag == lacking_ring_ && now - lacking_ring_asked_ < kAskOtherForRing) return;
+  lacking_ring_ = tag;
+  lacking_ring_asked_ = now;
+  SendHello(slot, Handshake::kHelloUsual, now);
+}
+
+void Flock::Node::MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now) {
   const std::uint32_t before = ring_.current().tag;
-  ring_.Merge(ring, now);
+  // A ring that nobody else has stands back: else all of a bloc would change theirs for a newcomer.
+  if (std::exchange(has_own_ring_, false)) {
+    ring_.Adopt(ring, now);
+  } else {
+    ring_.Merge(ring, now);
+  }
   if (ring_.current().tag == before) return;
   Emit(EventKind::kKeyChanged, Evidence::kNone, ring_.current().id.minter, self_,
        ring_.current().id.epoch, ring_.current().tag, now);
-  for (int i = 0; i < kRingNotices; ++i) {
-    const Member* const peer = RandomPeer();
-    if (peer != nullptr) SendPing(peer->id(), prober_.NextSequence(), now);
+  for (const MemberId& peer : RandomContacts(kRingNotices)) {
+    if (peer != from) SendPing(peer, prober_.NextSequence(), now);
   }
 }
 

@@ -31,6 +31,8 @@ void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint
     HandleHello(*header, bytes, now_);
   } else if (header->type == PacketType::kWelcome) {
     HandleWelcome(*header, bytes, now_);
+  } else if (header->type == PacketType::kRetry) {
+    HandleRetry(*header, bytes, now_);
   } else {
     HandleSealed(*header, bytes, now_);
   }
@@ -126,7 +128,7 @@ bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
       AppendNews(std::span(&item, 1), body);
     }
   } else {
-    AppendNewsTo(body, kNewsOnOthers);
+    AppendNewsTo(body, packet.sender, kNewsOnOthers);
   }
   SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
   return true;
@@ -146,6 +148,7 @@ void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
   contact.heard_at = now;
   contact.ring_tag = beat.ring_tag;
   contact.beat_flags = beat.flags;
+  contact.view = static_cast<std::uint16_t>(beat.view_hash);
   if ((beat.flags & Beat::kHearsYou) != 0) contact.hears_us_at = now;
   if ((beat.flags & Beat::kCountsQuorum) != 0 && contenders_.size() < kContendersMax &&
       std::ranges::count(contenders_, member.slot) == 0) {
@@ -156,9 +159,7 @@ void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
   } else {
     differed_at_ = now;
   }
-  if (ring_.Find(beat.ring_tag, now) == nullptr && !handshake_.IsPending(member.slot, now, 200ms)) {
-    SendHello(member.slot, now);  // it has a key that we lack
-  }
+  if (ring_.Find(beat.ring_tag, now) == nullptr) AskForRing(member.slot, beat.ring_tag, now);
 }
 
 void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {

@@ -78,10 +78,11 @@ void Flock::Node::SendPair(const MemberId& to, Writer& body) {
   if (key != nullptr) SendSealed(PacketType::kPair, to, *key, 0, body);
 }
 
-void Flock::Node::SendHello(std::uint32_t slot, Instant now) {
+void Flock::Node::SendHello(std::uint32_t slot, std::size_t size, Instant now) {
   std::array<std::uint8_t, Handshake::kHelloSize> datagram;
-  const Destination to = DestinationOf({slot, 0});
-  outbox_.Push(slot, std::span(datagram).first(handshake_.WriteHello(self_, to, now, datagram)));
+  const auto out = std::span(datagram).first(size);
+  handshake_.WriteHello(self_, DestinationOf({slot, 0}), now, out);
+  outbox_.Push(slot, out);
 }
 
 void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
@@ -93,12 +94,12 @@ void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant n
   if (news) {
     AppendNews(std::span(&*news, 1), body);
   } else {
-    AppendNewsTo(body, kNewsOnOthers);
+    AppendNewsTo(body, to, kNewsOnOthers);
   }
   SendGroup(to, body, now, key_tag);
 }
 
-void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
+void Flock::Node::AppendNewsTo(Writer& body, const MemberId& to, std::size_t bytes) {
   const std::size_t room = std::min(bytes, body.room());
   if (membership_.news().empty() || room < kMessageOverhead) return;
   std::array<NewsItem, kDatagramSizeMax / kNewsItemSizeMin> items;
@@ -110,6 +111,7 @@ void Flock::Node::AppendNewsTo(Writer& body, std::size_t bytes) {
   membership_.news().Peek(most, [&](std::uint32_t slot) { table.PrefetchMember(slot); });
   membership_.news().Take([&](std::uint32_t slot) {
     NewsItem item = membership_.ItemFor(slot);
+    if (slot == to.slot && item.record.state == MemberState::kAlive) return true;
     // Who does not know the suspect by this boot and incarnation has nothing to suspect.
     // One accuser makes it look.
     if (item.record.state == MemberState::kSuspect) {

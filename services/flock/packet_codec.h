@@ -4,8 +4,9 @@
 //   magic 2, version 1, type 1, key tag 4,  | beat (17), then messages, each of
 //   sender slot 4, boot 8, counter 8        | which begins with its type and length |
 //
-// HELLO and WELCOME have bodies of their own: see handshake.h. Nothing here allocates; whatever is
-// malformed anywhere in a body makes the whole body invalid, before any of it was acted upon.
+// HELLO, WELCOME and RETRY have bodies of their own: see handshake.h. Nothing here allocates;
+// whatever is malformed anywhere in a body makes the whole body invalid, before any of it was acted
+// upon.
 
 #pragma once
 
@@ -93,7 +94,7 @@ class Reader {
   bool ok_ = true;
 };
 
-enum class PacketType : std::uint8_t { kHello = 1, kWelcome, kGroup, kPair };
+enum class PacketType : std::uint8_t { kHello = 1, kWelcome, kRetry, kGroup, kPair };
 
 // The part that travels in the clear.
 struct Header {

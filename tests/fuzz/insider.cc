@@ -99,17 +99,27 @@ Bytes Insider::Hello(const flock::MemberId& victim, Instant now) {
 }
 
 Bytes Insider::RawHello(const flock::MemberId& victim, std::span<const std::uint8_t> body) {
+  const flock::Header header{flock::PacketType::kHello, secondary_.current().tag, self_,
+                             secrets_.NextNumber()};
+  return SealDoor(header, {{victim.slot, 0}, charter_.ranges.At(victim.slot)}, body);
+}
+
+Bytes Insider::RawRetry(std::span<const std::uint8_t> body) {
+  if (!hello_) return {};
+  const flock::Header header{flock::PacketType::kRetry, hello_->key_tag, self_, hello_->nonce};
+  return SealDoor(header, DestinationOf(hello_->sender), body);
+}
+
+Bytes Insider::SealDoor(const flock::Header& header, const flock::Destination& to,
+                        std::span<const std::uint8_t> body) {
   constexpr std::size_t kOverhead =
       flock::kHeaderSize + flock::PacketProtection::kDoorNonceSize + flock::kTagSize;
   body = body.first(std::min(body.size(), flock::kDatagramSizeMax - kOverhead));
   Bytes datagram(body.size() + kOverhead);
-  const flock::Header header{flock::PacketType::kHello, secondary_.current().tag, self_,
-                             secrets_.NextNumber()};
   flock::Writer head(datagram);
   Encode(header, head);
   std::array<std::uint8_t, flock::PacketProtection::kDoorNonceSize> nonce;
   secrets_.Fill(nonce);
-  const flock::Destination to{{victim.slot, 0}, charter_.ranges.At(victim.slot)};
   protection_.SealDoor(secondary_.current().key, header, to, nonce, datagram, body);
   return datagram;
 }

@@ -38,6 +38,8 @@ class Insider {
   Bytes RawHello(const flock::MemberId& victim, std::span<const std::uint8_t> body);
   // The WELCOME to the victim's last HELLO.
   Bytes Welcome(const flock::Welcome& welcome, Instant now);
+  // A RETRY to it, with a body of any content, well sealed.
+  Bytes RawRetry(std::span<const std::uint8_t> body);
   Bytes Group(std::span<const std::uint8_t> body);
   Bytes Pair(std::span<const std::uint8_t> body);
 
@@ -57,6 +59,8 @@ class Insider {
  private:
   bool ReceiveSealed(const flock::Header& header, std::span<const std::uint8_t> datagram,
                      Instant now);
+  Bytes SealDoor(const flock::Header& header, const flock::Destination& to,
+                 std::span<const std::uint8_t> body);
   Bytes Seal(flock::PacketType type, const flock::Key& key, std::uint32_t tag,
              std::span<const std::uint8_t> body);
   flock::Destination DestinationOf(const flock::MemberId& id) const;

@@ -72,7 +72,7 @@ class Eavesdropper {
   void Hear(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t> datagram) {
     const auto header = flock::DecodeHeader(datagram);
     if (!header || !cluster_.up(to)) return;
-    static constexpr const char* kTypes[] = {"", "hello", "welcome", "group", "pair"};
+    static constexpr const char* kTypes[] = {"", "hello", "welcome", "retry", "group", "pair"};
     const std::string type = kTypes[static_cast<int>(header->type)];
     datagrams_.try_emplace(type + "-" + std::to_string(datagram.size() / 100),
                            Bytes(datagram.begin(), datagram.end()));
@@ -227,9 +227,11 @@ void WritePlain(const std::map<std::string, Bytes>& bodies, const std::filesyste
                          .beat = {.incarnation = 1},
                          .public_key = {3},
                          .counter = 1,
+                         .token = 2,
                          .about_you = record,
                          .secondary_keys = {{4}, {5}},
-                         .ring = ring},
+                         .ring = ring,
+                         .others = {record}},
                         out);
         }));
 }
@@ -273,6 +275,8 @@ void WriteStories(const std::map<std::string, Bytes>& bodies, const std::filesys
   for (std::uint8_t i = 0; i < 3; ++i) {
     PutStep(Step::kWelcome, {i, 0, 0, 0}, away);
     PutStep(Step::kRawHello, {i, 4, 0, 1, 2, 3, 4}, away);
+    PutStep(Step::kRawRetry, {i, 2, 0, 0, 2}, away);
+    PutStep(Step::kRawRetry, {i, 3, 0, 0, 2, 0}, away);
   }
   PutStep(Step::kStore, {}, away);
   Write(folder / "story-away", away);

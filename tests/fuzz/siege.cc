@@ -98,6 +98,11 @@ void Siege::Take(Step step, flock::Reader& in) {
     case Step::kLeave:
       Carry(victim_.Leave());
       return;
+    case Step::kRawRetry: {
+      Insider& insider = Who(in);
+      Send(insider, insider.RawRetry(ReadBytes(in)));
+      return;
+    }
   }
 }
 

@@ -30,8 +30,9 @@ enum class Step : std::uint8_t {
   kAskForNames,  // u8 who
   kReboot,       // u8 who
   kLeave,
+  kRawRetry,  // u8 who, u16 length, the body: answers the victim's last HELLO
 };
-inline constexpr std::uint8_t kSteps = 12;
+inline constexpr std::uint8_t kSteps = 13;
 
 // Flags of a body: what an honest beginning is put before the bytes of the input.
 inline constexpr std::uint8_t kWithBeat = 1;
