@@ -44,6 +44,8 @@ int Run(int argc, char** argv) {
   // Alone on its node it serves what the operator asks, on the Unix socket: nobody else is there to
   // call it, nor to register it. Every client watches again by itself: none has to be waited for.
   FlockServiceImpl service(**driver);
+  // The others first: to start a gRPC server takes longer than to find them.
+  (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});
   auto serving = Serve(Network{arguments->node},
                        {.horde = "radix",
                         .api = "flock1",
@@ -56,8 +58,10 @@ int Run(int argc, char** argv) {
                         .on_drain = [&service] { service.EndStreams(); },
                         .prove_alive = AfterTurnOf(**driver)},
                        service);
-  if (!serving.ok()) return confab::Fail(serving.status(), 1);
-  (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});
+  if (!serving.ok()) {
+    (*driver)->Leave();
+    return confab::Fail(serving.status(), 1);
+  }
 
   const int exit_status = (*serving)->Wait();
   (*driver)->Leave();
