@@ -122,7 +122,8 @@ class Serf:
     def __init__(self, status, folder):
         self.nodes = status["nodes"]
         self.logs = [pathlib.Path(folder) / f"serf-{node['node']}.log" for node in self.nodes]
-        self.read = [0] * len(self.nodes)
+        self.files = []  # the logs as they are read; what was read of a line that is not whole yet
+        self.partial = [b""] * len(self.nodes)
         self.known = [set() for _ in self.nodes]
         self.failed = [set() for _ in self.nodes]
         self.agents = []
@@ -150,21 +151,21 @@ class Serf:
         command = ["serf", "agent", f"-node={node['node']}", f"-bind={node['address']}", *flags]
         with open(self.logs[index], "wb") as log, inside(node["netns"]):
             self.agents.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        self.files.append(open(self.logs[index], "rb", buffering=0))
 
     def look(self):
         """Reads on in every log."""
-        for index, log in enumerate(self.logs[: len(self.agents)]):
-            with open(log, "rb") as file:
-                file.seek(self.read[index])
-                text = file.read()
+        for index, file in enumerate(self.files):
+            text = self.partial[index] + file.read()
             whole = text[: text.rfind(b"\n") + 1]
-            self.read[index] += len(whole)
+            self.partial[index] = text[len(whole) :]
             for event, name in re.findall(rb"EventMember(Join|Failed): (\S+)", whole):
                 (self.known if event == b"Join" else self.failed)[index].add(name.decode())
         return True
 
     def await_all(self, is_so, what):
-        wait_for(lambda: self.look() and all(map(is_so, range(len(self.agents)))), LIMIT, what)
+        # Often, since the flock's figures are exact: each tells when something happened.
+        wait_for(lambda: self.look() and all(map(is_so, range(len(self.agents)))), LIMIT, what, every=0.01)
 
     def noticed_seconds(self):
         """Kills the last agent; returns after how long all the others had said that it failed."""
@@ -180,6 +181,8 @@ class Serf:
             agent.kill()
         for agent in self.agents:
             agent.wait()
+        for file in self.files:
+            file.close()
 
 
 def memory_of_flock(nodes):

@@ -15,8 +15,8 @@ RADIX = PROGRAMS / "radix"
 FULCRUM = PROGRAMS / "fulcrum"
 
 
-def wait_for(condition, seconds, what):
-    """Returns what `condition` returns as soon as that is true; fails after `seconds`."""
+def wait_for(condition, seconds, what, every=0.1):
+    """Returns what `condition` returns as soon as that is true, asked each `every` seconds; fails after `seconds`."""
     end = time.monotonic() + seconds
     while True:
         result = condition()
@@ -24,7 +24,7 @@ def wait_for(condition, seconds, what):
             return result
         if time.monotonic() > end:
             raise AssertionError(f"after {seconds} s still not: {what() if callable(what) else what}")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def galumph_manifest(count, inst="galumph2_3", name="galumph", nodes="ALL", file=None):
