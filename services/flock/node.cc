@@ -65,7 +65,7 @@ Flock::Node::Node(Config config, Instant now)
                  self_.slot, config_.remembered, now),
       signer_(config_.identity_seed, TextHash(config_.charter.bloc)),
       prober_(config_.tunables, now, random_),
-      standing_(config_.tunables, ranking_, self_),
+      standing_(config_.tunables, ranking_, config_.charter.quorum, self_),
       electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
       rotation_(self_, config_.charter.quorum),
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
@@ -158,15 +158,11 @@ Member* Flock::Node::RandomPeer() {
   return nullptr;
 }
 
-Member* Flock::Node::RandomContact() {
+Member* Flock::Node::RandomContact(std::uint8_t without) {
   MemberTable& table = membership_.table();
-  const bool all_stand = table.live_count() <= config_.tunables.standing_all_below;
   for (int draws = 0; draws < 16 && table.contact_count() > 0; ++draws) {
     const Contact& contact = table.contact_at(random_.Below(table.contact_count()));
-    // Who stands is everybody's contact: it would hear from all, and has their answers to its
-    // pings.
-    const bool stands = (contact.beat_flags & Beat::kStanding) != 0;
-    if (!contact.proven || (stands && !all_stand)) continue;
+    if (!contact.proven || (contact.beat_flags & without) != 0) continue;
     Member* const member = table.Find(contact.slot);
     if (IsLive(member->state)) return member;
   }
@@ -179,10 +175,10 @@ bool Flock::Node::ShowsSameView(const Member& member) const {
          contact.view == static_cast<std::uint16_t>(membership_.table().view_hash());
 }
 
-std::vector<MemberId> Flock::Node::RandomContacts(std::size_t most) {
+std::vector<MemberId> Flock::Node::RandomContacts(std::size_t most, std::uint8_t without) {
   std::vector<MemberId> contacts;
   for (std::size_t draws = 2 * most + 4; draws > 0 && contacts.size() < most; --draws) {
-    const Member* const contact = RandomContact();
+    const Member* const contact = RandomContact(without);
     if (contact == nullptr) break;
     if (std::ranges::count(contacts, contact->id()) == 0) contacts.push_back(contact->id());
   }
@@ -269,11 +265,13 @@ void Flock::Node::TickSync(Instant now) {
 void Flock::Node::TickNews(Instant now) {
   if (membership_.news().empty() || now < next_news_) return;
   next_news_ = now + random_.Between(kNewsInterval * 3 / 4, kNewsInterval * 5 / 4);
+  // Who stands is everybody's contact: it would hear from all, and has their answers to its pings.
+  const std::uint8_t without = standing_.all_stand() ? 0 : Beat::kStanding;
   // To three at a time; to more when there is more than fits into three datagrams.
   const std::size_t packets =
       std::clamp<std::size_t>(membership_.news().size() / kNewsPerDatagram, 3, kNewsDatagramsMax);
   // Only who was heard already would take it.
-  for (const MemberId& peer : RandomContacts(packets)) {
+  for (const MemberId& peer : RandomContacts(packets, without)) {
     Writer body = Begin(peer, now);
     const std::size_t before = body.size();
     AppendNewsTo(body, peer, body.room());

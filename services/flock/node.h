@@ -109,10 +109,10 @@ class Flock::Node {
   void SendTells(Instant now);
   // A live member other than this node, at random; nullptr if there is none.
   Member* RandomPeer();
-  // One that was heard itself, so that it takes what it is told; and up to so many of them, all
-  // different.
-  Member* RandomContact();
-  std::vector<MemberId> RandomContacts(std::size_t most);
+  // One that was heard itself, so that it takes what it is told, and whose beat has none of the
+  // flags `without`; and up to so many of them, all different.
+  Member* RandomContact(std::uint8_t without = 0);
+  std::vector<MemberId> RandomContacts(std::size_t most, std::uint8_t without = 0);
   bool ShowsSameView(const Member& member) const;
   bool IsProven(const Member& member) const { return membership_.table().ContactOf(member).proven; }
 

@@ -8,6 +8,9 @@ namespace {
 constexpr std::uint32_t kTries = 3;
 constexpr std::uint32_t kHealthMax = 8;
 constexpr int kCandidates = 3;
+// A node that boots knows few, and thousands that boot at once know the same few: it lets them be
+// until it knows more.
+constexpr Duration kSettlesIn = 1s;
 // How far from one that does not answer those beside it are sought, in slots; and how many may be
 // under way.
 constexpr std::uint32_t kBesideFar = 64;
@@ -16,7 +19,8 @@ constexpr std::size_t kBesideMax = 16;
 }  // namespace
 
 Prober::Prober(const Tunables& tunables, Instant now, Random& random)
-    : tunables_(tunables), next_probe_(now + random.Between(0ms, tunables.probe_interval)) {}
+    : tunables_(tunables),
+      next_probe_(now + kSettlesIn + random.Between(0ms, tunables.probe_interval)) {}
 
 const Member* Prober::Choose(const MemberTable& members, std::uint32_t self, Random& random) const {
   const Member* chosen = nullptr;

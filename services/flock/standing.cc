@@ -14,8 +14,14 @@ constexpr Duration kNewcomer = 1s;
 
 }  // namespace
 
-Standing::Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self)
-    : tunables_(tunables), ranking_(ranking), self_(self), minter_{0, self, kNever}, first_(self) {}
+Standing::Standing(const Tunables& tunables, const Ranking& ranking, std::uint32_t quorum,
+                   const MemberId& self)
+    : tunables_(tunables),
+      ranking_(ranking),
+      quorum_(quorum),
+      self_(self),
+      minter_{0, self, kNever},
+      first_(self) {}
 
 void Standing::Consider(const MemberTable& members, Instant now) {
   const auto before = [](const Watched& a, const Watched& b) {
@@ -68,6 +74,8 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
                       Instant now) {
   Track(members, now);
   if (!began_) began_ = now;
+  all_stand_ =
+      members.live_count() >= quorum_ && members.live_count() <= tunables_.standing_all_below;
   if (!IsWatched()) {
     // Should it become one of them, it gives those before it their time from then on.
     for (Watched& entry : watched_) entry.unfit_since = now;
@@ -87,7 +95,8 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
     ++ahead;
     others_turn = others_turn || heard || now - entry.unfit_since < kFirstWordWithin;
   }
-  stands_ = members.live_count() <= tunables_.standing_all_below || ahead < tunables_.standing;
+  // Who knows less than a quorum is new, or cannot lead whoever answers it.
+  stands_ = all_stand_ || (members.live_count() >= quorum_ && ahead < tunables_.standing);
   hurries_ =
       now - *began_ >= kNewcomer && (leader ? !IsHeard(members, *leader, now) : !others_turn);
 }

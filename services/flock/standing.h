@@ -23,7 +23,8 @@ class Standing {
  public:
   static constexpr std::size_t kWatched = 16;
 
-  Standing(const Tunables& tunables, const Ranking& ranking, const MemberId& self);
+  Standing(const Tunables& tunables, const Ranking& ranking, std::uint32_t quorum,
+           const MemberId& self);
 
   // The key in use was minted by `minter`. Keys spread sooner than lists, and the first-ranked
   // mints the one that all will use: so who ranks before it learns of it before it is listed.
@@ -33,6 +34,8 @@ class Standing {
   void Update(const MemberTable& members, const std::optional<MemberId>& leader, Instant now);
 
   bool stands() const { return stands_; }
+  // Whether the bloc is so small that everybody does.
+  bool all_stand() const { return all_stand_; }
   // Whether it is one of the kWatched that rank first.
   bool IsWatched() const {
     return std::ranges::any_of(watched_, [&](const Watched& each) { return each.id == self_; });
@@ -61,6 +64,7 @@ class Standing {
 
   Tunables tunables_;
   Ranking ranking_;
+  std::uint32_t quorum_;
   MemberId self_;
   std::vector<Watched> watched_;  // by rank
   Watched minter_;                // unfit, until it is listed, since it was heard of
@@ -69,6 +73,7 @@ class Standing {
   std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole
   std::size_t considered_ = 0;   // members of the table, from the first one on
   bool stands_ = false;
+  bool all_stand_ = false;
   bool hurries_ = false;
   std::optional<Instant> began_;
 };

@@ -16,7 +16,7 @@ TEST(StandingTest, KeepsTheOrderThroughAnyMixOfComingAndGoing) {
   MemberTable table{2000};
   Random random(3);
   const MemberId self{0, 100};
-  Standing standing({}, ranking, self);
+  Standing standing({}, ranking, 1, self);
   table.Add({self, 1, MemberState::kAlive, 1});
   for (int step = 0; step < 3000; ++step) {
     const auto slot = static_cast<std::uint32_t>(1 + random.Below(60));
@@ -40,6 +40,26 @@ TEST(StandingTest, KeepsTheOrderThroughAnyMixOfComingAndGoing) {
   }
 }
 
+// Thousands that boot at once know a few each: if all of those stood, they would ping the same few.
+TEST(StandingTest, NobodyStandsBeforeItKnowsAQuorum) {
+  const Ranking ranking{7};
+  const MemberId self{0, 100};
+  Standing standing({}, ranking, 4, self);
+  MemberTable table{20};
+  table.Add({self, 1, MemberState::kAlive, 1});
+  Instant now{1000s};
+  for (std::uint32_t slot = 1; slot < 20; ++slot) {
+    standing.Update(table, std::nullopt, now += 50ms);
+    EXPECT_EQ(standing.all_stand(), slot >= 4 && slot <= Tunables{}.standing_all_below) << slot;
+    if (slot < 4) {
+      EXPECT_FALSE(standing.stands()) << slot;
+    } else if (slot <= Tunables{}.standing_all_below) {
+      EXPECT_TRUE(standing.stands()) << slot;
+    }
+    table.Add({{slot, 100 + slot}, 1, MemberState::kAlive, 1});
+  }
+}
+
 // Three members that this node hears, and itself, which ranks last.
 class HurryTest : public testing::Test {
  protected:
@@ -50,7 +70,7 @@ class HurryTest : public testing::Test {
     for (const MemberId& id : ids) table_.Add({id, 1, MemberState::kAlive, 1});
     others_.assign(ids.begin(), ids.end() - 1);
     self_ = ids.back();
-    standing_.emplace(Tunables{}, ranking_, self_);
+    standing_.emplace(Tunables{}, ranking_, 1, self_);
     for (const MemberId& id : others_) Hear(id);
   }
 
