@@ -21,6 +21,7 @@ SIZES = [int(size) for size in os.environ.get("SIZES", "5 50 200").split()]
 REAL_NODES = max(SIZES)
 LONG = os.environ.get("LONG") == "1"
 
+
 def skip(what, why):
     print(f"{what:<58} skipped: {why}", flush=True)
 

@@ -1,12 +1,15 @@
 """Flock's figures from the simulator: short runs, taken always; and long ones, taken with LONG=1, whose last results are kept.
 
-A kept result is a file in results/: see the README there.
+A kept result is a file in results/: see the README there. By itself it takes the long rows that are named, and keeps them:
+
+    simulated.py PROGRAMS cold-10000 idle-10000
 """
 
 import datetime
 import json
 import pathlib
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -154,3 +157,16 @@ def take(row):
     for figure in row.figures:
         show(f"{row.what}: {figure.what}", figure.goal, [figure.of(results)], figure.unit)
     return results
+
+
+def main():
+    rows = {row.name: row for row in LONG}
+    for name in sys.argv[1:]:
+        if name not in rows:
+            sys.exit(f"simulated.py: there is no row {name}; there are {', '.join(rows)}")
+    for name in sys.argv[1:]:
+        keep(rows[name], take(rows[name]))
+
+
+if __name__ == "__main__":
+    main()
