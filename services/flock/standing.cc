@@ -76,7 +76,8 @@ void Standing::Update(const MemberTable& members, const std::optional<MemberId>&
   if (!began_) began_ = now;
   all_stand_ =
       members.live_count() >= quorum_ && members.live_count() <= tunables_.standing_all_below;
-  if (!IsWatched()) {
+  is_watched_ = std::ranges::count(watched_, self_, &Watched::id) > 0;
+  if (!is_watched_) {
     // Should it become one of them, it gives those before it their time from then on.
     for (Watched& entry : watched_) entry.unfit_since = now;
     stands_ = hurries_ = false;

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,9 +36,7 @@ class Standing {
   // Whether the bloc is so small that everybody does.
   bool all_stand() const { return all_stand_; }
   // Whether it is one of the kWatched that rank first.
-  bool IsWatched() const {
-    return std::ranges::any_of(watched_, [&](const Watched& each) { return each.id == self_; });
-  }
+  bool IsWatched() const { return is_watched_; }
   // Whether it may soon be this node that asks for leases, so that it has to hear everybody by
   // then. Otherwise it is enough to know them: the sealed leader is heard, or who ranks before is.
   bool hurries() const { return hurries_; }
@@ -72,6 +69,7 @@ class Standing {
   std::optional<std::uint64_t> ranked_view_;
   std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole
   std::size_t considered_ = 0;   // members of the table, from the first one on
+  bool is_watched_ = false;
   bool stands_ = false;
   bool all_stand_ = false;
   bool hurries_ = false;
