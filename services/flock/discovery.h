@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -27,8 +28,11 @@ class Discovery {
   // The slot to say HELLO to, if one is due.
   std::optional<std::uint32_t> Poll(const MemberTable& members, Instant now, Random& random);
 
-  // Somebody answered at `slot`: it is tried next, if it is not known by then.
-  void HandleAnswer(std::uint32_t slot) { first_.push_back(slot); }
+  // Somebody answered at `slot`: it is tried next, if it is not known by then. Once, however often
+  // it answers: who holds the group's key and never lets anybody in fills nothing.
+  void HandleAnswer(std::uint32_t slot) {
+    if (std::ranges::count(first_, slot) == 0) first_.push_back(slot);
+  }
 
   Instant next() const { return next_; }
 

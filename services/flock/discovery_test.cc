@@ -36,6 +36,15 @@ class DiscoveryTest : public testing::Test {
   Instant now_ = kStart;
 };
 
+TEST_F(DiscoveryTest, TriesWhoAnsweredNextAndOnceHoweverOftenItAnswered) {
+  Discovery discovery = MakeDiscovery(kSlots, {40});
+  for (int i = 0; i < 1000; ++i) discovery.HandleAnswer(70);
+  const auto tried = Tried(discovery, kStart + 1s);
+  ASSERT_GE(tried.size(), 2U);
+  EXPECT_EQ(tried[0], 70U);
+  EXPECT_EQ(tried[1], 40U);
+}
+
 TEST_F(DiscoveryTest, TriesWhomItRemembersThenItsNeighboursThenGuesses) {
   Discovery discovery = MakeDiscovery(kSlots, {40, 30});
   const auto tried = Tried(discovery, kStart + 1s);
