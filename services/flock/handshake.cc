@@ -96,7 +96,7 @@ std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, I
   std::copy(ephemeral.public_key.begin(), ephemeral.public_key.end(), body.begin());
   Nonce nonce;
   secrets_.Fill(nonce);
-  return protection_.SealDoor(ring_.current().key, header, to, nonce, out,
+  return protection_.SealDoor(ring_.current().key, to, nonce, out,
                               std::span(body).first(out.size() - kDoorOverhead));
 }
 
@@ -112,8 +112,7 @@ std::optional<Hello> Handshake::OpenHello(const Header& header, const Destinatio
     return std::nullopt;
   }
   std::array<std::uint8_t, kDatagramSizeMax> body;
-  const auto opened =
-      protection_.OpenDoor(*key, header, {{self.id.slot, 0}, self.address}, datagram, body);
+  const auto opened = protection_.OpenDoor(*key, {{self.id.slot, 0}, self.address}, datagram, body);
   if (opened.empty()) return std::nullopt;
   Reader in(opened);
   return Hello{header.sender, header.counter, header.key_tag, in.ReadKey(), datagram.size()};
@@ -175,7 +174,7 @@ std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
   const Header header{PacketType::kWelcome, hello.key_tag, welcome.sender.id, hello.nonce};
   Writer head(out);
   Encode(header, head);
-  return protection_.SealDoor(*secondary, header, to, nonce, out,
+  return protection_.SealDoor(*secondary, to, nonce, out,
                               std::span(body).first(writer.size() + kTagSize));
 }
 
@@ -196,7 +195,7 @@ std::size_t Handshake::WriteRetry(const Hello& hello, const MemberId& self, std:
   writer.U16(static_cast<std::uint16_t>(size));
   Nonce nonce;
   secrets_.Fill(nonce);
-  return protection_.SealDoor(*ring_.Find(hello.key_tag), header, to, nonce, out, body);
+  return protection_.SealDoor(*ring_.Find(hello.key_tag), to, nonce, out, body);
 }
 
 std::optional<std::size_t> Handshake::OpenRetry(const Header& header, const Destination& self,
@@ -207,7 +206,7 @@ std::optional<std::size_t> Handshake::OpenRetry(const Header& header, const Dest
   if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
   const bool was_asked_for = pending->size != kHelloShort && pending->size != kHelloUsual;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;
-  Reader in(protection_.OpenDoor(*secondary, header, self, datagram, buffer));
+  Reader in(protection_.OpenDoor(*secondary, self, datagram, buffer));
   const std::size_t size = in.U16();
   if (!in.ok() || in.left() > 0) return std::nullopt;
   if (was_asked_for || size <= pending->size || size > kHelloSize) return std::nullopt;
@@ -221,7 +220,7 @@ std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destin
   const Key* const secondary = ring_.Find(header.key_tag);
   if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;
-  const auto opened = protection_.OpenDoor(*secondary, header, self, datagram, buffer);
+  const auto opened = protection_.OpenDoor(*secondary, self, datagram, buffer);
   Reader outer(opened);
   const Key theirs = outer.ReadKey();
   if (!outer.ok() || outer.left() <= kTagSize) return std::nullopt;

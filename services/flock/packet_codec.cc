@@ -6,7 +6,7 @@ namespace radix::flock {
 namespace {
 
 constexpr std::uint16_t kMagic = 0x7852;  // "Rx"
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;
 
 enum class MessageType : std::uint8_t {
   kPing = 1,

@@ -10,10 +10,15 @@
 namespace radix::flock {
 namespace {
 
-std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> CounterNonce(
-    std::uint64_t counter) {
-  std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> nonce{};
-  std::memcpy(nonce.data() + 4, &counter, sizeof(counter));
+using Nonce = std::array<std::uint8_t, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES>;
+
+// The first 16 bytes choose the subkey, the counter is what is left for the nonce under it.
+Nonce CounterNonce(const Header& header, const Destination& to) {
+  Nonce nonce;
+  Writer out(nonce);
+  out.Id(header.sender);
+  out.U32(IsBroken(Rule::kBoundToItsDestination) ? 0 : to.id.slot);
+  out.U64(header.counter);
   return nonce;
 }
 
@@ -37,27 +42,14 @@ PacketProtection::Associated PacketProtection::AssociatedData(std::span<const st
   return data;
 }
 
-Key PacketProtection::Subkey(const Key& key, const Header& header, const Destination& to) const {
-  std::array<std::uint8_t, 16 + 12 + 12> input{};
-  Writer out(input);
-  out.Bytes(bloc_);
-  out.Id(header.sender);
-  out.Id(IsBroken(Rule::kBoundToItsDestination) ? MemberId{} : to.id);
-  Key subkey;
-  crypto_generichash(subkey.data(), subkey.size(), input.data(), input.size(), key.data(),
-                     key.size());
-  return subkey;
-}
-
 std::size_t PacketProtection::Seal(const Key& key, const Header& header, const Destination& to,
                                    std::span<std::uint8_t> datagram, std::size_t body_size) const {
   const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  const Key subkey = Subkey(key, header, to);
-  const auto nonce = CounterNonce(header.counter);
+  const auto nonce = CounterNonce(header, to);
   std::uint8_t* body = datagram.data() + kHeaderSize;
   unsigned long long sealed_size = 0;
-  crypto_aead_chacha20poly1305_ietf_encrypt(body, &sealed_size, body, body_size, data.data(),
-                                            data.size(), nullptr, nonce.data(), subkey.data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(body, &sealed_size, body, body_size, data.data(),
+                                             data.size(), nullptr, nonce.data(), key.data());
   return kHeaderSize + static_cast<std::size_t>(sealed_size);
 }
 
@@ -66,45 +58,41 @@ std::span<const std::uint8_t> PacketProtection::Open(const Key& key, const Heade
                                                      std::span<const std::uint8_t> datagram,
                                                      std::span<std::uint8_t> body) const {
   const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  const Key subkey = Subkey(key, header, to);
-  const auto nonce = CounterNonce(header.counter);
+  const auto nonce = CounterNonce(header, to);
   const auto sealed = datagram.subspan(kHeaderSize);
   unsigned long long size = 0;
-  if (crypto_aead_chacha20poly1305_ietf_decrypt(body.data(), &size, nullptr, sealed.data(),
-                                                sealed.size(), data.data(), data.size(),
-                                                nonce.data(), subkey.data()) != 0) {
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(body.data(), &size, nullptr, sealed.data(),
+                                                 sealed.size(), data.data(), data.size(),
+                                                 nonce.data(), key.data()) != 0) {
     return {};
   }
   return body.first(static_cast<std::size_t>(size));
 }
 
-std::size_t PacketProtection::SealDoor(const Key& key, const Header& header, const Destination& to,
+std::size_t PacketProtection::SealDoor(const Key& key, const Destination& to,
                                        std::span<const std::uint8_t, kDoorNonceSize> nonce,
                                        std::span<std::uint8_t> datagram,
                                        std::span<const std::uint8_t> body) const {
   static_assert(kDoorNonceSize == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
   const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  const Key subkey = Subkey(key, header, to);
   std::copy(nonce.begin(), nonce.end(), datagram.begin() + kHeaderSize);
   unsigned long long sealed_size = 0;
   crypto_aead_xchacha20poly1305_ietf_encrypt(datagram.data() + kHeaderSize + kDoorNonceSize,
                                              &sealed_size, body.data(), body.size(), data.data(),
-                                             data.size(), nullptr, nonce.data(), subkey.data());
+                                             data.size(), nullptr, nonce.data(), key.data());
   return kHeaderSize + kDoorNonceSize + static_cast<std::size_t>(sealed_size);
 }
 
-std::span<const std::uint8_t> PacketProtection::OpenDoor(const Key& key, const Header& header,
-                                                         const Destination& to,
+std::span<const std::uint8_t> PacketProtection::OpenDoor(const Key& key, const Destination& to,
                                                          std::span<const std::uint8_t> datagram,
                                                          std::span<std::uint8_t> body) const {
   if (datagram.size() < kHeaderSize + kDoorNonceSize + kTagSize) return {};
   const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  const Key subkey = Subkey(key, header, to);
   const auto sealed = datagram.subspan(kHeaderSize + kDoorNonceSize);
   unsigned long long size = 0;
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-          body.data(), &size, nullptr, sealed.data(), sealed.size(), data.data(), data.size(),
-          datagram.data() + kHeaderSize, subkey.data()) != 0) {
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(body.data(), &size, nullptr, sealed.data(),
+                                                 sealed.size(), data.data(), data.size(),
+                                                 datagram.data() + kHeaderSize, key.data()) != 0) {
     return {};
   }
   return body.first(static_cast<std::size_t>(size));

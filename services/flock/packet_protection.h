@@ -21,10 +21,14 @@ struct Destination {
   IpAddress address;
 };
 
-// Seals what follows the header with ChaCha20-Poly1305 (IETF), under a subkey of its own for each
-// (key, sender, receiver), with the header's counter as the nonce. So a counter must never repeat
-// for one receiver, and two nodes that drew the same counter do not clash. The bloc's name is part
-// of every subkey and of every authentication: other blocs open nothing, even with the same key.
+// Seals what follows the header with XChaCha20-Poly1305. Its nonce is the sender's slot and boot,
+// the receiver's slot, and the header's counter: so there is a subkey for each (key, sender,
+// receiver), a counter must never repeat towards one slot, and two nodes that use the same counter
+// do not clash. The bloc's name is part of every authentication: other blocs open nothing, even
+// with the same key.
+//
+// Source: Arciszewski, "XChaCha: eXtended-nonce ChaCha and AEAD_XChaCha20_Poly1305",
+// draft-irtf-cfrg-xchacha-03: the first 16 bytes of a nonce make the subkey.
 class PacketProtection {
  public:
   explicit PacketProtection(std::string_view bloc);
@@ -40,14 +44,13 @@ class PacketProtection {
                                      std::span<const std::uint8_t> datagram,
                                      std::span<std::uint8_t> body) const;
 
-  // The same for HELLO and WELCOME: XChaCha20-Poly1305 with a random nonce between header and body.
+  // The same for HELLO and WELCOME, with a random nonce between header and body.
   // Requires, for sealing: room for nonce and tag.
   static constexpr std::size_t kDoorNonceSize = 24;
-  std::size_t SealDoor(const Key& key, const Header& header, const Destination& to,
+  std::size_t SealDoor(const Key& key, const Destination& to,
                        std::span<const std::uint8_t, kDoorNonceSize> nonce,
                        std::span<std::uint8_t> datagram, std::span<const std::uint8_t> body) const;
-  std::span<const std::uint8_t> OpenDoor(const Key& key, const Header& header,
-                                         const Destination& to,
+  std::span<const std::uint8_t> OpenDoor(const Key& key, const Destination& to,
                                          std::span<const std::uint8_t> datagram,
                                          std::span<std::uint8_t> body) const;
 
@@ -59,7 +62,6 @@ class PacketProtection {
   using Associated = std::array<std::uint8_t, kContextSize>;
 
   Associated AssociatedData(std::span<const std::uint8_t> header, const Destination& to) const;
-  Key Subkey(const Key& key, const Header& header, const Destination& to) const;
 
   std::array<std::uint8_t, 16> bloc_{};  // a hash of the name
 };

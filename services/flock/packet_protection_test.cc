@@ -77,13 +77,13 @@ TEST_F(PacketProtectionTest, TheDoorOpensOnlyForItsKeyAndBloc) {
   Writer head(datagram);
   header_.type = PacketType::kHello;
   Encode(header_, head);
-  const std::size_t size = protection_.SealDoor(key_, header_, to_, nonce, datagram, body);
+  const std::size_t size = protection_.SealDoor(key_, to_, nonce, datagram, body);
   const auto sealed = std::span<const std::uint8_t>(datagram).first(size);
   std::array<std::uint8_t, kDatagramSizeMax> out{};
-  EXPECT_EQ(protection_.OpenDoor(key_, header_, to_, sealed, out).size(), 2U);
-  EXPECT_TRUE(protection_.OpenDoor(Key{}, header_, to_, sealed, out).empty());
-  EXPECT_TRUE(PacketProtection("green").OpenDoor(key_, header_, to_, sealed, out).empty());
-  EXPECT_TRUE(protection_.OpenDoor(key_, header_, to_, sealed.first(40), out).empty());
+  EXPECT_EQ(protection_.OpenDoor(key_, to_, sealed, out).size(), 2U);
+  EXPECT_TRUE(protection_.OpenDoor(Key{}, to_, sealed, out).empty());
+  EXPECT_TRUE(PacketProtection("green").OpenDoor(key_, to_, sealed, out).empty());
+  EXPECT_TRUE(protection_.OpenDoor(key_, to_, sealed.first(40), out).empty());
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ Bytes Insider::SealDoor(const flock::Header& header, const flock::Destination& t
   Encode(header, head);
   std::array<std::uint8_t, flock::PacketProtection::kDoorNonceSize> nonce;
   secrets_.Fill(nonce);
-  protection_.SealDoor(secondary_.current().key, header, to, nonce, datagram, body);
+  protection_.SealDoor(secondary_.current().key, to, nonce, datagram, body);
   return datagram;
 }
 

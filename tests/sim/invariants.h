@@ -43,7 +43,7 @@ class Invariants {
   // Without disks, epochs may start again; then they are not compared across leaders.
   void set_disks_intact(bool intact) { disks_intact_ = intact; }
 
-  // `node` sends this: no counter may be used twice under one subkey. Only watched in blocs of at
+  // `node` sends this: no counter may be used twice towards one slot. Only watched in blocs of at
   // most kCountersWatchedMax nodes.
   static constexpr std::size_t kCountersWatchedMax = 1000;
   void CheckSent(std::size_t node, Instant now, std::uint32_t to_slot,
