@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 namespace radix::flock {
 namespace {
@@ -23,6 +24,38 @@ void ForEachBit(std::uint64_t bits, std::uint32_t word, const Visit& visit) {
   for (; bits != 0; bits &= bits - 1) {
     visit(word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
   }
+}
+
+// A member that refuted lately is told of with so many incarnations more or less.
+constexpr std::uint32_t kRefutationsMax = 4;
+
+// The one member of `word` whose incarnation alone makes its hash here and `theirs` differ.
+struct Refuted {
+  std::uint32_t slot = 0;
+  bool known = false;  // here; not there yet
+};
+
+// Where both list the same slots, that is nearly always so: somebody refuted, and not all have
+// heard. It is found by trying, as the hash is the exclusive or of one part for each member.
+std::optional<Refuted> FindRefuted(const MemberTable& members, std::uint32_t word,
+                                   std::uint32_t theirs) {
+  const std::uint32_t difference = members.word_hash(word) ^ theirs;
+  std::optional<Refuted> found;
+  ForEachBit(members.live_bits(word), word, [&](std::uint32_t slot) {
+    if (found) return;
+    const Member& member = *members.Find(slot);
+    const std::uint32_t wanted =
+        MemberTable::PartOfWordHash(member, member.incarnation) ^ difference;
+    for (std::uint32_t by = 1; by <= kRefutationsMax; ++by) {
+      if (MemberTable::PartOfWordHash(member, member.incarnation + by) == wanted) {
+        found = Refuted{slot, false};
+      } else if (member.incarnation > by &&
+                 MemberTable::PartOfWordHash(member, member.incarnation - by) == wanted) {
+        found = Refuted{slot, true};
+      }
+    }
+  });
+  return found;
 }
 
 }  // namespace
@@ -75,9 +108,14 @@ Difference Compare(const MemberTable& members, const Words& words, std::size_t l
     const auto send = [&](std::uint32_t slot) {
       if (difference.send.size() < limit) difference.send.push_back(slot);
     };
-    // Where both list the same slots, some record differs: all are sent.
-    ForEachBit(theirs == ours ? ours : ours & ~theirs, word, send);
-    if (theirs == ours) difference.lacking = true;
+    if (theirs == ours) {
+      const auto refuted = FindRefuted(members, word, hash);
+      if (!refuted || !refuted->known) difference.lacking = true;
+      if (!refuted) ForEachBit(ours, word, send);
+      if (refuted && refuted->known) send(refuted->slot);
+      continue;
+    }
+    ForEachBit(ours & ~theirs, word, send);
     ForEachBit(theirs & ~ours, word, [&](std::uint32_t slot) {
       if (slot >= members.slots()) return;
       difference.lacking = true;

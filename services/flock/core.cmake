@@ -7,7 +7,7 @@ radix_core(flock
           session_tokens.cc standing.cc statement.cc statements.cc suspicion.cc
   DEPS radix_core_confab PkgConfig::sodium absl::status absl::statusor)
 
-foreach(test damping discovery electorate event_history flock handshake incumbent key_ring leadership lease member_table membership
+foreach(test anti_entropy damping discovery electorate event_history flock handshake incumbent key_ring leadership lease member_table membership
         news pace packet_codec packet_protection pair_keys prober replay_window secondary_ring secondary_rotation standing
         statement suspicion)
   radix_test(${test}_test.cc DEPS radix_core_flock)

@@ -14,9 +14,9 @@ std::uint64_t Mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-std::uint64_t HashOf(const Member& member) {
+std::uint64_t HashOf(const Member& member, std::uint32_t incarnation) {
   return Mix(Mix(member.boot + 0x9e3779b97f4a7c15) ^
-             (std::uint64_t{member.slot} << 32 | member.incarnation));
+             (std::uint64_t{member.slot} << 32 | incarnation));
 }
 
 }  // namespace
@@ -125,9 +125,14 @@ void MemberTable::Toggle(const Member& member) {
   Word& word = words_[member.slot / 64];
   const std::uint64_t bit = std::uint64_t{1} << (member.slot % 64);
   word.live ^= bit;
-  word.hash ^= HashOf(member);
-  view_hash_ ^= HashOf(member);
+  const std::uint64_t hash = HashOf(member, member.incarnation);
+  word.hash ^= hash;
+  view_hash_ ^= hash;
   live_count_ += (word.live & bit) != 0 ? 1U : ~0U;
+}
+
+std::uint32_t MemberTable::PartOfWordHash(const Member& member, std::uint32_t incarnation) {
+  return static_cast<std::uint32_t>(HashOf(member, incarnation));
 }
 
 void MemberTable::Apply(Member& member, const Record& record) {

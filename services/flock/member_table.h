@@ -109,6 +109,8 @@ class MemberTable {
   std::uint32_t word_hash(std::uint32_t word) const {
     return static_cast<std::uint32_t>(words_[word].hash);
   }
+  // What `member` adds to its word's hash, by exclusive or, if it lives under `incarnation`.
+  static std::uint32_t PartOfWordHash(const Member& member, std::uint32_t incarnation);
 
   std::size_t memory_bytes() const;
 
