@@ -61,12 +61,18 @@ function(radix_core name)
   radix_library(radix_core_${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS})
 endfunction()
 
-# radix_program(<name> SOURCES ... DEPS ...): one executable, left in RADIX_BIN_DIR.
+# radix_program(<name> [STATIC] SOURCES ... DEPS ...): one executable, left in RADIX_BIN_DIR. STATIC for what is started
+# often: it links but libc dynamically, which takes a fifth of the time. (It takes 2 s longer to build, and 40 MB.)
 function(radix_program name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "STATIC" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE radix_build radix_warnings ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${RADIX_BIN_DIR})
+  if(arg_STATIC AND NOT RADIX_SANITIZE)
+    set(linker ${PROJECT_SOURCE_DIR}/cmake/link-static.sh)
+    set_target_properties(${name} PROPERTIES CXX_LINKER_LAUNCHER ${linker} LINK_DEPENDS ${linker})
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,pack-relative-relocs)
+  endif()
 endfunction()
 
 # Builds every test that is run.
