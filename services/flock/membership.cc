@@ -69,7 +69,17 @@ void Membership::Doubt(const MemberId& id, Instant now) {
 
 std::vector<MemberId> Membership::TakeDoubts() { return std::exchange(doubts_, {}); }
 
-std::vector<MemberId> Membership::TakeConfirmations() { return std::exchange(confirmations_, {}); }
+std::vector<MemberId> Membership::TakeConfirmations(std::size_t most) {
+  std::vector<MemberId> taken;
+  std::size_t looked = 0;
+  for (; looked < confirmations_.size() && taken.size() < most; ++looked) {
+    const Member* const member = table_.Find(confirmations_[looked]);
+    if (member != nullptr && member->state == MemberState::kSuspect) taken.push_back(member->id());
+  }
+  confirmations_.erase(confirmations_.begin(),
+                       confirmations_.begin() + static_cast<std::ptrdiff_t>(looked));
+  return taken;
+}
 
 void Membership::Raise(std::uint32_t above, Instant now) {
   if (above < self_.incarnation || above >= kIncarnationMax || !raise_pace_.Take(now)) return;

@@ -70,8 +70,8 @@ class Membership {
   void ConfirmOnOwnEvidence(const MemberId& id, const Witnesses& probes, Instant now);
   // Whether this node is to look itself, at once, whenever it hears of a suspicion.
   void set_confirms(bool confirms) { confirms_ = confirms; }
-  // Those at which it should look; taken.
-  std::vector<MemberId> TakeConfirmations();
+  // Those at which it should look, the first `most` of them; taken.
+  std::vector<MemberId> TakeConfirmations(std::size_t most);
   // Removes suspects whose time is up, and forgets old tombstones.
   void HandleTimeout(Instant now);
   // This node was away: the suspects get all their time again.

@@ -184,6 +184,19 @@ TEST_F(MembershipTest, OnlyTheLeaverItselfSaysGoodBye) {
   EXPECT_FALSE(HearSigned(kSigners, {}, StatementKind::kLeaves));
 }
 
+TEST_F(MembershipTest, WhatItCannotLookAtNowItLooksAtLaterUnlessThatOneRefuted) {
+  membership_.set_confirms(true);
+  for (const std::uint32_t slot : {3U, 4U, 5U, 6U}) {
+    Hear(Item({slot, 100 + slot}, 1));
+    Hear(Item({slot, 100 + slot}, 1, MemberState::kSuspect, {7}));
+  }
+  EXPECT_EQ(membership_.TakeConfirmations(2), (std::vector<MemberId>{{3, 103}, {4, 104}}));
+  Hear(Item({5, 105}, 2));
+  EXPECT_TRUE(membership_.TakeConfirmations(0).empty());
+  EXPECT_EQ(membership_.TakeConfirmations(2), (std::vector<MemberId>{{6, 106}}));
+  EXPECT_TRUE(membership_.TakeConfirmations(2).empty());
+}
+
 TEST_F(MembershipTest, WhatItFoundItselfItSignsLaterUnlessItIsToLookAtOnce) {
   Hear(Item(kOther, 1));
   membership_.AccuseOnOwnEvidence(kOther, {}, now_);
@@ -192,7 +205,7 @@ TEST_F(MembershipTest, WhatItFoundItselfItSignsLaterUnlessItIsToLookAtOnce) {
   membership_.set_confirms(true);
   Hear(Item({3, 103}, 1));
   Hear(Item({3, 103}, 1, MemberState::kSuspect, {7}));
-  EXPECT_EQ(membership_.TakeConfirmations(), (std::vector<MemberId>{{3, 103}}));
+  EXPECT_EQ(membership_.TakeConfirmations(9), (std::vector<MemberId>{{3, 103}}));
   membership_.AccuseOnOwnEvidence({3, 103}, {}, now_);
   const auto accused = membership_.TakeAccusations(now_);
   ASSERT_EQ(accused.size(), 1U);

@@ -231,7 +231,9 @@ void Flock::Node::TickProber(Instant now) {
 
 void Flock::Node::TickConfirmations(Instant now) {
   membership_.set_confirms(standing_.IsWatched());
-  for (const MemberId& id : membership_.TakeConfirmations()) prober_.Confirm(id, now);
+  for (const MemberId& id : membership_.TakeConfirmations(prober_.confirmations_left())) {
+    prober_.Confirm(id, now);
+  }
 }
 
 void Flock::Node::TickSync(Instant now) {
@@ -245,7 +247,7 @@ void Flock::Node::TickSync(Instant now) {
   const std::uint32_t windows =
       (groups + static_cast<std::uint32_t>(kSummaryGroupsMax) - 1) / kSummaryGroupsMax;
   for (int i = 0; i < (busy ? 2 : 1); ++i) {
-    const Member* const peer = RandomPeer();
+    const Member* const peer = i == 0 ? RandomPeer() : RandomContact();
     if (peer == nullptr) return;
     // With suspicions about, the answers carry news of them.
     if (busy && ShowsSameView(*peer) && membership_.suspicions().size() == 0) continue;

@@ -8,7 +8,9 @@ namespace {
 
 // What is found within this goes into one statement.
 constexpr Duration kSigningInterval = 150ms;
-constexpr Duration kTellingInterval = 100ms;
+// But not when it is full.
+constexpr Duration kFullInterval = 20ms;
+constexpr Duration kTellingInterval = 60ms;
 // Told at a time: to three, or more when there is more than fits.
 constexpr std::size_t kToldLeast = 3;
 constexpr std::size_t kToldMost = 10;
@@ -18,8 +20,9 @@ constexpr int kGoodByes = 64;
 
 void Flock::Node::SignAccusations(Instant now) {
   if (membership_.suspicions().next_signature() > now || now < next_signing_) return;
-  next_signing_ = now + kSigningInterval;
   const auto accused = membership_.TakeAccusations(now);
+  next_signing_ =
+      now + (accused.size() == Statement::kAccusedMax ? kFullInterval : kSigningInterval);
   if (accused.empty()) return;
   const auto bytes =
       signer_.Sign(StatementKind::kAccuses, self_, membership_.self().incarnation, accused);

@@ -115,14 +115,16 @@ std::optional<ProbeStep> Prober::Poll(const MemberTable& members, std::uint32_t 
   return Advance(probes_.back(), now);
 }
 
-bool Prober::Confirm(const MemberId& target, Instant now) {
-  const auto under_way = std::ranges::count(probes_, true, &Probe::confirms);
-  if (under_way >= static_cast<std::ptrdiff_t>(kConfirmationsMax)) return false;
-  if (std::ranges::count(probes_, target, &Probe::target) > 0) return true;
+std::size_t Prober::confirmations_left() const {
+  return kConfirmationsMax -
+         static_cast<std::size_t>(std::ranges::count(probes_, true, &Probe::confirms));
+}
+
+void Prober::Confirm(const MemberId& target, Instant now) {
+  if (std::ranges::count(probes_, target, &Probe::target) > 0) return;
   Probe probe{target, ++sequence_, 0, 0, now, now};
   probe.confirms = true;
   probes_.push_back(probe);
-  return true;
 }
 
 std::optional<ProbeStep> Prober::HandleAck(const MemberId& from, std::uint32_t sequence) {

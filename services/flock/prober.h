@@ -50,9 +50,10 @@ class Prober {
                                 Random& random);
 
   // Somebody suspects `target`: sees for itself at once, direct and through others. At most
-  // kConfirmationsMax are under way.
-  static constexpr std::size_t kConfirmationsMax = 256;
-  bool Confirm(const MemberId& target, Instant now);
+  // kConfirmationsMax are under way. Requires: confirmations_left() > 0.
+  static constexpr std::size_t kConfirmationsMax = 512;
+  void Confirm(const MemberId& target, Instant now);
+  std::size_t confirmations_left() const;
 
   // `from` answered the probe `sequence`. If it was made for somebody else, returns to whom, and
   // under which sequence, the answer is to be reported.
