@@ -22,6 +22,7 @@
 #include "clients/cli/node_process.h"
 #include "clients/cli/port_check.h"
 #include "clients/cli/ready.h"
+#include "clients/cli/start_nodes.h"
 #include "clients/cli/verbs.h"
 #include "clients/cli/view.h"
 #include "services/confab/clock.h"
@@ -130,21 +131,13 @@ absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId
 }
 
 absl::StatusOr<Readiness> PowerUp(const Lab& lab, bool is_down, int interrupt) {
-  std::vector<ProcessId> processes;
   if (lab.netns && is_down) {
     if (absl::Status status = MakeNetwork(lab); !status.ok()) return status;
   }
-  for (const LabNode& node : lab.nodes) {
-    if (Interrupted()) return absl::CancelledError("interrupted");
-    if (const auto running = RunningNode(node)) {
-      processes.push_back(*running);
-      continue;
-    }
-    const auto process = StartNode(lab, node);
-    if (!process.ok()) return process.status();
-    processes.push_back(*process);
-  }
-  return AwaitReady(lab, processes, interrupt);
+  const auto processes =
+      StartNodes(lab.nodes, [&lab](const LabNode& node) { return StartNode(lab, node); });
+  if (!processes.ok()) return processes.status();
+  return AwaitReady(lab, *processes, interrupt);
 }
 
 // Ends what PowerUp began.
