@@ -85,7 +85,7 @@ void Membership::Raise(std::uint32_t above, Instant now) {
   if (above < self_.incarnation || above >= kIncarnationMax || !raise_pace_.Take(now)) return;
   self_.incarnation = above + 1;
   table_.Apply(*table_.Find(self_.id.slot), self_);
-  news_.Add(self_.id.slot, table_.live_count(), News::Kind::kInView);
+  news_.Add(self_.id.slot, table_.live_count(), News::Kind::kRefutation);
   changed_at_ = now;
 }
 
@@ -121,7 +121,9 @@ void Membership::Revive(Member& member, const Record& record, Evidence evidence,
   if (alive.fingerprint == 0) alive.fingerprint = member.fingerprint;
   table_.Apply(member, alive);
   suspicions_.Clear(member.slot);
-  if (!bulk) news_.Add(member.slot, table_.live_count(), News::Kind::kInView);
+  const bool joins = boot_before != member.boot || !IsLive(before);
+  const News::Kind kind = joins ? News::Kind::kJoin : News::Kind::kRefutation;
+  if (!bulk) news_.Add(member.slot, table_.live_count(), kind);
   if (boot_before != member.boot) {
     Emit(EventKind::kJoined, Evidence::kReplacedByBoot, member.id(), reporter, member.incarnation,
          now)
@@ -177,7 +179,7 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     Record alive = record;
     alive.state = MemberState::kAlive;
     member = &table_.Add(alive);
-    if (!bulk) news_.Add(member->slot, table_.live_count(), News::Kind::kInView);
+    if (!bulk) news_.Add(member->slot, table_.live_count(), News::Kind::kJoin);
     Emit(EventKind::kJoined, Evidence::kHearsay, record.id, teller, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     if (!MergeOtherBoot(*member, record, teller, bulk, now)) return;
@@ -233,7 +235,7 @@ Member* Membership::Prove(const Record& record, Instant now) {
   Member* member = table_.Find(record.id.slot);
   if (member == nullptr) {
     member = &table_.Add(record);
-    news_.Add(member->slot, table_.live_count(), News::Kind::kInView);
+    news_.Add(member->slot, table_.live_count(), News::Kind::kJoin);
     Emit(EventKind::kJoined, Evidence::kContact, record.id, record.id, record.incarnation, now);
   } else if (member->boot != record.id.boot) {
     if (!IsLater(record, *member)) return nullptr;

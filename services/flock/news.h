@@ -13,7 +13,9 @@ namespace radix::flock {
 // the time of telling, so that nobody is ever told something outdated. Each is told about
 // 2 * log2(n) times, less each time that it is heard from another meanwhile, or that another shows
 // the same view: then many know it. That is about log2(n) times, and reaches everybody with high
-// probability; the rest is anti-entropy's, which takes seconds. Not thread-safe.
+// probability; the rest is anti-entropy's, which takes seconds. Who joined is told of a quarter as
+// often: nobody waits for that, and many join at once, when anti-entropy goes on anyway. Not
+// thread-safe.
 //
 // Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987
 // (rumours with feedback and a counter).
@@ -22,9 +24,9 @@ class News {
   // No more than this many members at a time: beyond that, anti-entropy is the better way.
   static constexpr std::size_t kMax = 4096;
 
-  // Whether who has the same view, as its hash says, knows the news: of who lives, under which
-  // incarnation. The view says nothing of suspicions.
-  enum class Kind : std::uint8_t { kInView, kSuspicion };
+  // Who has the same view, as its hash says, knows who lives, under which incarnation; so it knows
+  // who joined and who refuted. The view says nothing of suspicions.
+  enum class Kind : std::uint8_t { kJoin, kRefutation, kSuspicion };
 
   // `slot` has news, in a bloc of `live` members; told afresh from the beginning.
   void Add(std::uint32_t slot, std::uint32_t live, Kind kind);
@@ -74,12 +76,12 @@ class News {
     std::uint32_t slot = 0;
     std::uint32_t tellings = 0;  // that are left, without those that same views make up for
     std::uint32_t since = 0;     // the same views until then do not count
-    Kind kind = Kind::kInView;
+    Kind kind = Kind::kJoin;
   };
 
   // Whether it was told often enough.
   bool IsKnown(const Entry& entry) const {
-    const bool in_view = entry.kind == Kind::kInView;
+    const bool in_view = entry.kind != Kind::kSuspicion;
     return entry.tellings <= (in_view ? same_views_ - entry.since : 0);
   }
 

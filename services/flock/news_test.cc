@@ -44,10 +44,18 @@ TEST(NewsTest, TellsOfEachTwiceTheLogarithmOfTheBlocAndThenNoMore) {
   EXPECT_EQ(told[2], 22);
 }
 
+TEST(NewsTest, TellsOfWhoJoinedAQuarterAsOften) {
+  News news;
+  news.Add(1, 1000, News::Kind::kJoin);
+  int told = 0;
+  for (; !news.empty(); ++told) ASSERT_THAT(Take(news, 9), ElementsAre(1));
+  EXPECT_EQ(told, 5);
+}
+
 TEST(NewsTest, WhoHasTheSameViewKnowsAllButSuspicions) {
   News news;
   news.HeardSameView();  // of a view without the news
-  news.Add(1, 1000, News::Kind::kInView);
+  news.Add(1, 1000, News::Kind::kRefutation);
   news.Add(2, 1000, News::Kind::kSuspicion);
   for (int i = 0; i < 10; ++i) news.HeardSameView();
   std::map<std::uint32_t, int> told;
@@ -56,12 +64,12 @@ TEST(NewsTest, WhoHasTheSameViewKnowsAllButSuspicions) {
   }
   EXPECT_EQ(told[1], 12);
   EXPECT_EQ(told[2], 22);
-  news.Add(1, 1000, News::Kind::kInView);
+  news.Add(1, 1000, News::Kind::kRefutation);
   for (int i = 0; i < 22; ++i) news.HeardSameView();
   EXPECT_TRUE(Take(news, 9).empty());
   EXPECT_TRUE(news.empty());
   // Suspected now: that is no part of the view.
-  news.Add(1, 1000, News::Kind::kInView);
+  news.Add(1, 1000, News::Kind::kRefutation);
   news.Add(1, 1000, News::Kind::kSuspicion);
   for (int i = 0; i < 22; ++i) news.HeardSameView();
   EXPECT_THAT(Take(news, 9), ElementsAre(1));

@@ -54,6 +54,8 @@ class Traffic:
         """What was sent from `begin` to `end`, which are as of time.time()."""
         if self.failure or not self.samples:
             raise AssertionError(f"nothing was counted: {self.failure}")
-        before = next((count for at, count in reversed(self.samples) if at <= begin), self.samples[0][1])
+        # A hub that came to be since may have carried all of it before it was first looked at.
+        first = 0 if self.before is not None else self.samples[0][1]
+        before = next((count for at, count in reversed(self.samples) if at <= begin), first)
         after = next((count for at, count in self.samples if at >= end), self.samples[-1][1])
         return after - before
