@@ -90,6 +90,17 @@ void EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out) {
   }
 }
 
+bool Differs(const MemberTable& members, const Words& words) {
+  const std::uint32_t first = words.group * kWordsPerGroup;
+  const std::uint32_t end = WordsEnd(members, words.group);
+  if (first >= end || words.words.size() / 12 != end - first) return false;
+  for (std::uint32_t word = first; word < end; ++word) {
+    Reader in(words.words.subspan(std::size_t{word - first} * 12 + 8, 4));
+    if (in.U32() != members.word_hash(word)) return true;
+  }
+  return false;
+}
+
 Difference Compare(const MemberTable& members, const Words& words, std::size_t limit,
                    std::uint32_t start) {
   Difference difference;

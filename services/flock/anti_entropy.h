@@ -35,6 +35,10 @@ std::vector<std::uint16_t> DifferingGroups(const MemberTable& members, const Sum
 // Writes the words of `group`.
 void EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out);
 
+// Whether its sender knows others of that group, or knows them otherwise. Not of words of an
+// unknown group, or of ones that are none.
+bool Differs(const MemberTable& members, const Words& words);
+
 // What follows from another's words.
 struct Difference {
   std::vector<std::uint32_t> send;  // slots whose records it lacks, or holds otherwise, or are dead

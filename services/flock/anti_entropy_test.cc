@@ -29,6 +29,13 @@ Difference DifferenceOf(const MemberTable& ours, const MemberTable& theirs,
   return Compare(ours, Words{0, false, out.written()}, limit, 0);
 }
 
+bool DiffersFrom(const MemberTable& ours, const MemberTable& theirs) {
+  std::array<std::uint8_t, kWordsBytesMax> bytes;
+  Writer out(bytes);
+  EncodeWords(theirs, 0, out);
+  return Differs(ours, Words{0, false, out.written()});
+}
+
 using Slots = std::vector<std::uint32_t>;
 
 TEST(AntiEntropy, SendsWhatTheOtherLacksAndSeesWhatItLacks) {
@@ -40,6 +47,15 @@ TEST(AntiEntropy, SendsWhatTheOtherLacksAndSeesWhatItLacks) {
   EXPECT_TRUE(DifferenceOf(b, a).lacking);
   EXPECT_TRUE(DifferenceOf(a, a).send.empty());
   EXPECT_FALSE(DifferenceOf(a, a).lacking);
+}
+
+TEST(AntiEntropy, TellsWhetherAnotherKnowsOthersOrKnowsThemOtherwise) {
+  const MemberTable table = TableOf({At(1), At(70)});
+  EXPECT_FALSE(DiffersFrom(table, TableOf({At(1), At(70)})));
+  EXPECT_TRUE(DiffersFrom(table, TableOf({At(1)})));
+  EXPECT_TRUE(DiffersFrom(table, TableOf({At(1), At(70, 2)})));
+  EXPECT_FALSE(Differs(table, Words{1, false, std::array<std::uint8_t, 12>{}}));
+  EXPECT_FALSE(Differs(table, Words{0, false, std::array<std::uint8_t, 12>{}}));
 }
 
 TEST(AntiEntropy, OfWhoDiedHereTheOtherHears) {

@@ -109,10 +109,33 @@ Contact& MemberTable::Open(Member& member) {
   return contacts_[member.contact - 1];
 }
 
+Contact& MemberTable::Acquaint(Member& member, std::uint64_t counter) {
+  Contact& contact = Open(member);
+  contact.proven = true;
+  contact.proven_at = counter;
+  const auto before = std::ranges::find(closed_, member.id(), &Closed::id);
+  if (before == closed_.end()) {
+    contact.window.StartAt(counter);
+  } else {
+    contact.window = before->window;
+    closed_.erase(before);
+  }
+  return contact;
+}
+
+bool MemberTable::WasSeen(const MemberId& id, std::uint64_t counter) const {
+  const auto before = std::ranges::find(closed_, id, &Closed::id);
+  return before != closed_.end() && !before->window.IsFresh(counter);
+}
+
 void MemberTable::Close(Member& member) {
   if (member.contact == 0) return;
   Contact& contact = contacts_[member.contact - 1];
   counter_floor_ = std::max(counter_floor_, contact.next_counter);
+  if (contact.proven) {
+    if (closed_.size() == kClosedMax) closed_.erase(closed_.begin());
+    closed_.push_back({member.id(), contact.window});
+  }
   if (contact.slot != contacts_.back().slot) {
     contact = contacts_.back();
     Find(contact.slot)->contact = member.contact;
@@ -196,7 +219,8 @@ std::uint64_t MemberTable::PeekCounter(std::uint32_t slot) const {
 
 std::size_t MemberTable::memory_bytes() const {
   return members_.capacity() * sizeof(Member) + contacts_.capacity() * sizeof(Contact) +
-         index_.capacity() * sizeof(index_[0]) + words_.capacity() * sizeof(Word);
+         closed_.capacity() * sizeof(Closed) + index_.capacity() * sizeof(index_[0]) +
+         words_.capacity() * sizeof(Word);
 }
 
 }  // namespace radix::flock

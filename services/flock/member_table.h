@@ -78,6 +78,11 @@ class MemberTable {
   }
   // The same, to be changed; begins the contact if there was none.
   Contact& Open(Member& member);
+  // `member` showed by the datagram of that counter, or from it on, that it is there now. Its
+  // replay window begins; or goes on, if it was there before another boot of its slot was believed.
+  Contact& Acquaint(Member& member, std::uint64_t counter);
+  // Whether a boot that is out of contact sent that counter before then.
+  bool WasSeen(const MemberId& id, std::uint64_t counter) const;
   // Whether this very boot proved itself.
   bool IsProven(const MemberId& id) const;
 
@@ -125,6 +130,13 @@ class MemberTable {
     std::uint64_t live = 0;
     std::uint64_t hash = 0;
   };
+  // What a boot proves itself with holds for 20 s, so that it may do so again by a late copy of
+  // that. So many boots are not replaced within that time.
+  static constexpr std::size_t kClosedMax = 1024;
+  struct Closed {
+    MemberId id;
+    ReplayWindow window;
+  };
 
   void Toggle(const Member& member);  // enters a live member into the digests, or takes it out
   void Grow();
@@ -143,6 +155,7 @@ class MemberTable {
   std::uint32_t slots_;
   std::vector<Member> members_;
   std::vector<Contact> contacts_;
+  std::vector<Closed> closed_;        // oldest first
   std::vector<std::uint32_t> index_;  // open addressing by slot
   std::vector<Word> words_;
   std::uint32_t live_count_ = 0;

@@ -40,6 +40,25 @@ TEST(MemberTableTest, FindsWhatWasAddedThroughAnyMixOfAddingAndRemoving) {
   }
 }
 
+TEST(MemberTableTest, WhatABootSentStaysSeenThroughAnotherOfItsSlot) {
+  MemberTable table(100);
+  Member& member = table.Add(RecordOf(5, 7));
+  const MemberId first = member.id();
+  table.Acquaint(member, 40).window.Accept(40);
+  table.Open(member).window.Accept(42);
+  EXPECT_FALSE(table.WasSeen(first, 40));  // as long as it is in contact, the window says so
+  table.Apply(member, RecordOf(5, 8, 2));
+  EXPECT_TRUE(table.WasSeen(first, 40));
+  EXPECT_FALSE(table.WasSeen(first, 41));
+  table.Acquaint(member, 3).window.Accept(3);
+  table.Apply(member, RecordOf(5, 7, 3));
+  EXPECT_TRUE(table.WasSeen({5, 8}, 3));
+  const Contact& again = table.Acquaint(member, 41);
+  EXPECT_TRUE(again.window.IsFresh(41));
+  EXPECT_FALSE(again.window.IsFresh(40));
+  EXPECT_FALSE(again.window.IsFresh(42));
+}
+
 TEST(MemberTableTest, EqualViewsHaveEqualDigestsWhateverTheWayThere) {
   MemberTable left(200);
   MemberTable right(200);

@@ -263,7 +263,9 @@ void Membership::Accuse(Member& member, std::uint32_t accuser, const MemberId& r
     news_.Add(member.slot, table_.live_count(), News::Kind::kSuspicion);
     // The suspect hears it first: from who accuses it, and from a few others.
     if (accuser == self_.id.slot || IsTeller(member.slot)) Tell(member.slot, now);
-    if (confirms_ && accuser != self_.id.slot && !IsInContact(member, now) &&
+    const bool heard_just_now =
+        now - table_.ContactOf(member).heard_at < tunables_.contact_interval * 3 / 2;
+    if (confirms_ && accuser != self_.id.slot && !heard_just_now &&
         confirmations_.size() < kConfirmationsMax) {
       confirmations_.push_back(member.id());
     }

@@ -184,6 +184,18 @@ TEST_F(MembershipTest, OnlyTheLeaverItselfSaysGoodBye) {
   EXPECT_FALSE(HearSigned(kSigners, {}, StatementKind::kLeaves));
 }
 
+TEST_F(MembershipTest, WhoIsToLookAtOnceLooksUnlessItHeardThatOneJustNow) {
+  membership_.set_confirms(true);
+  for (const std::uint32_t slot : {3U, 4U}) {
+    Hear(Item({slot, 100 + slot}, 1));
+    Contact& contact = membership_.table().Open(*membership_.table().Find(slot));
+    contact.proven = true;
+    contact.heard_at = contact.hears_us_at = now_ - (slot == 3 ? 1000ms : 100ms);
+    Hear(Item({slot, 100 + slot}, 1, MemberState::kSuspect, {7}));
+  }
+  EXPECT_EQ(membership_.TakeConfirmations(9), (std::vector<MemberId>{{3, 103}}));
+}
+
 TEST_F(MembershipTest, WhatItCannotLookAtNowItLooksAtLaterUnlessThatOneRefuted) {
   membership_.set_confirms(true);
   for (const std::uint32_t slot : {3U, 4U, 5U, 6U}) {

@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "services/flock/anti_entropy.h"
 #include "services/flock/mutant.h"
 
 namespace radix::flock {
@@ -233,34 +232,6 @@ void Flock::Node::TickConfirmations(Instant now) {
   membership_.set_confirms(standing_.IsWatched());
   for (const MemberId& id : membership_.TakeConfirmations(prober_.confirmations_left())) {
     prober_.Confirm(id, now);
-  }
-}
-
-void Flock::Node::TickSync(Instant now) {
-  if (now < next_sync_) return;
-  const Tunables& tunables = config_.tunables;
-  const bool busy = now - std::max(membership_.changed_at(), differed_at_) < 1s;
-  const Duration interval = busy ? tunables.sync_interval_busy : tunables.sync_interval_idle;
-  next_sync_ = now + random_.Between(interval * 3 / 4, interval * 5 / 4);
-  if (membership_.table().live_count() < 2) return;
-  const std::uint32_t groups = GroupCount(membership_.table());
-  const std::uint32_t windows =
-      (groups + static_cast<std::uint32_t>(kSummaryGroupsMax) - 1) / kSummaryGroupsMax;
-  for (int i = 0; i < (busy ? 2 : 1); ++i) {
-    const Member* const peer = i == 0 ? RandomPeer() : RandomContact();
-    if (peer == nullptr) return;
-    // With suspicions about, the answers carry news of them.
-    if (busy && ShowsSameView(*peer) && membership_.suspicions().size() == 0) continue;
-    const auto first = static_cast<std::uint16_t>(random_.Below(windows) * kSummaryGroupsMax);
-    std::array<std::uint8_t, kSummaryBytesMax> hashes;
-    Writer out(hashes);
-    EncodeSummary(membership_.table(), first, out);
-    Writer body = Begin(peer->id(), now);
-    Append(Ping{tokens_.For(peer->id(), now), prober_.NextSequence(),
-                IsProven(*peer) ? std::uint8_t{0} : Ping::kIntroduceYourself},
-           body);
-    Append(Summary{first, out.written()}, body);
-    SendGroup(peer->id(), body, now);
   }
 }
 

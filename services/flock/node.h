@@ -123,7 +123,6 @@ class Flock::Node {
   void AnswerUnproven(const Incoming& packet, Instant now);
   void HandleProven(const Incoming& packet, bool pair, Instant now);
   void HandleMemberNews(const Incoming& packet, Instant now);
-  void HandleDifferences(const Incoming& packet, Instant now);
   void HandleIntroductions(const Incoming& packet, Instant now);
   bool AnswerPing(const Incoming& packet, Instant now);
 
@@ -139,7 +138,11 @@ class Flock::Node {
   void SendHello(std::uint32_t slot, std::size_t size, Instant now);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                 std::optional<NewsItem> news = std::nullopt, std::uint32_t key_tag = 0);
+  // Asks whether the receiver knows the same members; where there are many, those of one window.
+  void AppendDigest(std::uint32_t window, Writer& body);
   bool SendWords(const Incoming& packet, Instant now);
+  void SendWordsOf(std::uint16_t group, bool reply, const Incoming& packet, Instant now);
+  bool SendDifferences(const Incoming& packet, Instant now);
   void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
   // Bytes of news that ride on packets of another kind.
   static constexpr std::size_t kNewsOnOthers = 200;

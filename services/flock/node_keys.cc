@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include "services/flock/anti_entropy.h"
 #include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
@@ -116,11 +115,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     return;
   }
   Contact& contact = membership_.table().Open(*member);
-  if (!contact.proven) {
-    contact.proven = true;
-    contact.window.StartAt(welcome->counter);
-    contact.proven_at = welcome->counter;
-  }
+  if (!contact.proven) membership_.table().Acquaint(*member, welcome->counter);
   contact.heard_at = contact.hears_us_at = now;
   contact.ring_tag = welcome->beat.ring_tag;
   contact.view = static_cast<std::uint16_t>(welcome->beat.view_hash);
@@ -137,13 +132,10 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   const bool known_there = (welcome->beat.flags & Beat::kHearsYou) != 0;
   if (known_there && welcome->beat.view_hash == membership_.table().view_hash()) return;
   // Makes itself known there, and asks for what it lacks.
-  std::array<std::uint8_t, kSummaryBytesMax> hashes;
-  Writer summary(hashes);
-  EncodeSummary(membership_.table(), 0, summary);
   Writer body = Begin(sender, now);
   Append(Ack{welcome->token, 0}, body);
   if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
-  Append(Summary{0, summary.written()}, body);
+  AppendDigest(0, body);
   SendGroup(sender, body, now);
 }
 
@@ -210,7 +202,10 @@ void Flock::Node::MergeRing(std::span<const std::uint8_t> ring, const MemberId& 
   Emit(EventKind::kKeyChanged, Evidence::kNone, ring_.current().id.minter, self_,
        ring_.current().id.epoch, ring_.current().tag, now);
   for (const MemberId& peer : RandomContacts(kRingNotices)) {
-    if (peer != from) SendPing(peer, prober_.NextSequence(), now);
+    if (peer == from) continue;
+    Writer body = Begin(peer, now);
+    AppendNewsTo(body, peer, kNewsOnOthers);
+    SendGroup(peer, body, now);
   }
 }
 

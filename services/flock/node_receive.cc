@@ -1,15 +1,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "services/flock/anti_entropy.h"
 #include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
 namespace radix::flock {
 namespace {
 
-// Records sent in answer to one datagram: seven datagrams.
-constexpr std::size_t kRecordsPerExchange = 280;
 constexpr std::size_t kContendersMax = 64;
 
 }  // namespace
@@ -91,6 +88,8 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
 bool Flock::Node::Prove(Incoming& packet, Instant now) {
   const Body& body = packet.body;
   if (!body.ack || !tokens_.IsValid(body.ack->token, packet.sender, now)) return false;
+  // A late copy of an earlier boot's proof.
+  if (membership_.table().WasSeen(packet.sender, packet.counter)) return false;
   // Its record comes with the answer to the ping that asked for it, or is known from hearsay.
   std::optional<Record> record;
   if (const Member* const known = membership_.table().Find(packet.sender)) record = known->record();
@@ -104,10 +103,7 @@ bool Flock::Node::Prove(Incoming& packet, Instant now) {
   record->incarnation = body.beat.incarnation;
   Member* const member = membership_.Prove(*record, now);
   if (member == nullptr) return false;
-  Contact& contact = membership_.table().Open(*member);
-  contact.proven = true;
-  contact.window.StartAt(packet.counter);
-  contact.proven_at = packet.counter;
+  membership_.table().Acquaint(*member, packet.counter);
   packet.proven = true;
   return true;
 }
@@ -183,8 +179,9 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   HandleMemberNews(packet, now);
   if (leaving_) return;
   HandleKeyTell(packet, now);
-  if (!SendWords(packet, now)) AnswerPing(packet, now);
-  HandleDifferences(packet, now);
+  // Whatever is sent about differences answers the ping as well, but brings no key.
+  const bool answered = SendWords(packet, now) || SendDifferences(packet, now);
+  if (!answered || body.key_tell) AnswerPing(packet, now);
   // Nobody who is honest asks it to reach itself.
   if (body.ping_request && body.ping_request->target.slot < config_.charter.ranges.size() &&
       body.ping_request->target.slot != self_.slot) {
@@ -222,21 +219,6 @@ void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     membership_.MergeHearsay(items[i], packet.sender, i >= news_count, now);
   }
-}
-
-void Flock::Node::HandleDifferences(const Incoming& packet, Instant now) {
-  const auto& words = packet.body.words;
-  if (!words) return;
-  const auto start = static_cast<std::uint32_t>(random_.Below(64 * kWordsPerGroup));
-  const Difference difference = Compare(membership_.table(), *words, kRecordsPerExchange, start);
-  SendRecords(packet, difference.send, now);
-  if (words->reply || !difference.lacking || !words_pace_.Take(now)) return;
-  std::array<std::uint8_t, kWordsBytesMax> mine;
-  Writer out(mine);
-  EncodeWords(membership_.table(), words->group, out);
-  Writer body = BeginAnswer(packet, now);
-  Append(Words{words->group, true, out.written()}, body);
-  SendGroup(packet.sender, body, now);
 }
 
 void Flock::Node::HandleIntroductions(const Incoming& packet, Instant now) {

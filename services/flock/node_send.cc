@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "services/flock/anti_entropy.h"
 #include "services/flock/mutant.h"
 #include "services/flock/node.h"
 
@@ -9,7 +8,6 @@ namespace radix::flock {
 namespace {
 
 constexpr std::size_t kBodyMax = kDatagramSizeMax - kHeaderSize - kTagSize;
-constexpr std::size_t kRecordsPerPacket = 40;
 
 }  // namespace
 
@@ -124,50 +122,6 @@ void Flock::Node::AppendNewsTo(Writer& body, const MemberId& to, std::size_t byt
     return true;
   });
   if (count > 0) AppendNews(std::span(items).first(count), body);
-}
-
-bool Flock::Node::SendWords(const Incoming& packet, Instant now) {
-  if (!packet.body.summary) return false;
-  std::vector<std::uint16_t> groups = DifferingGroups(membership_.table(), *packet.body.summary);
-  // Where two halves of a bloc meet, everybody has much to tell to who met the others first.
-  if (groups.empty() || !words_pace_.Take(now)) return false;
-  random_.Shuffle(groups);
-  // One datagram is answered by one, or two where both sides know each other.
-  groups.resize(std::min<std::size_t>(groups.size(), packet.proven ? 2 : 1));
-  for (const std::uint16_t group : groups) {
-    std::array<std::uint8_t, kWordsBytesMax> words;
-    Writer out(words);
-    EncodeWords(membership_.table(), group, out);
-    Writer body = BeginAnswer(packet, now);
-    Append(Words{group, false, out.written()}, body);
-    SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
-  }
-  return true;
-}
-
-void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,
-                              Instant now) {
-  const MemberTable& table = membership_.table();
-  for (const std::uint32_t slot : slots) table.PrefetchIndex(slot);
-  for (const std::uint32_t slot : slots) table.PrefetchMember(slot);
-  for (std::size_t at = 0; at < slots.size(); at += kRecordsPerPacket) {
-    std::array<Record, kRecordsPerPacket + 1> records;
-    std::size_t count = 0;
-    const auto& ping = packet.body.ping;
-    if (ping && (ping->flags & Ping::kIntroduceYourself) != 0) {
-      records[count++] = membership_.self();
-    }
-    for (const std::uint32_t slot :
-         slots.subspan(at, std::min(kRecordsPerPacket, slots.size() - at))) {
-      records[count] = membership_.ItemFor(slot).record;
-      // Suspicions travel as news, with their accusers.
-      if (records[count].state == MemberState::kSuspect) records[count].state = MemberState::kAlive;
-      ++count;
-    }
-    Writer body = BeginAnswer(packet, now, std::span(records).first(count));
-    SendGroup(packet.sender, body, now);
-  }
-  if (packet.proven) SendHeldDead(packet.sender, slots, now);
 }
 
 }  // namespace radix::flock

@@ -74,6 +74,8 @@ void Suspicions::AccuseItself(const MemberId& id, std::uint32_t incarnation, Ins
   suspicion->own = true;
   suspicion->sign_at = sign_at;
   next_signature_ = std::min(next_signature_, sign_at);
+  // It may be the last that was missing. Once there are enough, the suspect has its time.
+  if (suspicion->enough_at != Instant::max()) return;
   suspicion->deadline = std::min(suspicion->deadline, now + kLookAgain);
   next_ = std::min(next_, suspicion->deadline);
 }

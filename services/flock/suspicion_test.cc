@@ -52,6 +52,15 @@ TEST_F(SuspicionsTest, ThreeSignaturesAreEnoughOnceTheSuspectHadItsTimeToRefute)
   EXPECT_EQ(expired[0].suspicion.signer_count, 3);
 }
 
+TEST_F(SuspicionsTest, WhatThisNodeFindsItselfLeavesTheSuspectItsTime) {
+  for (std::uint32_t signer = 1; signer <= 3; ++signer) {
+    suspicions_.Sign(kSuspect, 1, signer, kMany, now_);
+  }
+  suspicions_.AccuseItself(kSuspect, 1, now_ + 300ms, now_ + 300ms);
+  EXPECT_TRUE(suspicions_.TakeExpired(kMany, now_ + tunables_.suspicion_shortest - 1ns).empty());
+  EXPECT_EQ(suspicions_.TakeExpired(kMany, now_ + tunables_.suspicion_shortest).size(), 1U);
+}
+
 TEST_F(SuspicionsTest, WhereThereAreFewerAllOthersAreEnoughButThisNodeMustBeOneOfThem) {
   suspicions_.Sign(kSuspect, 1, 1, 2, now_);
   suspicions_.Sign({8, 88}, 1, 1, 2, now_);
