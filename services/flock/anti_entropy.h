@@ -3,7 +3,8 @@
 // Slots are taken 64 at a time as words, words 64 at a time as groups. A summary has one hash for
 // each group; whoever finds a difference answers with the words of that group (a bitmap of the live
 // and a hash, 12 bytes for each 64 slots); the other then sends the records that are missing there,
-// and its own words, if it saw something that it lacks.
+// and its own words, if it saw something that it lacks. In little blocs the words are the first
+// question.
 
 #pragma once
 

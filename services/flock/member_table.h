@@ -131,7 +131,7 @@ class MemberTable {
     std::uint64_t hash = 0;
   };
   // What a boot proves itself with holds for 20 s, so that it may do so again by a late copy of
-  // that. So many boots are not replaced within that time.
+  // that. Where more than this many are replaced within that time, the oldest are forgotten.
   static constexpr std::size_t kClosedMax = 1024;
   struct Closed {
     MemberId id;

@@ -44,6 +44,7 @@ void Flock::Node::TickSync(Instant now) {
   const std::uint32_t windows =
       (groups + static_cast<std::uint32_t>(kSummaryGroupsMax) - 1) / kSummaryGroupsMax;
   for (int i = 0; i < (busy ? 2 : 1); ++i) {
+    // One of all, so that everybody meets; then one of those that need not prove themselves first.
     const Member* const peer = i == 0 ? RandomPeer() : RandomContact();
     if (peer == nullptr) return;
     // With suspicions about, the answers carry news of them.
