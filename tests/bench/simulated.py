@@ -3,13 +3,17 @@
 A kept result is a file in results/: see the README there. By itself it takes the long rows that are named, and keeps them:
 
     simulated.py PROGRAMS cold-10000 idle-10000
+
+The longest are collected over several runs, each going on where the last one ended; with SECONDS=N no piece is begun after that time.
 """
 
 import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -33,6 +37,8 @@ class Row:
     what: str
     arguments: str  # of flock_sim
     figures: list = field(default_factory=list)
+    seeds: int = 1
+    piece: int = 0  # it is collected, so many seeds at a time; its figures are totals
 
 
 def worst(key, scale=1):
@@ -87,8 +93,11 @@ LONG = (
         [REMOVED, VIOLATIONS]),
     Row("crash-1000", "1,000 of 3,000 crash", "--scenario rack-failure --nodes 3000 --count 1000 --loss 0.01 --length 0.1",
         [REMOVED, VIOLATIONS]),
-    Row("gray-24h", "gray, 500 nodes, 24 h", "--scenario gray --nodes 500 --length 10800 --seeds 8", [UNHARMED, VIOLATIONS]),
-    Row("swarm", "swarm, 50 nodes, 100,000 seeds", "--scenario swarm --nodes 50 --loss 0.05 --seeds 100000", [VIOLATIONS]),
+    # 48 times half an hour.
+    Row("gray-24h", "gray, 500 nodes, 24 h", "--scenario gray --nodes 500 --length 1800 --remember-crypto", [UNHARMED, VIOLATIONS],
+        seeds=48, piece=1),
+    Row("swarm", "swarm, 50 nodes, 100,000 seeds", "--scenario swarm --nodes 50 --loss 0.05 --remember-crypto", [VIOLATIONS],
+        seeds=100000, piece=200),
     Row("islands-2000", "islands of 2,000 + 2,000", "--scenario islands --nodes 4000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
     Row("islands-5000", "islands of 5,000 + 5,000", "--scenario islands --nodes 10000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
     Row("replay-10M", "10 million replayed or altered datagrams", "--scenario replay --nodes 50 --loss 0.05 --count 10000000",
@@ -97,9 +106,9 @@ LONG = (
 )  # fmt: skip
 
 
-def simulate(row):
+def simulate(row, seeds=""):
     """The results of a row, one for each of its seeds."""
-    command = [PROGRAMS / "flock_sim", *row.arguments.split(), "-o", "json"]
+    command = [PROGRAMS / "flock_sim", *row.arguments.split(), *seeds.split(), "-o", "json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 1):  # 1: a violation, which is a figure
         raise AssertionError(f"flock_sim {row.arguments} exited with {done.returncode}")
@@ -126,6 +135,48 @@ def keep(row, results, note=""):
     (RESULTS / f"{row.name}.json").write_text(json.dumps(kept, indent=2) + "\n")
 
 
+def collect(row):
+    """Goes on with a long row where it was left, in pieces, each of which is kept at once; until all is there, or SECONDS are over."""
+    path = RESULTS / f"{row.name}.json"
+    kept = {"row": row.what, "command": f"flock_sim {row.arguments}", "seeds": row.seeds, "runs": []}
+    if path.exists():
+        kept = json.loads(path.read_text())
+    runs = kept["runs"]
+    end = time.monotonic() + float(os.environ.get("SECONDS", "inf"))
+    while (first := runs[-1]["last"] + 1 if runs else 1) <= row.seeds and time.monotonic() < end:
+        last = min(first + row.piece - 1, row.seeds)
+        results = simulate(row, f"--seed {first} --seeds {last - first + 1}")
+        for bad_one in (r for r in results if r["violations"] or not r["converged"]):
+            print(f"{row.what}: seed {bad_one['seed']}: {bad_one['violation_texts'] or 'not converged'}", file=sys.stderr, flush=True)
+        run = {"first": first, "last": last, "commit": commit(), "date": datetime.date.today().isoformat()}
+        run |= {"cpu_s": round(sum(r["cpu_s"] for r in results)), "figures": [figure.of(results) for figure in row.figures]}
+        before = runs[-1] if runs else {}
+        if all(before.get(key) == run[key] for key in ("commit", "date")):
+            before["last"] = last
+            before["cpu_s"] += run["cpu_s"]
+            before["figures"] = [a + b for a, b in zip(before["figures"], run["figures"])]
+        else:
+            runs.append(run)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(kept, indent=2) + "\n")
+        new.replace(path)
+    show_collected(row, kept)
+
+
+def show_collected(row, kept):
+    runs = kept["runs"]
+    done = runs[-1]["last"] if runs else 0
+    by = ", ".join(f"seeds {run['first']} to {run['last']} {run['commit']}, {run['date']}" for run in runs)
+    for i, figure in enumerate(row.figures):
+        measured = sum(run["figures"][i] for run in runs)
+        print(
+            f"{row.what + ': ' + figure.what:<58} goal {figure.goal:>5} {figure.unit:<4} "
+            f"kept result of {done} of {row.seeds} seeds: {measured:.0f} {figure.unit}",
+            flush=True,
+        )
+    print(f"  by: {kept['command']} --seed S: {by}", flush=True)
+
+
 def show_kept(row):
     """Prints what a long run gave when it was last made: it is not measured now, and is neither kept nor missed by this run."""
     path = RESULTS / f"{row.name}.json"
@@ -133,6 +184,9 @@ def show_kept(row):
         print(f"{row.what:<58} no result is kept; LONG=1 make bench-flock", flush=True)
         return
     kept = json.loads(path.read_text())
+    if row.piece:
+        show_collected(row, kept)
+        return
     for figure in kept["figures"]:
         print(
             f"{row.what + ': ' + figure['what']:<58} goal {figure['goal']:>5} {figure['unit']:<4} "
@@ -147,7 +201,7 @@ def simulations(long):
         take(row)
     for row in LONG:
         if long:
-            keep(row, take(row))
+            take_long(row)
         else:
             show_kept(row)
 
@@ -159,13 +213,20 @@ def take(row):
     return results
 
 
+def take_long(row):
+    if row.piece:
+        collect(row)
+    else:
+        keep(row, take(row))
+
+
 def main():
     rows = {row.name: row for row in LONG}
     for name in sys.argv[1:]:
         if name not in rows:
             sys.exit(f"simulated.py: there is no row {name}; there are {', '.join(rows)}")
     for name in sys.argv[1:]:
-        keep(rows[name], take(rows[name]))
+        take_long(rows[name])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/sim/remembered_crypto.h"
 #include "tests/sim/scenario.h"
 
 namespace {
@@ -83,6 +84,9 @@ int main(int argc, char** argv) {
   app.add_option("--count", options.count, "how often the scenario does what it does often");
   app.add_option("--seed", options.seed, "the first seed");
   app.add_option("--seeds", seeds, "how many seeds, one after another");
+  bool remember = false;
+  app.add_flag("--remember-crypto", remember,
+               "asks libsodium once what all nodes ask it; the same results, a third sooner");
   app.add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
   try {
     app.parse(argc, argv);
@@ -90,6 +94,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
 
+  if (remember) radix::sim::RememberCrypto();
   options.length = radix::Duration(static_cast<std::int64_t>(length_s * 1e9));
   options.boot_spread = radix::Duration(static_cast<std::int64_t>(spread_ms * 1e6));
   auto list = nlohmann::ordered_json::array();
