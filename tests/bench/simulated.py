@@ -117,8 +117,11 @@ def simulate(row, seeds=""):
 
 
 def commit():
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=RESULTS, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """What is checked out; `-dirty` if anything but results was changed since."""
+    git = ["git", "-C", RESULTS]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", ":/", ":!/tests/bench/results"], check=False).returncode
+    return (head or "unknown") + ("-dirty" if changed else "")
 
 
 def keep(row, results, note=""):
