@@ -22,12 +22,13 @@ struct Contact {
   std::uint8_t beat_flags = 0;  // as last heard
   // It echoed a nonce of ours, so that its window is right: it is heard, not only heard of.
   bool proven = false;
-  std::uint16_t view = 0;       // of its view's hash, as last heard, the end
-  ReplayWindow window;          // of its counters
-  std::uint64_t proven_at = 0;  // the counter with which it proved itself
+  std::uint16_t view = 0;        // of its view's hash, as last heard, the end
+  ReplayWindow window;           // of its counters, in what the group's key seals
+  PairReplayWindow pair_window;  // and in what only it and we can seal
   std::uint64_t next_counter = 1;
   Instant heard_at = kNever;     // its last authenticated datagram
   Instant hears_us_at = kNever;  // when it last reported hearing us
 };
+static_assert(sizeof(Contact) == 64);
 
 }  // namespace radix::flock

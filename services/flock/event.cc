@@ -210,10 +210,9 @@ std::string Explain(const Event& event, const NameOf& name_of) {
     case Evidence::kKeyRemoved:
       return "the secondary key before the previous one was removed; in use is " + Hex(event.value);
     case Evidence::kShutOut:
-      return "no node lets this one in, and the nodes it hears use secondary keys that it lacks: "
-             "it was away for more than one rotation, or they are another bloc; copy the key file "
-             "of "
-             "a working node over this node's and restart it";
+      return "no node that this one knew lets it in: it is cut off, or they are down; or it was "
+             "away for more than one rotation of the secondary key: then copy the key file of a "
+             "working node over this node's and restart it";
   }
   return "";
 }

@@ -58,7 +58,7 @@ enum class Evidence : std::uint8_t {
   kKeyInstalled,      // there is a next key; `reporter` said so
   kKeyUsed,           // another key became current
   kKeyRemoved,        // a key was forgotten
-  kShutOut,           // only nodes with secondary keys that this node lacks are heard
+  kShutOut,           // of those it knew, nobody lets this node in
   kSigned,            // the last of `witnesses.accusers` signed that it accuses it; `reporter` told
   kNotConfirmed,      // accused by hearsay; too few signed that
 };

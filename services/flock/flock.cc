@@ -131,6 +131,8 @@ Promise Flock::promise() const { return node_->granter().promise(); }
 bool Flock::has_vote() const { return node_->electorate().HasVote(self().slot); }
 std::uint32_t Flock::contact_count(Instant now) const { return node_->ContactCount(now); }
 std::uint32_t Flock::quorum() const { return node_->config().charter.quorum; }
+std::uint64_t Flock::StateDigest(Instant now) const { return node_->StateDigest(now); }
+
 std::uint32_t Flock::transient_key_id() const { return node_->ring().current().tag; }
 std::uint32_t Flock::secondary_key_id() const { return node_->secondary().current().tag; }
 std::vector<Key> Flock::secondary_keys() const { return node_->secondary().keys(); }

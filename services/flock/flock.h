@@ -135,6 +135,10 @@ class Flock {
   // that the oldest are dropped.
   std::optional<Event> PollEvent();
 
+  // For tests: of everything that a datagram may change and that matters later, but for counters,
+  // time-outs and what waits to be sent.
+  std::uint64_t StateDigest(Instant now) const;
+
   // When HandleTimeout must next be called. Changes with every call above.
   Instant NextTimeout() const;
 

@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kBatchesMax = 8;  // taken before time gets its turn
 constexpr Duration kUpkeepInterval = 10s;
-constexpr Duration kStrangersInterval = 1min;
 constexpr Duration kTellAgain = 1s;
 constexpr Duration kWaitMost = 1s;
 
@@ -236,7 +235,8 @@ void FlockDriver::AskForNames(Instant now) {
   if (asked) Drain();
 }
 
-// What is due now and then: names that were missed, peers to remember, a word about strangers.
+// What is due now and then: names that were missed, peers to remember. Nothing about strangers:
+// their datagrams are counted, and nobody without a key shall be able to fill a log.
 void FlockDriver::Upkeep(Instant now) {
   upkeep_at_ = now + kUpkeepInterval;
   naming_.Reconcile(core_.Members(now), now);
@@ -246,14 +246,6 @@ void FlockDriver::Upkeep(Instant now) {
     for (const std::uint32_t slot : peers) addresses.push_back(ranges_.At(slot));
     disk_.StorePeers(std::move(addresses));
     peers_ = std::move(peers);
-  }
-  const Counters& counters = core_.counters();
-  const std::uint64_t strangers = counters.dropped_unauthenticated + counters.dropped_malformed;
-  if (strangers > strangers_ && now - strangers_told_at_ >= kStrangersInterval) {
-    spdlog::info("{} datagrams dropped: of another bloc, under other keys, or noise",
-                 strangers - strangers_);
-    strangers_ = strangers;
-    strangers_told_at_ = now;
   }
 }
 

@@ -170,8 +170,6 @@ class FlockDriver {
   Standing standing_;
   bool changed_ = true;
   Instant upkeep_at_;
-  std::uint64_t strangers_ = 0;  // datagrams counted as such at the last upkeep
-  Instant strangers_told_at_{};
   std::vector<std::uint32_t> peers_;  // as stored last
 
   bool told_ = false;  // whether on_leadership took anything; only the thread's

@@ -118,6 +118,19 @@ std::optional<Hello> Handshake::OpenHello(const Header& header, const Destinatio
   return Hello{header.sender, header.counter, header.key_tag, in.ReadKey(), datagram.size()};
 }
 
+bool Handshake::TakeOnce(const Hello& hello) {
+  // Nonces are random, so that a hash of them need not be good.
+  const std::uint64_t hash = hello.nonce ^ hello.sender.slot * 0x9e3779b97f4a7c15;
+  if (std::ranges::find(recent_, hash) != recent_.end()) return false;
+  if (recent_.size() < kRecentMax) {
+    recent_.push_back(hash);
+  } else {
+    recent_[recent_at_] = hash;
+    recent_at_ = (recent_at_ + 1) % kRecentMax;
+  }
+  return true;
+}
+
 std::optional<Key> Handshake::InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
                                        std::span<const std::uint8_t> nonce, const MemberId& asker,
                                        const MemberId& answerer, std::uint64_t hello_nonce) {

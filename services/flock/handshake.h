@@ -4,8 +4,9 @@
 // X25519 of two ephemeral keys, so that a recording stays closed when the secondary key leaks.
 // No answer is longer than its question. So HELLO is padded; but most go to addresses where nobody
 // is, therefore the first one is short. RETRY answers one that is too short, and says how long it
-// has to be. The answerer keeps nothing, so a replayed HELLO gets an answer that only its author
-// could open, and changes nothing.
+// has to be. The answerer keeps
+// nothing but the names of those it answered last, so a replayed HELLO gets at most one answer, or
+// one again after many others, that only its author could open; and changes nothing.
 
 #pragma once
 
@@ -73,6 +74,9 @@ class Handshake {
   // Opens a HELLO for `self`; nullopt if it is not authentic.
   std::optional<Hello> OpenHello(const Header& header, const Destination& self,
                                  std::span<const std::uint8_t> datagram) const;
+  // Whether it came for the first time, as far as the last kRecentMax tell: it is answered once.
+  static constexpr std::size_t kRecentMax = 256;
+  bool TakeOnce(const Hello& hello);
   // Answers it: with a WELCOME (46 us), without the others if there is no room for them; or with a
   // RETRY. Requires: welcome.ring is what KeyRing encodes.
   std::size_t WriteWelcome(const Hello& hello, const Welcome& welcome, const Destination& to,
@@ -113,6 +117,8 @@ class Handshake {
   KeyStream& secrets_;
   Ephemeral ephemeral_;
   std::vector<Pending> pending_;
+  std::vector<std::uint64_t> recent_;  // HELLOs that opened: a hash of each
+  std::size_t recent_at_ = 0;          // the oldest, once there are kRecentMax
 };
 
 }  // namespace radix::flock

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "services/flock/packet_protection.h"
 
@@ -66,21 +67,24 @@ bool KeyRing::Holds(std::uint32_t tag) const {
       [tag](const auto* key) { return *key && (*key)->tag == tag; });
 }
 
-void KeyRing::Retire(const std::optional<TransientKey>& key, Instant now) {
+void KeyRing::Retire(const std::optional<TransientKey>& key, Instant now, bool strange) {
   if (!key || Holds(key->tag)) return;
   std::erase_if(retired_, [&](const Retired& r) { return r.until <= now; });
   for (const Retired& retired : retired_) {
     if (retired.key.tag == key->tag) return;  // not prolonged
   }
-  if (retired_.size() == kRetiredMax) retired_.erase(retired_.begin());
-  retired_.push_back({*key, now + grace_});
+  if (retired_.size() == kRetiredMax) {
+    const auto first = std::ranges::find(retired_, true, &Retired::strange);
+    retired_.erase(first == retired_.end() ? retired_.begin() : first);
+  }
+  retired_.push_back({*key, now + grace_, strange});
 }
 
 void KeyRing::Prepare(std::uint64_t epoch, const MemberId& minter, const Key& key) {
   assert(!next_);
-  next_ = TransientKey{{std::max(epoch, current_->id.epoch), current_->id.serial + 1, minter},
-                       key,
-                       PacketProtection::TagOf(key)};
+  KeyId id{std::max(epoch, current_->id.epoch), current_->id.serial + 1, minter};
+  if (id.serial == 0) ++id.epoch;
+  next_ = TransientKey{id, key, PacketProtection::TagOf(key)};
 }
 
 void KeyRing::Advance(Instant now) {
@@ -132,6 +136,17 @@ std::optional<KeyRing::Slots> KeyRing::Decode(std::span<const std::uint8_t> enco
 
 bool KeyRing::IsValid(std::span<const std::uint8_t> encoded) { return Decode(encoded).has_value(); }
 
+std::optional<KeyRing::Slots> KeyRing::DecodePossible(std::span<const std::uint8_t> encoded) {
+  const std::optional<Slots> slots = Decode(encoded);
+  if (!slots) return std::nullopt;
+  for (const auto* key : {&slots->previous, &slots->current, &slots->next}) {
+    if (*key && ((*key)->id.epoch > kEpochMax || (*key)->id.serial > kSerialMax)) {
+      return std::nullopt;
+    }
+  }
+  return slots;
+}
+
 bool KeyRing::IsGreater(const KeyId& a, const KeyId& b) const {
   if (a.epoch != b.epoch) return a.epoch > b.epoch;
   if (a.serial != b.serial) return a.serial > b.serial;
@@ -147,15 +162,41 @@ void KeyRing::Replace(const Slots& other, Instant now) {
   for (const auto* key : {&mine.previous, &mine.current, &mine.next}) Retire(*key, now);
 }
 
+void KeyRing::AdmitSlots(const Slots& other, Instant now) {
+  for (const auto* key : {&other.previous, &other.current, &other.next}) Retire(*key, now, true);
+}
+
 bool KeyRing::Adopt(std::span<const std::uint8_t> encoded, Instant now) {
-  const std::optional<Slots> other = Decode(encoded);
+  const std::optional<Slots> other = DecodePossible(encoded);
   if (!other) return false;
   if (other->current->tag != current_->tag) Replace(*other, now);
   return true;
 }
 
-bool KeyRing::Merge(std::span<const std::uint8_t> encoded, Instant now) {
+bool KeyRing::Admit(std::span<const std::uint8_t> encoded, Instant now) {
+  const std::optional<Slots> other = DecodePossible(encoded);
+  if (!other) return false;
+  AdmitSlots(*other, now);
+  return true;
+}
+
+bool KeyRing::Follow(std::span<const std::uint8_t> encoded, Instant now) {
   const std::optional<Slots> other = Decode(encoded);
+  if (!other) return false;
+  if (other->current->tag != current_->tag) {
+    Replace(*other, now);
+    return true;
+  }
+  for (const auto& [mine, theirs] :
+       {std::pair(&previous_, &other->previous), std::pair(&next_, &other->next)}) {
+    const std::optional<TransientKey> dropped = std::exchange(*mine, *theirs);
+    Retire(dropped, now);
+  }
+  return true;
+}
+
+bool KeyRing::Merge(std::span<const std::uint8_t> encoded, Instant now) {
+  const std::optional<Slots> other = DecodePossible(encoded);
   if (!other) return false;
   if (other->current->tag == current_->tag) {
     if (other->next && (!next_ || IsGreater(other->next->id, next_->id))) {
@@ -169,7 +210,7 @@ bool KeyRing::Merge(std::span<const std::uint8_t> encoded, Instant now) {
   if (IsGreater(other->current->id, current_->id)) {
     Replace(*other, now);
   } else {
-    for (const auto* key : {&other->previous, &other->current, &other->next}) Retire(*key, now);
+    AdmitSlots(*other, now);
   }
   return true;
 }

@@ -34,7 +34,8 @@ struct TransientKey {
 
 // Three slots, previous, current and next, of which one at a time is moved: all open, only current
 // seals. Of two rings that meet, everybody takes the greater (greater epoch, then serial, then the
-// minter that ranks first); the keys of the other open for a grace longer. Not thread-safe.
+// minter that ranks first); the keys of the other open for a grace longer. But who follows a leader
+// takes that one's ring, whatever numbers others give to theirs. Not thread-safe.
 class KeyRing {
  public:
   // Starts with `first` as the current key.
@@ -47,6 +48,8 @@ class KeyRing {
   const std::optional<TransientKey>& next() const { return next_; }
   // Since when `current` has been that.
   Instant current_since() const { return current_since_; }
+  // Keys besides those in the slots that were, or are still, accepted.
+  std::size_t retired_count() const { return retired_.size(); }
   // A short name for the three slots as they are: what a member acknowledges.
   std::uint32_t version() const;
 
@@ -62,10 +65,22 @@ class KeyRing {
   static constexpr std::size_t kEncodedSizeMax = 1 + 3 * (1 + 24 + 32);
   void Encode(Writer& out) const;
 
-  // Takes in another ring. Returns false, changing nothing, if `encoded` is malformed.
+  // What an epoch or a serial can be: a lease a nanosecond, or two thousand years of rotations.
+  // Whose ring says more lies, so that nobody could ever say more than it.
+  static constexpr std::uint64_t kEpochMax = std::uint64_t{1} << 62;
+  static constexpr std::uint32_t kSerialMax = std::uint32_t{1} << 31;
+
+  // Each takes in another ring, in its way; and returns false, changing nothing, if `encoded` is
+  // malformed or, but for Follow, beyond these limits.
+  //
+  // The greater of the two.
   bool Merge(std::span<const std::uint8_t> encoded, Instant now);
-  // Takes over another ring even if it is the lesser; for who shares its own with nobody.
+  // Even if it is the lesser; for who shares its own with nobody.
   bool Adopt(std::span<const std::uint8_t> encoded, Instant now);
+  // Its keys open for a grace, and that is all.
+  bool Admit(std::span<const std::uint8_t> encoded, Instant now);
+  // Exactly that ring, as the leader has it.
+  bool Follow(std::span<const std::uint8_t> encoded, Instant now);
 
   // Whether `encoded` is well-formed.
   static bool IsValid(std::span<const std::uint8_t> encoded);
@@ -77,19 +92,22 @@ class KeyRing {
   struct Retired {
     TransientKey key;
     Instant until;
+    bool strange = false;  // never in a slot of this ring
   };
 
   static std::optional<Slots> Decode(std::span<const std::uint8_t> encoded);
+  static std::optional<Slots> DecodePossible(std::span<const std::uint8_t> encoded);
+  void AdmitSlots(const Slots& other, Instant now);
   void Replace(const Slots& other, Instant now);
   bool IsGreater(const KeyId& a, const KeyId& b) const;
   bool Holds(std::uint32_t tag) const;
-  void Retire(const std::optional<TransientKey>& key, Instant now);
+  void Retire(const std::optional<TransientKey>& key, Instant now, bool strange = false);
 
   Ranking ranking_;
   Duration grace_;
   std::optional<TransientKey> previous_, current_, next_;
   Instant current_since_;
-  std::vector<Retired> retired_;  // bounded; oldest first
+  std::vector<Retired> retired_;  // bounded, strange ones make room first; oldest first
 };
 
 }  // namespace radix::flock

@@ -98,6 +98,61 @@ TEST_F(KeyRingTest, AKeyIsForgottenTwoMovesAndAGraceLater) {
   EXPECT_EQ(ring.Find(first, now_ + kGrace), nullptr);
 }
 
+TEST_F(KeyRingTest, AnAdmittedRingOpensForAGraceButNeverSealsAndPushesOutNoKeyOfItsOwn) {
+  KeyRing ring(ranking_, {0, 0, {1, 11}}, Key{1}, kGrace, now_);
+  const std::uint32_t oldest = ring.current().tag;
+  for (std::uint8_t i = 0; i < 2; ++i) {
+    ring.Prepare(0, {1, 11}, Key{2, i});
+    ring.Advance(now_);
+  }
+  const std::uint32_t own = ring.current().tag;
+  for (std::uint8_t i = 0; i < 40; ++i) {
+    const KeyRing other(ranking_, {9, 9, {2, 22}}, Key{3, i}, kGrace, now_);
+    EXPECT_TRUE(ring.Admit(Encoded(other), now_));
+    EXPECT_EQ(ring.current().tag, own);
+    EXPECT_NE(ring.Find(other.current().tag, now_ + kGrace - 1s), nullptr);
+    EXPECT_EQ(ring.Find(other.current().tag, now_ + kGrace), nullptr);
+    EXPECT_NE(ring.Find(oldest, now_ + kGrace - 1s), nullptr);
+  }
+}
+
+TEST_F(KeyRingTest, WhoFollowsALeaderTakesItsRingWhateverItsNumbers) {
+  KeyRing leader(ranking_, {5, 1, {1, 11}}, Key{1}, kGrace, now_);
+  KeyRing member(ranking_, {KeyRing::kEpochMax, KeyRing::kSerialMax, {2, 22}}, Key{2}, kGrace,
+                 now_);
+  const std::uint32_t before = member.current().tag;
+  EXPECT_TRUE(member.Follow(Encoded(leader), now_));
+  EXPECT_EQ(member.version(), leader.version());
+  EXPECT_NE(member.Find(before, now_ + kGrace - 1s), nullptr);
+  leader.Prepare(5, {1, 11}, Key{3});
+  EXPECT_TRUE(member.Follow(Encoded(leader), now_));
+  EXPECT_EQ(member.version(), leader.version());
+  leader.Advance(now_);
+  EXPECT_TRUE(member.Follow(Encoded(leader), now_));
+  EXPECT_EQ(member.version(), leader.version());
+}
+
+TEST_F(KeyRingTest, RefusesNumbersThatCannotBeButFromItsLeader) {
+  for (const KeyId& id :
+       {KeyId{KeyRing::kEpochMax + 1, 0, {2, 22}}, KeyId{0, KeyRing::kSerialMax + 1, {2, 22}}}) {
+    KeyRing ring(ranking_, {0, 0, {1, 11}}, Key{1}, kGrace, now_);
+    const std::uint32_t own = ring.current().tag;
+    const KeyRing other(ranking_, id, Key{2}, kGrace, now_);
+    EXPECT_FALSE(ring.Merge(Encoded(other), now_));
+    EXPECT_FALSE(ring.Adopt(Encoded(other), now_));
+    EXPECT_FALSE(ring.Admit(Encoded(other), now_));
+    EXPECT_EQ(ring.current().tag, own);
+    EXPECT_EQ(ring.Find(other.current().tag, now_), nullptr);
+    EXPECT_TRUE(ring.Follow(Encoded(other), now_));
+  }
+}
+
+TEST_F(KeyRingTest, AfterTheLastSerialComesTheNextEpoch) {
+  KeyRing ring(ranking_, {5, 0xffffffff, {1, 11}}, Key{1}, kGrace, now_);
+  ring.Prepare(0, {1, 11}, Key{2});
+  EXPECT_EQ(ring.next()->id, (KeyId{6, 0, {1, 11}}));
+}
+
 TEST_F(KeyRingTest, RefusesWhatIsNoRing) {
   KeyRing ring(ranking_, {0, 0, {1, 11}}, Key{1}, kGrace, now_);
   const auto encoded = Encoded(ring);

@@ -112,14 +112,16 @@ Contact& MemberTable::Open(Member& member) {
 Contact& MemberTable::Acquaint(Member& member, std::uint64_t counter) {
   Contact& contact = Open(member);
   contact.proven = true;
-  contact.proven_at = counter;
   const auto before = std::ranges::find(closed_, member.id(), &Closed::id);
   if (before == closed_.end()) {
     contact.window.StartAt(counter);
   } else {
     contact.window = before->window;
+    contact.window.ResumeAt(counter);
+    contact.pair_window = before->pair_window;
     closed_.erase(before);
   }
+  contact.pair_window.StartAt(counter);
   return contact;
 }
 
@@ -134,7 +136,7 @@ void MemberTable::Close(Member& member) {
   counter_floor_ = std::max(counter_floor_, contact.next_counter);
   if (contact.proven) {
     if (closed_.size() == kClosedMax) closed_.erase(closed_.begin());
-    closed_.push_back({member.id(), contact.window});
+    closed_.push_back({member.id(), contact.window, contact.pair_window});
   }
   if (contact.slot != contacts_.back().slot) {
     contact = contacts_.back();

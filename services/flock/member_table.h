@@ -136,6 +136,7 @@ class MemberTable {
   struct Closed {
     MemberId id;
     ReplayWindow window;
+    PairReplayWindow pair_window;
   };
 
   void Toggle(const Member& member);  // enters a live member into the digests, or takes it out

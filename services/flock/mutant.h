@@ -35,6 +35,7 @@ enum class Rule : std::uint8_t {
   kOneKeySlotAtATime,
   kAcknowledgesItsKeyFile,
   kReadsKeysBeforeItOrders,
+  kKeysOnlyFromItsLeader,
   // Islands.
   kTombstonesAreDialled,
   // Insiders: somebody who is well is removed, when broken.

@@ -76,6 +76,7 @@ class Flock::Node {
   std::uint32_t ContactCount(Instant now) const;
   std::vector<std::uint32_t> PeersToRemember() const;
   std::size_t memory_bytes() const;
+  std::uint64_t StateDigest(Instant now) const;
 
   // Whether it keeps in contact with everybody: as one of the first-ranked, and as long as it leads
   // or asks to, whatever its rank has become since.
@@ -184,7 +185,9 @@ class Flock::Node {
   void HandleKeyTell(const Incoming& packet, Instant now);
   void HandleRing(const Incoming& packet, Instant now);
   void TickRotation(Instant now);
-  void MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now);
+  void TakeRingOfWelcome(const Welcome& welcome, Instant now);
+  void TakeRing(const Incoming& packet, Instant now);
+  void TellOfRing(std::uint32_t before, const MemberId& from, Instant now);
   void AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now);
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
   bool WithinDoorBudget(Instant now);
@@ -193,6 +196,7 @@ class Flock::Node {
   void TickSecondary(Instant now);
   void FollowLeadership(Instant now);
   void NoticeShutOut(Instant now);
+  bool MissesSomebody() const;
   void HandleSecondary(const Incoming& packet, Instant now);
   void TakeFromMember(const MemberId& member, const SecondaryTell& tell, Instant now);
   void TakeFromLeader(const MemberId& leader, const SecondaryTell& tell, Instant now);
@@ -251,7 +255,10 @@ class Flock::Node {
   Instant next_away_hello_;
   Instant next_sync_;
   Pace words_pace_{12ms, 8};  // of bitmaps sent, each of which is answered with up to 280 records
-  Instant differed_at_;       // when a member last showed another view
+  // Of answers to the bitmaps of one member. It asks many in turns; whoever asks in its name does
+  // not, since each answer is much longer than the question.
+  MemberPaces records_pace_{50ms, 8};
+  Instant differed_at_;  // when a member last showed another view
   Instant next_news_;
   Instant next_statements_;
   Pace held_dead_pace_{50ms, 8};
@@ -266,13 +273,14 @@ class Flock::Node {
   Instant next_rotation_;
   std::uint32_t lacking_ring_ = 0;  // the tag of the key that was asked for last
   Instant lacking_ring_asked_ = kNever;
-  bool has_own_ring_ = true;  // nobody gave it a ring, and it gave nobody its own
+  bool has_own_ring_ = true;      // nobody gave it a ring, and nobody uses its own
+  MemberId ring_leader_;          // from whom it took a ring last, as its leader,
+  std::uint64_t ring_order_ = 0;  // and the counter of that datagram
   Instant key_prepared_at_ = kNever;
   std::uint32_t secondary_stored_;  // the version in the key file; 0: being written
   std::uint32_t secondary_storing_ = 0;
   std::pair<std::uint64_t, std::uint32_t> secondary_order_;  // epoch, revision: the last obeyed
-  std::uint64_t shut_out_accepted_ = 0;                      // counters as they were looked at last
-  std::uint64_t shut_out_unknown_ = 0;
+  std::uint64_t shut_out_accepted_ = 0;                      // the counter as it was last
   Instant shut_out_since_;
   Instant shut_out_told_ = kNever;
   Instant door_filled_at_;

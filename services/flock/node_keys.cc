@@ -41,6 +41,10 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
     ++counters_.dropped_unauthenticated;
     return;
   }
+  if (!handshake_.TakeOnce(*hello)) {
+    ++counters_.dropped_replayed;
+    return;
+  }
   if (leaving_ || !WithinDoorBudget(now)) {
     ++counters_.dropped_budget;
     return;
@@ -51,6 +55,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   welcome.beat.ring_tag = ring_.current().tag;
   welcome.beat.view_hash = membership_.table().view_hash();
   if (membership_.table().IsProven(header.sender)) welcome.beat.flags = Beat::kHearsYou;
+  if (has_own_ring_) welcome.beat.flags |= Beat::kOwnRing;
   welcome.token = tokens_.For(header.sender, now);
   welcome.public_key = pair_keys_.public_key();
   welcome.counter = membership_.table().PeekCounter(header.sender.slot);
@@ -68,7 +73,6 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   const std::size_t size =
       handshake_.WriteWelcome(*hello, welcome, DestinationOf(header.sender), now, datagram);
   if (size == 0) return;
-  has_own_ring_ = false;
   outbox_.Push(header.sender.slot, std::span(datagram).first(size));
 }
 
@@ -99,7 +103,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   if (!granter_.grant(now) && IsLater(theirs, secondary_)) {
     TakeSecondary(theirs, header.sender, 0, now);
   }
-  MergeRing(welcome->ring, header.sender, now);
+  TakeRingOfWelcome(*welcome, now);
   const MemberId& sender = welcome->sender.id;
   if (welcome->about_you && welcome->about_you->id.slot == self_.slot) {
     NewsItem item;
@@ -116,6 +120,8 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   }
   Contact& contact = membership_.table().Open(*member);
   if (!contact.proven) membership_.table().Acquaint(*member, welcome->counter);
+  // Another member counted in its name, if it could send from its address. This is its own word.
+  if (contact.window.IsAheadOf(welcome->counter)) contact.window.StartAt(welcome->counter);
   contact.heard_at = contact.hears_us_at = now;
   contact.ring_tag = welcome->beat.ring_tag;
   contact.view = static_cast<std::uint16_t>(welcome->beat.view_hash);
@@ -170,7 +176,7 @@ bool Flock::Node::TakesKeysFrom(const MemberId& member, Instant now) const {
 
 void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
   if (!packet.body.ring.empty() && TakesKeysFrom(packet.sender, now)) {
-    MergeRing(packet.body.ring, packet.sender, now);
+    TakeRing(packet, now);
     Writer body = Begin(packet.sender, now);
     AppendRingAck(ring_.version(), body);
     SendPair(packet.sender, body);
@@ -190,15 +196,43 @@ void Flock::Node::AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now)
   SendHello(slot, Handshake::kHelloUsual, now);
 }
 
-void Flock::Node::MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now) {
+// Anybody who is let in can send a WELCOME. So its ring is taken, as rings of islands are, only by
+// who follows no leader; for others its keys open, so that both can talk until the leader has told
+// its own to everybody.
+void Flock::Node::TakeRingOfWelcome(const Welcome& welcome, Instant now) {
   const std::uint32_t before = ring_.current().tag;
-  // A ring that nobody else has stands back: else all of a bloc would change theirs for a newcomer.
-  if (std::exchange(has_own_ring_, false)) {
-    ring_.Adopt(ring, now);
+  const bool follows = granter_.grant(now) && !IsBroken(Rule::kKeysOnlyFromItsLeader);
+  const bool theirs_is_own = (welcome.beat.flags & Beat::kOwnRing) != 0;
+  if (follows || (theirs_is_own && !has_own_ring_)) {
+    ring_.Admit(welcome.ring, now);
+  } else if (theirs_is_own || !has_own_ring_) {
+    ring_.Merge(welcome.ring, now);
   } else {
-    ring_.Merge(ring, now);
+    // A ring that nobody else has stands back: else all of a bloc would change theirs for a
+    // newcomer.
+    ring_.Adopt(welcome.ring, now);
   }
+  TellOfRing(before, welcome.sender.id, now);
+}
+
+void Flock::Node::TakeRing(const Incoming& packet, Instant now) {
+  const std::uint32_t before = ring_.current().tag;
+  if (!granter_.grant(now) && !KnownLeader(now)) {
+    ring_.Merge(packet.body.ring, now);
+  } else {
+    // The leader's word holds, also over greater numbers; but not its word of before.
+    if (packet.sender == ring_leader_ && packet.counter < ring_order_) return;
+    ring_leader_ = packet.sender;
+    ring_order_ = packet.counter;
+    ring_.Follow(packet.body.ring, now);
+  }
+  TellOfRing(before, packet.sender, now);
+}
+
+// If it took another one from `from`.
+void Flock::Node::TellOfRing(std::uint32_t before, const MemberId& from, Instant now) {
   if (ring_.current().tag == before) return;
+  has_own_ring_ = false;
   Emit(EventKind::kKeyChanged, Evidence::kNone, ring_.current().id.minter, self_,
        ring_.current().id.epoch, ring_.current().tag, now);
   for (const MemberId& peer : RandomContacts(kRingNotices)) {

@@ -9,6 +9,18 @@ namespace {
 
 constexpr std::size_t kContendersMax = 64;
 
+bool IsFresh(const Contact& contact, bool pair, std::uint64_t counter) {
+  return pair ? contact.pair_window.IsFresh(counter) : contact.window.IsFresh(counter);
+}
+
+void Accept(Contact& contact, bool pair, std::uint64_t counter) {
+  if (pair) {
+    contact.pair_window.Accept(counter);
+  } else {
+    contact.window.Accept(counter);
+  }
+}
+
 }  // namespace
 
 void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint8_t> bytes,
@@ -41,12 +53,12 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
   MemberTable& table = membership_.table();
   const Member* const known = table.Find(header.sender);
   const bool proven = known != nullptr && IsProven(*known);
-  if (proven && !table.ContactOf(*known).window.IsFresh(header.counter)) {
+  if (proven && !IsFresh(table.ContactOf(*known), pair, header.counter)) {
     ++counters_.dropped_replayed;
     return;
   }
   if (proven && IsBroken(Rule::kAuthenticatesBeforeTheWindow)) {
-    table.Open(*table.Find(header.sender.slot)).window.Accept(header.counter);
+    Accept(table.Open(*table.Find(header.sender.slot)), pair, header.counter);
   }
   const Key* const key = !pair    ? ring_.Find(header.key_tag, now)
                          : proven ? pair_keys_.Find(header.sender)
@@ -73,12 +85,12 @@ void Flock::Node::HandleSealed(const Header& header, std::span<const std::uint8_
   // What was sent before the datagram that proved the sender, but came after it, must itself show
   // that it is of this time: whether it came before, in an earlier acquaintance, is not known.
   Contact& contact = table.Open(*table.Find(header.sender));
-  if (header.counter < contact.proven_at &&
+  if (!pair && !contact.window.IsSure(header.counter) &&
       !(body->ack && tokens_.IsValid(body->ack->token, header.sender, now))) {
     ++counters_.dropped_replayed;
     return;
   }
-  contact.window.Accept(header.counter);
+  Accept(contact, pair, header.counter);
   ++counters_.accepted;
   last_authentic_ = now;
   away_since_ = kNever;
@@ -155,7 +167,11 @@ void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
   } else {
     differed_at_ = now;
   }
-  if (ring_.Find(beat.ring_tag, now) == nullptr) AskForRing(member.slot, beat.ring_tag, now);
+  if (beat.ring_tag == ring_.current().tag) {
+    has_own_ring_ = false;
+  } else if (has_own_ring_ || ring_.Find(beat.ring_tag, now) == nullptr) {
+    AskForRing(member.slot, beat.ring_tag, now);
+  }
 }
 
 void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {

@@ -7,9 +7,9 @@
 namespace radix::flock {
 namespace {
 
-// A node that authenticates nothing for so long, but hears HELLOs under keys that it lacks, says
-// so; and again from time to time.
-constexpr Duration kShutOutAfter = 5s;
+// A node that authenticates nothing for so long, though it knew others, says so; and again from
+// time to time. Longer than what heals by itself.
+constexpr Duration kShutOutAfter = 30s;
 constexpr Duration kShutOutAgain = 10min;
 
 }  // namespace
@@ -160,18 +160,25 @@ void Flock::Node::SendOrder(const KeyOrders::Waiting& waiting, Instant now) {
   SendPair(leader->leader, body);
 }
 
+// Whom it knows, and who did not say good-bye, should answer; or after a boot who was remembered.
+bool Flock::Node::MissesSomebody() const {
+  const MemberTable& table = membership_.table();
+  if (table.size() < 2) return counters_.accepted == 0 && !config_.remembered.empty();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table.at(i).slot != self_.slot && table.at(i).state != MemberState::kLeft) return true;
+  }
+  return false;
+}
+
+// That nobody lets it in shows only in what does not come. The HELLOs of others, under keys that it
+// lacks, may be anybody's: they are counted, and nothing follows from them.
 void Flock::Node::NoticeShutOut(Instant now) {
-  if (counters_.accepted != shut_out_accepted_) {
+  if (counters_.accepted != shut_out_accepted_ || !MissesSomebody()) {
     shut_out_accepted_ = counters_.accepted;
-    shut_out_unknown_ = counters_.dropped_unknown_key;
     shut_out_since_ = now;
     return;
   }
-  if (now - shut_out_since_ < kShutOutAfter || counters_.dropped_unknown_key == shut_out_unknown_) {
-    return;
-  }
-  shut_out_unknown_ = counters_.dropped_unknown_key;
-  if (now - shut_out_told_ < kShutOutAgain) return;
+  if (now - shut_out_since_ < kShutOutAfter || now - shut_out_told_ < kShutOutAgain) return;
   shut_out_told_ = now;
   Emit(EventKind::kAlarm, Evidence::kShutOut, self_, self_, 0, secondary_.current().tag, now);
 }

@@ -92,6 +92,7 @@ bool Flock::Node::SendDifferences(const Incoming& packet, Instant now) {
   if (!words) return false;
   const auto start = static_cast<std::uint32_t>(random_.Below(64 * kWordsPerGroup));
   const Difference difference = Compare(membership_.table(), *words, kRecordsPerExchange, start);
+  if (!difference.send.empty() && !records_pace_.Take(packet.sender.slot, now)) return false;
   SendRecords(packet, difference.send, now);
   const bool asks = !words->reply && difference.lacking && words_pace_.Take(now);
   if (asks) SendWordsOf(words->group, true, packet, now);

@@ -21,5 +21,17 @@ TEST(PaceTest, LetsABurstThroughAndThenOneInEachInterval) {
   EXPECT_EQ(taken, 4);
 }
 
+TEST(MemberPacesTest, HoldsOneBackAndNotAnother) {
+  MemberPaces paces(50ms, 3);
+  const Instant now(1h);
+  int taken = 0;
+  for (int i = 0; i < 10; ++i) taken += paces.Take(7, now) ? 1 : 0;
+  EXPECT_EQ(taken, 3);
+  EXPECT_TRUE(paces.Take(8, now));
+  EXPECT_FALSE(paces.Take(7 + MemberPaces::kPlaces, now)) << "in the same place";
+  EXPECT_TRUE(paces.Take(7, now + 50ms));
+  EXPECT_FALSE(paces.Take(7, now + 50ms));
+}
+
 }  // namespace
 }  // namespace radix::flock

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "services/flock/introduction_codec.h"
 #include "services/flock/ranking.h"
@@ -315,6 +316,12 @@ int MakeCorpus(const std::filesystem::path& folder) {
   for (const char* part : {"datagram", "sealed"}) {
     std::filesystem::create_directories(folder / part);
   }
+  // Whole datagrams of an earlier version are noise; bodies, and what was found, stay.
+  std::vector<std::filesystem::path> old;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "datagram")) {
+    if (!entry.path().filename().string().starts_with("found-")) old.push_back(entry.path());
+  }
+  for (const auto& path : old) std::filesystem::remove(path);
   WriteDatagrams(eavesdropper.datagrams(), folder / "datagram");
   WritePlain(eavesdropper.bodies(), folder / "datagram");
   WriteBodies(eavesdropper.bodies(), folder / "sealed");

@@ -18,6 +18,7 @@
 
 #include "services/confab/random.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 // There in programs built with a sanitizer only.
@@ -91,6 +92,14 @@ int main(int argc, char** argv) {
   }
   if (inputs.empty()) {
     std::cerr << "fuzz: " << corpus << " holds no inputs; fuzz_corpus makes them\n";
+    return 2;
+  }
+  if (const std::string missing = radix::fuzz::MissingFrom(inputs);
+      fs::is_directory(corpus) && !missing.empty()) {
+    std::cerr
+        << "fuzz: " << corpus << " holds " << missing
+        << ": these inputs are of another version; `fuzz_corpus tests/fuzz/corpus` makes them "
+           "anew\n";
     return 2;
   }
   for (std::uint64_t i = first; i < first + iterations; ++i) {

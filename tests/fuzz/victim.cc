@@ -102,6 +102,7 @@ std::vector<Sent> Victim::Drain() {
   while (const auto promise = core_.PollPersist()) to_store_ = promise;
   while (const auto event = core_.PollEvent()) {
     ++events_;
+    if (event->kind == flock::EventKind::kAlarm) ++alarms_;
     Require(event->subject.slot < charter_.ranges.size(), "events are about slots of the ranges");
     Require(!Explain(*event, [](std::uint32_t slot) { return std::to_string(slot); }).empty() ||
                 event->evidence == flock::Evidence::kNone ||

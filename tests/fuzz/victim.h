@@ -49,6 +49,7 @@ class Victim {
   Instant now() const { return now_; }
   const Charter& charter() const { return charter_; }
   std::uint64_t events() const { return events_; }
+  std::uint64_t alarms() const { return alarms_; }
 
  private:
   std::vector<Sent> Drain();
@@ -60,6 +61,7 @@ class Victim {
   std::optional<flock::Promise> to_store_;
   flock::Promise promise_;
   std::uint64_t events_ = 0;
+  std::uint64_t alarms_ = 0;  // of these
   bool leaving_ = false;
 };
 

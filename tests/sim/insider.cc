@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "services/flock/pair_keys.h"
 
@@ -45,18 +46,27 @@ Insider::Insider(Cluster& cluster, std::size_t node)
   }
 }
 
-void Insider::NoteSent(std::size_t to, std::span<const std::uint8_t> bytes) {
+bool Insider::NoteSent(std::size_t to, std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
+  // Who asks is to hear the lie.
+  if (header && header->type == flock::PacketType::kWelcome && !offered_.empty()) return false;
   if (header && header->type >= flock::PacketType::kGroup) {
     counters_[to] = std::max(counters_[to], header->counter);
     fresh_[to] = true;
   }
+  return true;
 }
 
 void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
-  if (!header || header->type != flock::PacketType::kWelcome) return;
   const flock::Destination here{self_, cluster_.charter().ranges.At(self_.slot)};
+  if (header && header->type == flock::PacketType::kHello && !offered_.empty()) {
+    const auto hello = handshake_.OpenHello(*header, here, bytes);
+    for (std::size_t i = 0; hello && i < cluster_.size(); ++i) {
+      if (cluster_.slot(i) == header->sender.slot) asked_.emplace_back(i, *hello);
+    }
+  }
+  if (!header || header->type != flock::PacketType::kWelcome) return;
   const auto welcome = handshake_.OpenWelcome(*header, here, bytes, cluster_.now());
   if (!welcome) return;
   ring_.Merge(welcome->ring, cluster_.now());
@@ -96,10 +106,10 @@ flock::Record Insider::RecordOf(const Ghost& ghost) const {
   return {ghost.id, ghost.incarnation, flock::MemberState::kAlive, flock::FingerprintOf(key)};
 }
 
-flock::Writer Insider::Begin() {
+flock::Writer Insider::Begin(std::uint32_t ring_tag) {
   flock::Writer body(std::span<std::uint8_t>(draft_).subspan(
       flock::kHeaderSize, flock::kDatagramSizeMax - flock::kHeaderSize - flock::kTagSize));
-  Encode(flock::Beat{RecordOf(node_).incarnation, flock::Beat::kHearsYou, key_tag_, random_.Next()},
+  Encode(flock::Beat{RecordOf(node_).incarnation, flock::Beat::kHearsYou, ring_tag, random_.Next()},
          body);
   return body;
 }
@@ -234,10 +244,45 @@ void Insider::ClaimToLead() {
   SendToAll(body, random_.Chance(0.5) ? flock::PacketType::kPair : flock::PacketType::kGroup);
 }
 
+void Insider::OfferRing() {
+  const flock::KeyRing ring(flock::Ranking(0),
+                            {flock::KeyRing::kEpochMax, flock::KeyRing::kSerialMax, self_},
+                            SeedOf(random_), 60s, cluster_.now());
+  false_ring_.resize(flock::KeyRing::kEncodedSizeMax);
+  flock::Writer out(false_ring_);
+  ring.Encode(out);
+  false_ring_.resize(out.size());
+  offered_.push_back(ring.current().tag);
+  SendToAll(Begin(offered_.back()));
+}
+
+void Insider::AnswerHellos() {
+  for (const auto& [to, hello] : std::exchange(asked_, {})) {
+    if (!cluster_.up(to)) continue;
+    flock::Welcome welcome;
+    welcome.sender = RecordOf(node_);
+    welcome.beat = {welcome.sender.incarnation, flock::Beat::kHearsYou, offered_.back(), 0};
+    welcome.public_key = cluster_.flock(node_).public_key();
+    welcome.counter = counters_[to] + 1;
+    welcome.secondary_keys = {cluster_.secondary_key()};
+    welcome.ring = false_ring_;
+    const flock::Destination destination{hello.sender,
+                                         cluster_.charter().ranges.At(hello.sender.slot)};
+    const std::size_t size =
+        handshake_.WriteWelcome(hello, welcome, destination, cluster_.now(), draft_);
+    if (cluster_.Inject(self_.slot, to, std::span(draft_).first(size))) ++lies_;
+  }
+}
+
+bool Insider::Offered(std::uint32_t tag) const {
+  return std::ranges::find(offered_, tag) != offered_.end();
+}
+
 void Insider::Lie() {
   if (key_tag_ == 0) return;
+  AnswerHellos();
   const std::size_t victim = AnyHonest();
-  switch (random_.Below(9)) {
+  switch (random_.Below(10)) {
     case 0:
       return AccuseByHearsay(victim);
     case 1:
@@ -252,6 +297,8 @@ void Insider::Lie() {
       return ClaimToLead();
     case 6:
       return SayReplaced(victim);
+    case 8:
+      return OfferRing();
     case 7:
       AccuseSigned(victim);
       return AccuseByGhosts(victim);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "services/confab/random.h"
@@ -26,8 +27,8 @@ class Insider {
   // Uses `node` of `cluster`, which is up, and its hooks lets_pass and on_deliver through Hear.
   Insider(Cluster& cluster, std::size_t node);
 
-  // What the node sends, and what comes for it.
-  void NoteSent(std::size_t to, std::span<const std::uint8_t> bytes);
+  // What the node sends, and what comes for it. NoteSent returns whether it lets that pass.
+  bool NoteSent(std::size_t to, std::span<const std::uint8_t> bytes);
   void NoteReceived(std::span<const std::uint8_t> bytes);
 
   // Says HELLO to a node, to learn the transient key.
@@ -45,6 +46,12 @@ class Insider {
   void SayReplaced(std::size_t victim);
   // Lists those that it invents.
   void InventMembers();
+  // Says that it uses a transient key that nobody has; who asks for that is given, by AnswerHellos,
+  // a ring that is greater than any other.
+  void OfferRing();
+  void AnswerHellos();
+  // Whether that key was one of these.
+  bool Offered(std::uint32_t tag) const;
 
   // Sends a lie only in the place of a datagram of its node's, so that others go on hearing that.
   void set_patient(bool patient) { patient_ = patient; }
@@ -63,7 +70,8 @@ class Insider {
   std::size_t AnyHonest();
   flock::Record RecordOf(std::size_t node);
   flock::Record RecordOf(const Ghost& ghost) const;
-  flock::Writer Begin();
+  flock::Writer Begin(std::uint32_t ring_tag);
+  flock::Writer Begin() { return Begin(key_tag_); }
   void SendToAll(const flock::Writer& body, flock::PacketType type = flock::PacketType::kGroup);
   void SendStatement(const std::vector<std::uint8_t>& statement);
   void SendRecord(const flock::Record& record);
@@ -90,6 +98,9 @@ class Insider {
   std::array<std::uint8_t, flock::kDatagramSizeMax> draft_{};
   std::uint64_t lies_ = 0;     // that somebody took in
   std::uint32_t key_tag_ = 0;  // of the transient key in use; 0: not known yet
+  std::vector<std::pair<std::size_t, flock::Hello>> asked_;  // it for its ring: who
+  std::vector<std::uint8_t> false_ring_;                     // encoded
+  std::vector<std::uint32_t> offered_;
 };
 
 }  // namespace radix::sim

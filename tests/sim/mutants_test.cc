@@ -68,6 +68,7 @@ constexpr Case kCases[] = {
     {Rule::kStatementsAreSigned, "StatementsAreSigned", OneMemberAccusesInOthersNames, kOffTheList},
     {Rule::kOnlyTheSettledAccuse, "OnlyTheSettledAccuse", InventedMembersAccuse, kOffTheList},
     {Rule::kOnlyTheOwnerSaysGoodBye, "OnlyTheOwnerSaysGoodBye", AnotherSaysGoodBye, kOffTheList},
+    {Rule::kKeysOnlyFromItsLeader, "KeysOnlyFromItsLeader", AnotherHandsOutKeys, kForeignKey},
     {Rule::kABootProvesItself, "ABootProvesItself", AnotherBootIsInvented, kOffTheList},
 };
 

@@ -71,7 +71,7 @@ void Run(Course& course) {
   }
   cluster.lets_pass = [&](std::size_t from, std::size_t to, std::span<const std::uint8_t> bytes) {
     for (const auto& insider : insiders) {
-      if (insider->node() == from) insider->NoteSent(to, bytes);
+      if (insider->node() == from) return insider->NoteSent(to, bytes);
     }
     return true;
   };
@@ -88,6 +88,11 @@ void Run(Course& course) {
       insider->Lie();
     }
     cluster.RunFor(kBetweenLies);
+    for (const auto& insider : insiders) {
+      if (insider->Offered(cluster.flock(*leader).transient_key_id())) {
+        course.Violate("the leader took the key of another");
+      }
+    }
     if (i % 40 == 0) CheckMemory(course);
   }
   for (const auto& insider : insiders) {
@@ -98,6 +103,15 @@ void Run(Course& course) {
   const auto still = cluster.flock(*leader).own_leadership(cluster.LocalNow(*leader));
   if (!still || still->epoch != epoch) course.Violate("lies moved the leadership");
   course.AwaitConvergence();
+  // Whatever was handed to whom had no leader for a moment.
+  cluster.RunFor(2s);
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    for (const auto& insider : insiders) {
+      if (insider->Offered(cluster.flock(i).transient_key_id())) {
+        course.Violate("node " + std::to_string(i) + " uses the key of one that does not lead");
+      }
+    }
+  }
 }
 
 }  // namespace

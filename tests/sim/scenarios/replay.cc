@@ -17,6 +17,10 @@ constexpr std::uint64_t kReplays = 200000;
 // So many are made of one capture; then a new one is taken, under the keys of that time.
 constexpr std::uint64_t kReplaysPerCapture = 200000;
 
+// And so many nodes boot after it, each of which is sent so much of it at once.
+constexpr int kBootsPerCapture = 4;
+constexpr std::uint64_t kReplaysPerBoot = 2500;
+
 struct Recorded {
   std::uint32_t from_slot = 0;
   std::size_t to = 0;
@@ -27,9 +31,9 @@ struct Recorded {
 
 // Everything about a node that a datagram could change.
 struct State {
+  std::uint64_t digest = 0;
   std::uint64_t view = 0;
   std::uint64_t accepted = 0;
-  flock::Promise promise;
   std::uint32_t transient = 0;
   std::uint32_t secondary = 0;
   std::uint32_t contacts = 0;
@@ -39,9 +43,9 @@ struct State {
 
 State StateOf(Cluster& cluster, std::size_t node) {
   const flock::Flock& flock = cluster.flock(node);
-  return {flock.view_hash(),        flock.counters().accepted,
-          flock.promise(),          flock.transient_key_id(),
-          flock.secondary_key_id(), flock.contact_count(cluster.LocalNow(node))};
+  const Instant now = cluster.LocalNow(node);
+  return {flock.StateDigest(now),   flock.view_hash(),        flock.counters().accepted,
+          flock.transient_key_id(), flock.secondary_key_id(), flock.contact_count(now)};
 }
 
 // Takes what is delivered from now on, from each datagram the same chance to be among those kept.
@@ -66,13 +70,12 @@ void Alter(std::vector<std::uint8_t>& bytes, Random& random) {
   }
 }
 
-void Inject(Course& course, Recorded& recorded) {
+void Inject(Course& course, Recorded& recorded, std::size_t to) {
   Cluster& cluster = course.cluster();
   Random& random = course.random();
   std::vector<std::uint8_t> bytes = recorded.bytes;
   if (random.Chance(0.3)) Alter(bytes, random);
   const bool altered = bytes != recorded.bytes;
-  const std::size_t to = random.Chance(0.3) ? course.AnyNode() : recorded.to;
   if (!cluster.up(to)) return;
   const State before = StateOf(cluster, to);
   const std::uint64_t sent = cluster.flock(to).counters().sent_bytes;
@@ -101,6 +104,24 @@ void Inject(Course& course, Recorded& recorded) {
   }
 }
 
+// To one that has just booted, and remembers nothing of what it heard before. Mostly what was meant
+// for its address. Returns how many.
+std::uint64_t InjectAtABoot(Course& course, std::vector<Recorded>& recorded, Random& choice,
+                            std::uint64_t most) {
+  Cluster& cluster = course.cluster();
+  const std::size_t node = course.AnyNode();
+  if (cluster.up(node)) cluster.Crash(node);
+  cluster.Boot(node);
+  std::uint64_t done = 0;
+  for (std::uint64_t draws = 0; draws < 20 * most && done < most; ++draws) {
+    Recorded& one = recorded[choice.Below(recorded.size())];
+    if (one.to != node && !choice.Chance(0.05)) continue;
+    Inject(course, one, node);
+    ++done;
+  }
+  return done;
+}
+
 void Run(Course& course) {
   Cluster& cluster = course.cluster();
   Random choice(course.options().seed);
@@ -119,11 +140,16 @@ void Run(Course& course) {
     cluster.on_deliver = nullptr;
     const std::uint64_t count = std::min(left, kReplaysPerCapture);
     for (std::uint64_t i = 0; i < count; ++i) {
-      Inject(course, recorded[choice.Below(recorded.size())]);
+      Recorded& one = recorded[choice.Below(recorded.size())];
+      Inject(course, one, course.random().Chance(0.3) ? course.AnyNode() : one.to);
       // Time goes on, and with it keys and tokens.
       if (i % (count / 20 + 1) == 0) cluster.RunFor(2s);
     }
     left -= count;
+    for (int boots = 0; boots < kBootsPerCapture && left > 0; ++boots) {
+      left -= std::min(left, InjectAtABoot(course, recorded, choice, kReplaysPerBoot));
+      cluster.RunFor(2s);
+    }
     Record(cluster, choice, recorded);
   }
   cluster.on_deliver = nullptr;

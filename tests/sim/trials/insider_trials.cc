@@ -31,8 +31,7 @@ std::string Lies(std::uint64_t seed, Duration length,
                     event.evidence == flock::Evidence::kReplacedByBoot);
   };
   cluster.lets_pass = [&](std::size_t from, std::size_t to, Bytes datagram) {
-    if (from == kLiar) insider.NoteSent(to, datagram);
-    return true;
+    return from != kLiar || insider.NoteSent(to, datagram);
   };
   cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram, bool) {
     if (to == kLiar) insider.NoteReceived(datagram);
@@ -75,6 +74,32 @@ std::string AnotherSaysGoodBye(std::uint64_t seed) {
 std::string AnotherBootIsInvented(std::uint64_t seed) {
   return Lies(seed, 500ms,
               [](Insider& insider, std::size_t victim) { insider.SayReplaced(victim); });
+}
+
+// Everybody follows a leader; one member hands a ring to who asks it.
+std::string AnotherHandsOutKeys(std::uint64_t seed) {
+  Cluster cluster(Nodes(6, seed));
+  const std::size_t leader = Lead(cluster);
+  cluster.RunFor(3s);
+  const std::size_t liar = (leader + 1) % cluster.size();
+  Insider insider(cluster, liar);
+  cluster.lets_pass = [&](std::size_t from, std::size_t to, Bytes datagram) {
+    return from != liar || insider.NoteSent(to, datagram);
+  };
+  cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram, bool) {
+    if (to == liar) insider.NoteReceived(datagram);
+  };
+  insider.AskForKeys();
+  cluster.RunFor(2s);
+  insider.OfferRing();
+  for (int i = 0; i < 20; ++i) {
+    cluster.RunFor(50ms);
+    insider.AnswerHellos();
+  }
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    if (insider.Offered(cluster.flock(i).transient_key_id())) return kForeignKey;
+  }
+  return insider.lies() > 0 ? "" : "nobody listened";
 }
 
 }  // namespace radix::sim

@@ -18,6 +18,7 @@ inline constexpr const char* kLackedTheKey = "some lacked the key that others us
 inline constexpr const char* kNotOnDisk = "a key was used that was not in every key file";
 inline constexpr const char* kUndone = "a rotation of the secondary key was undone";
 inline constexpr const char* kTwoViews = "two views";
+inline constexpr const char* kForeignKey = "a key of one that does not lead is used";
 inline constexpr const char* kOffTheList = "who was well is off a list";
 
 // Leases: never two leaders, and no epoch twice.
@@ -57,5 +58,6 @@ std::string OneMemberAccusesInOthersNames(std::uint64_t seed);
 std::string InventedMembersAccuse(std::uint64_t seed);
 std::string AnotherSaysGoodBye(std::uint64_t seed);
 std::string AnotherBootIsInvented(std::uint64_t seed);
+std::string AnotherHandsOutKeys(std::uint64_t seed);
 
 }  // namespace radix::sim
