@@ -50,6 +50,7 @@ class Flock::Node {
   void HandleDatagram(const Endpoint& from, std::span<const std::uint8_t> bytes, Instant now);
   void HandleTimeout(Instant now);
   void HandlePersisted(const Promise& promise, Instant now);
+  void HandleNotPersisted(const Promise& promise, Instant now);
   void Leave(Instant now);
   bool RequestIntroduction(std::uint32_t slot, Instant now);
   std::optional<Transmit> PollTransmit();
@@ -154,6 +155,7 @@ class Flock::Node {
   bool RanksFirst(const MemberId& candidate, Instant now);
   void TickLeadership(Instant now);
   void SendAsks(Instant now);
+  void SendReleased(std::optional<LeaseGranter::Released> released, Instant now);
   void GiveBackLeases(Instant now);
   void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
   void HandleLeaseMessages(const Incoming& packet, Instant now);
