@@ -371,6 +371,7 @@ void Flock::Node::SendTells(Instant now) {
     if (membership_.table().Find(id.slot) == nullptr) continue;
     SendPing(id, prober_.NextSequence(), now, membership_.ItemFor(id.slot));
   }
+  for (const MemberId& id : membership_.TakeReplaced()) prober_.LookAt(id, now);
 }
 
 void Flock::Node::Leave(Instant now) {
