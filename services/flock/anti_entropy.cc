@@ -126,7 +126,15 @@ Difference Compare(const MemberTable& members, const Words& words, std::size_t l
       if (refuted && refuted->known) send(refuted->slot);
       continue;
     }
-    ForEachBit(ours & ~theirs, word, send);
+    // Who does not list a suspect has removed it, and should say so; or need not know it before it
+    // refutes, which is news. Else those that boot one after another would list it to each other.
+    ForEachBit(ours & ~theirs, word, [&](std::uint32_t slot) {
+      if (members.Find(slot)->state == MemberState::kSuspect) {
+        difference.lacking = true;
+      } else {
+        send(slot);
+      }
+    });
     ForEachBit(theirs & ~ours, word, [&](std::uint32_t slot) {
       if (slot >= members.slots()) return;
       difference.lacking = true;

@@ -42,8 +42,10 @@ bool Differs(const MemberTable& members, const Words& words);
 
 // What follows from another's words.
 struct Difference {
-  std::vector<std::uint32_t> send;  // slots whose records it lacks, or holds otherwise, or are dead
-  bool lacking = false;             // it knows some that we lack
+  // Slots whose records it lacks, or holds otherwise, or are dead; but no suspects that it lacks.
+  std::vector<std::uint32_t> send;
+  // It knows some that we lack, or that some are gone whom we suspect.
+  bool lacking = false;
 };
 // Requires: words is what DecodeBody accepts. Words of unknown groups give nothing. At most `limit`
 // slots, from `start` (a slot's place within the group) on and around, so that two who answer the

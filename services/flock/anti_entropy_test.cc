@@ -66,6 +66,21 @@ TEST(AntiEntropy, OfWhoDiedHereTheOtherHears) {
   EXPECT_EQ(DifferenceOf(b, a).send, Slots{2});
 }
 
+// Else those that boot one after another tell each other of somebody whom all others removed.
+TEST(AntiEntropy, WhoIsSuspectedHereIsNotListedToWhoDoesNotKnowIt) {
+  MemberTable a = TableOf({At(1), At(2)});
+  a.SetState(*a.Find(2), MemberState::kSuspect);
+  MemberTable b = TableOf({At(1)});
+  EXPECT_TRUE(DifferenceOf(a, b).send.empty());
+  b.Add(At(2));
+  b.SetState(*b.Find(2), MemberState::kDead);
+  EXPECT_TRUE(DifferenceOf(a, b).send.empty());
+  EXPECT_TRUE(DifferenceOf(a, b).lacking) << "it asks what became of it";
+  EXPECT_EQ(DifferenceOf(b, a).send, Slots{2}) << "it hears that the other removed it";
+  a.SetState(*a.Find(2), MemberState::kAlive);
+  EXPECT_EQ(DifferenceOf(a, b).send, Slots{2});
+}
+
 TEST(AntiEntropy, WhereOneRefutedOnlyItsRecordIsSentByWhoKnows) {
   for (const std::uint32_t later : {2U, 3U, 5U}) {
     const MemberTable heard = TableOf({At(1), At(2), At(3, later), At(4)});

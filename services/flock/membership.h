@@ -81,6 +81,8 @@ class Membership {
 
   // What to tell about `slot`; requires that it is known.
   NewsItem ItemFor(std::uint32_t slot) const;
+  // Those that are said to have been replaced by a later boot; each should be probed. Taken.
+  std::vector<MemberId> TakeReplaced();
   // Slots that should hear their own news directly; taken.
   std::vector<std::uint32_t> TakeTells();
   // Of whom others say what does not fit to what is held here; each should be asked itself. Taken.
@@ -132,6 +134,7 @@ class Membership {
   std::vector<Event>& events_;
   std::vector<std::uint32_t> tells_;
   std::vector<MemberId> doubts_;
+  std::vector<MemberId> replaced_;
   std::vector<MemberId> confirmations_;
   bool confirms_ = false;
   std::vector<Tombstone> tombstones_;  // oldest first

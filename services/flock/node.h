@@ -105,6 +105,7 @@ class Flock::Node {
   void PingContact(const Member& member, Instant now);
   bool NeedsContact(const Member& member, Instant now);
   void TickStanding(Instant now);
+  void LookAtRivals(Instant now);
   void TickIntroductions(Instant now);
   void TickConfirmations(Instant now);
   void SendTells(Instant now);

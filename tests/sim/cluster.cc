@@ -350,7 +350,7 @@ void Cluster::Drain(std::size_t i) {
   while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
   while (const auto event = node.flock->PollEvent()) {
     InvariantsOf(node).CheckEvent(i, now_, *event);
-    if (event->kind == flock::EventKind::kDied) NoteRemoval(i, event->subject);
+    NoteListing(i, *event);
     if (on_event) on_event(i, *event);
   }
   Check(i);
@@ -363,6 +363,17 @@ void Cluster::Drain(std::size_t i) {
     step.payload = node.generation;
     step.at = wake;
     if (wake != Instant::max()) queue_.Push(step);
+  }
+}
+
+void Cluster::NoteListing(std::size_t observer, const flock::Event& event) {
+  const flock::MemberId& subject = event.subject;
+  if (event.kind == flock::EventKind::kDied) NoteRemoval(observer, subject);
+  if (event.kind == flock::EventKind::kLeft) health_.Unlisted(observer, subject, now_);
+  if (event.kind != flock::EventKind::kJoined) return;
+  health_.Listed(observer, subject);
+  if (event.evidence == flock::Evidence::kReplacedByBoot) {
+    health_.Unlisted(observer, {subject.slot, event.value}, now_);
   }
 }
 

@@ -154,6 +154,7 @@ class Cluster {
   void Perform(const Step& step);
   void Deliver(const Step& step);
   void Drain(std::size_t i);
+  void NoteListing(std::size_t observer, const flock::Event& event);
   void NoteRemoval(std::size_t observer, const flock::MemberId& id);
   void StoreKeys(std::size_t i);
   void Schedule(StepKind kind, std::size_t i, Duration after);
