@@ -68,6 +68,7 @@ struct Counters {
   std::uint64_t dropped_unproven = 0;  // authenticated, but the sender has not yet echoed a nonce
   std::uint64_t dropped_budget = 0;    // a HELLO beyond the budget
   std::uint64_t blind_probes = 0;
+  std::uint64_t verified = 0;  // signatures of statements, the forged ones included
 };
 
 // One member of a bloc, as seen from inside it.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -105,6 +106,59 @@ TEST(FlockTest, ANodeThatStoodStillSaysForHowLong) {
   EXPECT_THAT(StallsOf(flock), testing::ElementsAre(4500));
   flock.HandleTimeout(flock.NextTimeout() + 999ms);
   EXPECT_THAT(StallsOf(flock), testing::IsEmpty());
+}
+
+// Three flocks of which the last may fall silent, and the first be late.
+class LateFlockTest : public testing::Test {
+ protected:
+  // Lets `duration` pass; the first is told of time only every `step`. Returns how often it accused
+  // somebody because its probes had no answer.
+  int Run(Duration duration, Duration step) {
+    int accusations = 0;
+    for (const Instant end = now_ + duration; now_ < end; now_ += 10ms) {
+      for (std::size_t i = 0; i < flocks_.size() - (silent_ ? 1 : 0); ++i) {
+        if (i > 0 || now_ - ticked_at_ >= step) flocks_[i].HandleTimeout(now_);
+      }
+      if (now_ - ticked_at_ >= step) ticked_at_ = now_;
+      for (std::size_t i = 0; i < flocks_.size(); ++i) Carry(i);
+      while (const auto event = flocks_[0].PollEvent()) {
+        accusations +=
+            event->kind == EventKind::kSuspected && event->evidence == Evidence::kProbesUnanswered;
+      }
+    }
+    return accusations;
+  }
+
+  bool silent_ = false;
+
+ private:
+  void Carry(std::size_t from) {
+    while (const auto transmit = flocks_[from].PollTransmit()) {
+      const std::size_t to = transmit->slot - 1;
+      if (to >= flocks_.size() || (silent_ && std::max(from, to) == flocks_.size() - 1)) continue;
+      const Endpoint sender{ConfigOf(1).charter.ranges.At(static_cast<std::uint32_t>(from) + 1),
+                            7117};
+      const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
+      flocks_[to].HandleDatagram(sender, bytes, now_);
+    }
+  }
+
+  static Flock Make(std::uint32_t slot) { return *Flock::Create(ConfigOf(slot), Instant(1h)); }
+
+  std::vector<Flock> flocks_ = [] {
+    std::vector<Flock> flocks;
+    for (std::uint32_t slot = 1; slot <= 3; ++slot) flocks.push_back(Make(slot));
+    return flocks;
+  }();
+  Instant now_{1h};
+  Instant ticked_at_{1h};
+};
+
+TEST_F(LateFlockTest, ANodeThatRunsLateAccusesNobodyUntilItIsInTimeAgain) {
+  EXPECT_EQ(Run(5s, 10ms), 0);
+  silent_ = true;
+  EXPECT_EQ(Run(10s, 400ms), 0);
+  EXPECT_GT(Run(4s, 10ms), 0);
 }
 
 TEST(FlockTest, ANodeAloneInABlocOfOneLeadsItself) {

@@ -76,6 +76,8 @@ class Membership {
   void HandleTimeout(Instant now);
   // This node was away: the suspects get all their time again.
   void RestartVerdicts(Instant now);
+  // This node ran late: they get so much more.
+  void PutVerdictsOff(Duration late) { suspicions_.PutOff(late); }
   // This node says good-bye: others may hear it from its record.
   void Leave() { self_.state = MemberState::kLeft; }
 

@@ -91,7 +91,7 @@ Flock::Node::Node(Config config, Instant now)
 void Flock::Node::HandleTimeout(Instant now) {
   now_ = now = std::max(now_, now);
   if (leaving_) return;
-  NoticeStall(now);
+  NoticeLateness(now);
   NoticeAbsence(now);
   membership_.HandleTimeout(now);
   TickDiscovery(now);
@@ -125,9 +125,16 @@ Instant Flock::Node::NextTimeout() const {
 }
 
 // Nothing else tells a process that starved from a network that lost: to others both look the same.
-void Flock::Node::NoticeStall(Instant now) {
+void Flock::Node::NoticeLateness(Instant now) {
   // What became due only since then, its time may lie before.
   const Duration late = now - std::max(NextTimeout(), std::exchange(ticked_at_, now));
+  // An answer that waits so long here, and as long there, comes when its probe has given up; and a
+  // refutation may wait unread. On an overloaded machine all are late: were they to accuse each
+  // other, all that follows would keep it overloaded for ever.
+  if (late >= config_.tunables.probe_timeout / 2) {
+    prober_.Restart(now);
+    membership_.PutVerdictsOff(late);
+  }
   if (late < kStalledAfter) return;
   const auto late_ms = static_cast<std::uint64_t>(late / 1ms);
   Emit(EventKind::kStalled, Evidence::kTimerLate, self_, self_, 0, late_ms, now);

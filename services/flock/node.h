@@ -95,7 +95,7 @@ class Flock::Node {
   };
 
   // node.cc
-  void NoticeStall(Instant now);
+  void NoticeLateness(Instant now);
   void NoticeAbsence(Instant now);
   void TickDiscovery(Instant now);
   void TickProber(Instant now);
