@@ -83,6 +83,47 @@ TEST(FlockTest, WrongDatagramsOfAnyLengthAreAnsweredByNothingAndChangeNothing) {
   EXPECT_EQ(bob.counters().accepted, 0U);
 }
 
+// Carries what any of `flocks` sends to the others, all at `now`, until nothing is left; returns
+// how long each datagram was.
+std::vector<std::size_t> Carry(std::vector<Flock*> flocks, Instant now) {
+  std::vector<std::size_t> sizes;
+  for (bool any = true; any;) {
+    any = false;
+    for (Flock* const from : flocks) {
+      while (const auto transmit = from->PollTransmit()) {
+        for (Flock* const to : flocks) {
+          if (to->self().slot != transmit->slot) continue;
+          const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
+          sizes.push_back(bytes.size());
+          const auto last = std::to_string(from->self().slot);
+          to->HandleDatagram({*IpAddress::Parse("10.0.0." + last), 7117}, bytes, now);
+          any = true;
+        }
+      }
+    }
+  }
+  return sizes;
+}
+
+TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
+  const Instant boot(1h);
+  Flock ann = *Flock::Create(ConfigOf(2), boot);
+  Flock bob = *Flock::Create(ConfigOf(3), boot);
+  Flock cid = *Flock::Create(ConfigOf(4), boot);
+  const Instant now = boot + 1ms;  // by when they may answer at the door
+  // Each says HELLO to the slot before its own: a short one, and a RETRY, one that is long enough,
+  // and a WELCOME; then its own record, and no digest.
+  cid.HandleTimeout(now);
+  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(100, 70, 268, 268, 104));
+  EXPECT_EQ(cid.view_hash(), bob.view_hash());
+  bob.HandleTimeout(now);
+  std::vector<std::size_t> sizes = Carry({&ann, &bob, &cid}, now);
+  sizes.resize(5);  // then a HELLO, for the ring of the others, which is the greater
+  EXPECT_THAT(sizes, testing::ElementsAre(100, 70, 268, 268, 129));
+  EXPECT_EQ(ann.live_count(), 3U);
+  EXPECT_EQ(ann.view_hash(), bob.view_hash());
+}
+
 // How late each stall that `flock` tells of was, in milliseconds.
 std::vector<std::uint64_t> StallsOf(Flock& flock) {
   std::vector<std::uint64_t> stalls;
