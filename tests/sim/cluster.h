@@ -98,8 +98,9 @@ class Cluster {
   Instant LocalNow(std::size_t i) const { return ToLocal(nodes_[i], now_); }
   Network& network() { return network_; }
   Invariants& invariants(std::size_t bloc = 0) { return blocs_[bloc].invariants; }
-  // Those of all blocs.
+  // Those of all blocs: the texts of the first, and how many there were.
   std::vector<std::string> Violations() const;
+  std::uint64_t violation_count() const;
   const Health& health() const { return health_; }
   Random& random() { return random_; }
   const Charter& charter(std::size_t bloc = 0) const { return blocs_[bloc].charter; }
