@@ -107,10 +107,16 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kRotation = {"rotation",
-                            "transient keys rotate every 4 s, for --length (40 s), while some "
-                            "sleep through all of it and some boot; then the secondary key, by "
-                            "command, while a node is off and the leader dies in one of the phases",
-                            Prepare, Run};
+const Scenario kRotation = {
+    .name = "rotation",
+    .what =
+        "transient keys rotate every 4 s, for --length (40 s), while some "
+        "sleep through all of it and some boot; then the secondary key, by "
+        "command, while a node is off and the leader dies in one of the phases",
+    .prepare = Prepare,
+    .run = Run,
+    .nodes_least = 5,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim
