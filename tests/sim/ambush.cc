@@ -62,10 +62,12 @@ void Ambush::RunFor(Duration duration, Instant end) {
 
 void Ambush::Ease() {
   cluster_.network().Heal();
+  // Two halves of all count only while all are up.
+  const double share = random_.Chance(0.5) ? 1 : 0.8;
   for (std::size_t i = 0; i < cluster_.size(); ++i) {
     if (!cluster_.up(i)) {
-      if (random_.Chance(0.8)) cluster_.Boot(i);
-    } else if (random_.Chance(0.8)) {
+      if (random_.Chance(share)) cluster_.Boot(i);
+    } else if (random_.Chance(share)) {
       cluster_.Resume(i);
     }
   }
