@@ -4,9 +4,9 @@
 // X25519 of two ephemeral keys, so that a recording stays closed when the secondary key leaks.
 // No answer is longer than its question. So HELLO is padded; but most go to addresses where nobody
 // is, therefore the first one is short. RETRY answers one that is too short, and says how long it
-// has to be. The answerer keeps
-// nothing but the names of those it answered last, so a replayed HELLO gets at most one answer, or
-// one again after many others, that only its author could open; and changes nothing.
+// has to be. The answerer keeps nothing but the names of the last 256 that it answered: a replayed
+// HELLO gets no answer, or, after many others, one that only its author could open; and it changes
+// nothing.
 
 #pragma once
 

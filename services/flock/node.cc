@@ -136,6 +136,7 @@ void Flock::Node::NoticeLateness(Instant now) {
     membership_.PutVerdictsOff(late);
   }
   if (late < kStalledAfter) return;
+  woke_at_ = now;
   const auto late_ms = static_cast<std::uint64_t>(late / 1ms);
   Emit(EventKind::kStalled, Evidence::kTimerLate, self_, self_, 0, late_ms, now);
 }

@@ -255,6 +255,7 @@ class Flock::Node {
   Instant now_;
   Instant ticked_at_;  // when HandleTimeout was called last
   Instant last_authentic_;
+  Instant woke_at_ = kNever;  // when it last noticed that it had stood still
   Instant away_since_ = kNever;
   Instant next_away_hello_;
   Instant next_sync_;

@@ -13,6 +13,9 @@ constexpr Duration kDoorBudgetMax = 200ms;
 // Without the acknowledgement of everybody in contact, the next key is used after so long anyway.
 constexpr Duration kAcknowledgeAtMost = 5s;
 constexpr Duration kRotationInterval = 500ms;
+// Who stood still takes the keys that it finds for so long, whomever it follows: others may use
+// none of its own any more.
+constexpr Duration kWakesUp = 3s;
 constexpr std::size_t kPairKeysMax = 32;
 // Members told of a new ring by whoever got it; the rest hears of it from them.
 constexpr std::size_t kRingNotices = 3;
@@ -231,11 +234,12 @@ void Flock::Node::AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now)
 }
 
 // Anybody who is let in can send a WELCOME. So its ring is taken, as rings of islands are, only by
-// who follows no leader; for others its keys open, so that both can talk until the leader has told
-// its own to everybody.
+// who follows no leader, or slept; for others its keys open, so that both can talk until the leader
+// has told its own to everybody.
 void Flock::Node::TakeRingOfWelcome(const Welcome& welcome, Instant now) {
   const std::uint32_t before = ring_.current().tag;
-  const bool follows = granter_.grant(now) && !IsBroken(Rule::kKeysOnlyFromItsLeader);
+  const bool follows =
+      granter_.grant(now) && now - woke_at_ > kWakesUp && !IsBroken(Rule::kKeysOnlyFromItsLeader);
   const bool theirs_is_own = (welcome.beat.flags & Beat::kOwnRing) != 0;
   if (follows || (theirs_is_own && !has_own_ring_)) {
     ring_.Admit(welcome.ring, now);

@@ -228,7 +228,7 @@ TEST_F(InsiderTest, OneMemberIsSentNoMoreOfWhatDiffersThanItCanNeed) {
     for (int i = 0; i < 100; ++i) {
       for (const Sent& sent : SendGroup(liar(), liar().HonestBeat(), [](flock::Writer& body) {
              const std::array<std::uint8_t, 48> nobody{};
-             Append(flock::Words{0, true, std::span(nobody)}, body);
+             Append(flock::Words{0, true, 15, std::span(nobody)}, body);
            })) {
         bytes += sent.bytes.size();
       }
