@@ -23,6 +23,8 @@ struct Counter {
 
 constexpr Counter kCounters[] = {
     {"sent", "datagrams sent", &GetCountersResponse::sent_count},
+    {"unsent", "of these refused by this system: no route, no room, or its firewall",
+     &GetCountersResponse::unsent_count},
     {"sent_bytes", "bytes sent", &GetCountersResponse::sent_bytes},
     {"received", "datagrams received", &GetCountersResponse::received_count},
     {"accepted", "accepted", &GetCountersResponse::accepted_count},
@@ -30,6 +32,8 @@ constexpr Counter kCounters[] = {
      &GetCountersResponse::malformed_count},
     {"unauthenticated", "dropped: of another group, altered, or under keys too old",
      &GetCountersResponse::unauthenticated_count},
+    {"unknown_key", "of these first words under a secondary key that this node does not have",
+     &GetCountersResponse::unknown_key_count},
     {"replayed", "dropped: received before", &GetCountersResponse::replayed_count},
     {"unproven", "dropped: the sender has to show first that it is there now",
      &GetCountersResponse::unproven_count},

@@ -20,6 +20,24 @@ using flock::v1::GetKeysResponse;
 
 Json TagOrNull(const std::string& tag) { return tag.empty() ? Json(nullptr) : Json(tag); }
 
+void PrintText(const GetKeysResponse& keys) {
+  const auto& secondary = keys.secondary();
+  std::cout << "secondary key " << secondary.current();
+  if (!secondary.previous().empty()) std::cout << ", previous " << secondary.previous();
+  if (!secondary.next().empty()) std::cout << ", next " << secondary.next();
+  std::cout << "; phase " << PhaseName(secondary.phase()) << ", acknowledged by "
+            << secondary.acknowledged_count() << " of " << secondary.member_count() << "; leader "
+            << secondary.leader_node() << ", epoch " << secondary.epoch() << "\ntransient key "
+            << keys.transient() << "\n\n";
+  std::vector<std::vector<std::string>> rows = {{"node", "address", "acknowledged"}};
+  for (const auto& member : keys.members()) {
+    rows.push_back({member.node(), member.address(), member.acknowledged() ? "yes" : "-"});
+  }
+  PrintTable(rows);
+}
+
+}  // namespace
+
 Json ToJson(const GetKeysResponse& keys) {
   const auto& secondary = keys.secondary();
   Json json = {{"epoch", secondary.epoch()},
@@ -38,24 +56,6 @@ Json ToJson(const GetKeysResponse& keys) {
   }
   return json;
 }
-
-void PrintText(const GetKeysResponse& keys) {
-  const auto& secondary = keys.secondary();
-  std::cout << "secondary key " << secondary.current();
-  if (!secondary.previous().empty()) std::cout << ", previous " << secondary.previous();
-  if (!secondary.next().empty()) std::cout << ", next " << secondary.next();
-  std::cout << "; phase " << PhaseName(secondary.phase()) << ", acknowledged by "
-            << secondary.acknowledged_count() << " of " << secondary.member_count() << "; leader "
-            << secondary.leader_node() << ", epoch " << secondary.epoch() << "\ntransient key "
-            << keys.transient() << "\n\n";
-  std::vector<std::vector<std::string>> rows = {{"node", "address", "acknowledged"}};
-  for (const auto& member : keys.members()) {
-    rows.push_back({member.node(), member.address(), member.acknowledged() ? "yes" : "-"});
-  }
-  PrintTable(rows);
-}
-
-}  // namespace
 
 std::string PhaseName(flock::v1::RotationPhase phase) {
   switch (phase) {

@@ -15,6 +15,9 @@ namespace radix::cli {
 // One word: used, idle or installed.
 std::string PhaseName(flock::v1::RotationPhase phase);
 
+// As `keys status -o json` shows it.
+Json ToJson(const flock::v1::GetKeysResponse& keys);
+
 // How it stands, by the word of the sealed leader.
 absl::StatusOr<flock::v1::GetKeysResponse> GetKeys(const LabNode& node);
 

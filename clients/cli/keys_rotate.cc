@@ -86,12 +86,19 @@ class Rotation {
     for (const Step& step : kSteps) {
       if (!options_.phase.empty() && options_.phase != step.name) continue;
       if (absl::Status status = Do(step); !status.ok()) return status;
+      done_.push_back(step.name);
       if (talk) std::cout << step.done << std::endl;
     }
     return absl::OkStatus();
   }
 
-  const std::string& from() const { return from_; }
+  // What came of it, as JSON: as far as it went, and how it stands.
+  Json Outcome() const {
+    Json json = {{"from", from_.empty() ? Json(nullptr) : Json(from_)}, {"done", done_}};
+    const auto keys = GetKeys(node_);
+    json["keys"] = keys.ok() ? ToJson(*keys) : Json(nullptr);
+    return json;
+  }
 
  private:
   // Waits until all have acknowledged; with --force, for so long at most.
@@ -135,15 +142,16 @@ class Rotation {
   const Options& options_;
   Duration limit_;
   std::string from_;
+  std::vector<std::string> done_;  // the steps
 };
 
 int Rotate(const Invocation& invocation, const Options& options) {
   auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   Rotation rotation(*node, options);
-  if (absl::Status status = rotation.Run(!invocation.json()); !status.ok()) return Fail(status);
-  if (invocation.json()) PrintJson({{"from", rotation.from()}});
-  return kExitOk;
+  const absl::Status status = rotation.Run(!invocation.json());
+  if (invocation.json()) PrintJson(rotation.Outcome());
+  return status.ok() ? kExitOk : Fail(status);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // again.
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ int Part(const Invocation& invocation, const std::vector<std::string>& names) {
     const auto node = lab->Node(name);
     if (!node.ok()) return Fail(node.status());
     nodes.push_back(*node);
+  }
+  if (std::set(names.begin(), names.end()).size() == lab->nodes.size()) {
+    return Fail(absl::InvalidArgumentError(
+        "nodes: are all of the lab, so that there are no others to cut them off from"));
   }
   if (absl::Status status = Cut(*lab, nodes); !status.ok()) return Fail(status);
   return Report(invocation.json(), LabStatus(*lab),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <utility>
 
 namespace radix::flock {
 namespace {
@@ -24,6 +25,24 @@ void ForEachBit(std::uint64_t bits, std::uint32_t word, const Visit& visit) {
   for (; bits != 0; bits &= bits - 1) {
     visit(word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
   }
+}
+
+// What `words` say of one word: who lives there, and their hash.
+std::pair<std::uint64_t, std::uint32_t> WordAt(const Words& words, std::uint32_t at) {
+  const std::uint64_t bit = std::uint64_t{1} << at;
+  if ((words.present & bit) == 0) return {};
+  const auto before = static_cast<std::size_t>(std::popcount(words.present & (bit - 1)));
+  Reader in(words.words.subspan(before * kWordBytes, kWordBytes));
+  const std::uint64_t live = in.U64();
+  return {live, in.U32()};
+}
+
+// How many words the group of `words` has here; 0 if there are some that are not here.
+std::uint32_t CountOf(const MemberTable& members, const Words& words) {
+  const std::uint32_t first = words.group * kWordsPerGroup;
+  const std::uint32_t end = WordsEnd(members, words.group);
+  if (first >= end || std::cmp_greater(std::bit_width(words.present), end - first)) return 0;
+  return end - first;
 }
 
 // A member that refuted lately is told of with so many incarnations more or less.
@@ -83,20 +102,23 @@ std::vector<std::uint16_t> DifferingGroups(const MemberTable& members, const Sum
   return differing;
 }
 
-void EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out) {
+std::uint64_t EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out) {
+  std::uint64_t present = 0;
   for (std::uint32_t w = group * kWordsPerGroup; w < WordsEnd(members, group); ++w) {
+    if (members.live_bits(w) == 0) continue;
+    present |= std::uint64_t{1} << w % kWordsPerGroup;
     out.U64(members.live_bits(w));
     out.U32(members.word_hash(w));
   }
+  return present;
 }
 
 bool Differs(const MemberTable& members, const Words& words) {
-  const std::uint32_t first = words.group * kWordsPerGroup;
-  const std::uint32_t end = WordsEnd(members, words.group);
-  if (first >= end || words.words.size() / 12 != end - first) return false;
-  for (std::uint32_t word = first; word < end; ++word) {
-    Reader in(words.words.subspan(std::size_t{word - first} * 12 + 8, 4));
-    if (in.U32() != members.word_hash(word)) return true;
+  const std::uint32_t count = CountOf(members, words);
+  for (std::uint32_t at = 0; at < count; ++at) {
+    if (WordAt(words, at).second != members.word_hash(words.group * kWordsPerGroup + at)) {
+      return true;
+    }
   }
   return false;
 }
@@ -105,14 +127,10 @@ Difference Compare(const MemberTable& members, const Words& words, std::size_t l
                    std::uint32_t start) {
   Difference difference;
   const std::uint32_t first = words.group * kWordsPerGroup;
-  const std::uint32_t end = WordsEnd(members, words.group);
-  const auto count = static_cast<std::uint32_t>(words.words.size() / 12);
-  if (first >= end || count != end - first) return difference;
+  const std::uint32_t count = CountOf(members, words);
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t at = (i + start / 64) % count;
-    Reader in(words.words.subspan(std::size_t{at} * 12, 12));
-    const std::uint64_t theirs = in.U64();
-    const std::uint32_t hash = in.U32();
+    const auto [theirs, hash] = WordAt(words, at);
     const std::uint32_t word = first + at;
     if (hash == members.word_hash(word)) continue;
     const std::uint64_t ours = members.live_bits(word);
@@ -126,7 +144,15 @@ Difference Compare(const MemberTable& members, const Words& words, std::size_t l
       if (refuted && refuted->known) send(refuted->slot);
       continue;
     }
-    ForEachBit(ours & ~theirs, word, send);
+    // Who does not list a suspect has removed it, and should say so; or need not know it before it
+    // refutes, which is news. Else those that boot one after another would list it to each other.
+    ForEachBit(ours & ~theirs, word, [&](std::uint32_t slot) {
+      if (members.Find(slot)->state == MemberState::kSuspect) {
+        difference.lacking = true;
+      } else {
+        send(slot);
+      }
+    });
     ForEachBit(theirs & ~ours, word, [&](std::uint32_t slot) {
       if (slot >= members.slots()) return;
       difference.lacking = true;

@@ -2,9 +2,9 @@
 //
 // Slots are taken 64 at a time as words, words 64 at a time as groups. A summary has one hash for
 // each group; whoever finds a difference answers with the words of that group (a bitmap of the live
-// and a hash, 12 bytes for each 64 slots); the other then sends the records that are missing there,
-// and its own words, if it saw something that it lacks. In little blocs the words are the first
-// question.
+// and a hash, 12 bytes for each 64 slots of which one lives); the other then sends the records that
+// are missing there, and its own words, if it saw something that it lacks. In little blocs the
+// words are the first question.
 
 #pragma once
 
@@ -22,7 +22,7 @@ namespace radix::flock {
 inline constexpr std::uint32_t kWordsPerGroup = 64;
 inline constexpr std::size_t kSummaryGroupsMax = 200;
 inline constexpr std::size_t kSummaryBytesMax = 4 * kSummaryGroupsMax;
-inline constexpr std::size_t kWordsBytesMax = 12 * kWordsPerGroup;
+inline constexpr std::size_t kWordsBytesMax = kWordBytes * kWordsPerGroup;
 
 // How many groups the table has.
 std::uint32_t GroupCount(const MemberTable& members);
@@ -33,8 +33,8 @@ void EncodeSummary(const MemberTable& members, std::uint16_t first, Writer& out)
 // The groups in which the sender of `summary` differs from us.
 std::vector<std::uint16_t> DifferingGroups(const MemberTable& members, const Summary& summary);
 
-// Writes the words of `group`.
-void EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out);
+// Writes the words of `group` in which somebody lives; returns which those are.
+std::uint64_t EncodeWords(const MemberTable& members, std::uint16_t group, Writer& out);
 
 // Whether its sender knows others of that group, or knows them otherwise. Not of words of an
 // unknown group, or of ones that are none.
@@ -42,8 +42,10 @@ bool Differs(const MemberTable& members, const Words& words);
 
 // What follows from another's words.
 struct Difference {
-  std::vector<std::uint32_t> send;  // slots whose records it lacks, or holds otherwise, or are dead
-  bool lacking = false;             // it knows some that we lack
+  // Slots whose records it lacks, or holds otherwise, or are dead; but no suspects that it lacks.
+  std::vector<std::uint32_t> send;
+  // It knows some that we lack, or that some are gone whom we suspect.
+  bool lacking = false;
 };
 // Requires: words is what DecodeBody accepts. Words of unknown groups give nothing. At most `limit`
 // slots, from `start` (a slot's place within the group) on and around, so that two who answer the

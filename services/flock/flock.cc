@@ -69,6 +69,10 @@ void Flock::HandleTimeout(Instant now) { node_->HandleTimeout(now); }
 void Flock::HandlePersisted(const Promise& promise, Instant now) {
   node_->HandlePersisted(promise, now);
 }
+
+void Flock::HandleNotPersisted(const Promise& promise, Instant now) {
+  node_->HandleNotPersisted(promise, now);
+}
 void Flock::Leave(Instant now) { node_->Leave(now); }
 bool Flock::RequestIntroduction(std::uint32_t slot, Instant now) {
   return node_->RequestIntroduction(slot, now);

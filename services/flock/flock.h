@@ -68,6 +68,7 @@ struct Counters {
   std::uint64_t dropped_unproven = 0;  // authenticated, but the sender has not yet echoed a nonce
   std::uint64_t dropped_budget = 0;    // a HELLO beyond the budget
   std::uint64_t blind_probes = 0;
+  std::uint64_t verified = 0;  // signatures of statements, the forged ones included
 };
 
 // One member of a bloc, as seen from inside it.
@@ -99,6 +100,11 @@ class Flock {
   // `promise`, or a greater one, is on disk: what waited for it may be sent. See PollPersist.
   void HandlePersisted(const Promise& promise, Instant now);
 
+  // The disk refused `promise`: it is full, or broken. The node grants others their leases all the
+  // same, as one without a disk does. It does not lead itself. Go on trying to store it, then call
+  // HandlePersisted.
+  void HandleNotPersisted(const Promise& promise, Instant now);
+
   // Says good-bye: gives back leases, tells others, and stands for nothing any more. Transmit what
   // it asks for, then destroy it. Calling it twice is harmless. On a sealed leader, call it only
   // when nothing acts under its leadership any more: another may be sealed at once.
@@ -127,8 +133,7 @@ class Flock {
   std::optional<Transmit> PollTransmit();
 
   // Takes the promise to put on disk (fsync), if there is one to put; then call HandlePersisted.
-  // A later promise replaces one that was not yet taken. A disk that fails: never call
-  // HandlePersisted; the node then grants nothing, which is safe.
+  // A later promise replaces one that was not yet taken. A disk that fails: HandleNotPersisted.
   std::optional<Promise> PollPersist();
 
   // Takes the next event, oldest first; nullopt when there is none. At most 4,096 wait: beyond
@@ -150,7 +155,8 @@ class Flock {
   // A hash of the live members, equal for equal views.
   std::uint64_t view_hash() const;
 
-  // The member that ranks first by this node's view; only ever coordinates keys.
+  // Who minted the transient key in use, as long as it lives; otherwise the member that ranks first
+  // by this node's view. Only ever coordinates keys.
   MemberId provisional_leader() const;
   // The sealed leader, by its own word and with leases valid now; nullopt when none is known. May
   // be this node itself.

@@ -147,7 +147,7 @@ v1::ExplainNodeResponse ToProto(const Account& account) {
   return response;
 }
 
-v1::GetCountersResponse ToProto(const Counters& counters) {
+v1::GetCountersResponse ToProto(const Counters& counters, std::uint64_t unsent) {
   v1::GetCountersResponse response;
   const auto number = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
   response.set_sent_count(number(counters.sent));
@@ -160,6 +160,8 @@ v1::GetCountersResponse ToProto(const Counters& counters) {
   response.set_unproven_count(number(counters.dropped_unproven));
   response.set_over_budget_count(number(counters.dropped_budget));
   response.set_blind_probe_count(number(counters.blind_probes));
+  response.set_unsent_count(number(unsent));
+  response.set_unknown_key_count(number(counters.dropped_unknown_key));
   return response;
 }
 

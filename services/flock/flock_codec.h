@@ -17,6 +17,6 @@ v1::Event ToProto(const Happening& happening);
 
 v1::ExplainNodeResponse ToProto(const Account& account);
 
-v1::GetCountersResponse ToProto(const Counters& counters);
+v1::GetCountersResponse ToProto(const Counters& counters, std::uint64_t unsent);
 
 }  // namespace radix::flock

@@ -67,6 +67,14 @@ FlockDriver::FlockDriver(const Config& config, const confab::Node& node,
                    }
                    Wake();
                  },
+             .on_promise_refused =
+                 [this](const Promise& promise) {
+                   {
+                     const std::lock_guard lock(mutex_);
+                     not_stored_ = promise;
+                   }
+                   Wake();
+                 },
              .on_key_file =
                  [this](std::uint32_t version) {
                    {
@@ -168,6 +176,10 @@ void FlockDriver::TakeStored() {
     core_.HandlePersisted(*std::exchange(stored_, std::nullopt), confab::Now());
     Drain();
   }
+  if (not_stored_) {
+    core_.HandleNotPersisted(*std::exchange(not_stored_, std::nullopt), confab::Now());
+    Drain();
+  }
   if (stored_keys_) {
     core_.HandleKeyFileStored(*std::exchange(stored_keys_, std::nullopt), confab::Now());
     Drain();
@@ -186,7 +198,9 @@ void FlockDriver::Receive() {
 }
 
 void FlockDriver::Drain() {
-  while (const auto transmit = core_.PollTransmit()) socket_.Send(transmit->to, transmit->bytes);
+  while (const auto transmit = core_.PollTransmit()) {
+    if (!socket_.Send(transmit->to, transmit->bytes)) ++unsent_;
+  }
   while (const auto promise = core_.PollPersist()) disk_.StorePromise(*promise);
   while (const auto file = core_.PollKeyFile()) disk_.StoreKeyFile(*file);
   while (const auto event = core_.PollEvent()) Handle(*event);
@@ -381,6 +395,11 @@ void FlockDriver::EndOrders() {
 std::uint32_t FlockDriver::transient_key() const {
   const std::lock_guard lock(mutex_);
   return core_.transient_key_id();
+}
+
+std::uint64_t FlockDriver::unsent_count() const {
+  const std::lock_guard lock(mutex_);
+  return unsent_;
 }
 
 Counters FlockDriver::counters() const {

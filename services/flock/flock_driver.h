@@ -106,6 +106,8 @@ class FlockDriver {
   // What is known of one node, and what happened to it; as TellStory.
   absl::StatusOr<Account> Explain(const std::string& node) const;
   Counters counters() const;
+  // Of those sent, the datagrams that the system refused.
+  std::uint64_t unsent_count() const;
 
   // As Flock::OrderKeys. `then` is called once, without any lock: on the driver's thread when there
   // is an answer, or by EndOrders, which the driver's end calls too. False, and `then` is not
@@ -163,6 +165,7 @@ class FlockDriver {
   EventLogDriver log_;
   // What reached the disk and was not yet told to the core.
   std::optional<Promise> stored_;
+  std::optional<Promise> not_stored_;         // what it refused
   std::optional<std::uint32_t> stored_keys_;  // the version of the key file
   std::map<std::uint64_t, std::function<void(const KeyReport&)>> orders_;  // under way, by name
   bool ended_ = false;
@@ -170,6 +173,7 @@ class FlockDriver {
   Standing standing_;
   bool changed_ = true;
   Instant upkeep_at_;
+  std::uint64_t unsent_ = 0;
   std::uint64_t strangers_ = 0;  // datagrams counted as such at the last upkeep
   Instant strangers_told_at_{};
   std::vector<std::uint32_t> peers_;  // as stored last

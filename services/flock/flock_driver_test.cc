@@ -87,7 +87,22 @@ TEST_F(FlockDriverTest, WhoLeavesIsSeenToLeaveAndLeadsNoMore) {
   }));
 }
 
-TEST_F(FlockDriverTest, ADiskThatFailsGrantsNothing) {
+TEST_F(FlockDriverTest, WhoseDiskIsFullGrantsAllTheSame) {
+  TestNode& full = Add(1);
+  fs::create_directories(full.node.state / "epoch.new");
+  TestNode& other = Add(2);
+  Start(full);
+  Start(other);
+  // Two of three are the quorum: without the full one's lease there is none.
+  EXPECT_TRUE(Eventually([&] { return other.leads().has_value(); }));
+  EXPECT_FALSE(full.leads().has_value());
+  EXPECT_EQ(LoadPromise(full.node.state).value(), std::nullopt);
+  // Once the disk takes it, the promise is there.
+  fs::remove(full.node.state / "epoch.new");
+  EXPECT_TRUE(Eventually([&] { return LoadPromise(full.node.state).value().has_value(); }));
+}
+
+TEST_F(FlockDriverTest, WhoseDiskIsFullDoesNotLead) {
   for (int i = 1; i <= 2; ++i) fs::create_directories(Add(i).node.state / "epoch.new");
   for (auto& node : nodes_) Start(*node);
   // Both asked for a lease, or were asked, often enough for their disks to have been tried twice.

@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* FlockServiceImpl::ExplainNode(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* FlockServiceImpl::GetCounters(grpc::CallbackServerContext* context,
                                                         const v1::GetCountersRequest* /*request*/,
                                                         v1::GetCountersResponse* response) {
-  *response = ToProto(driver_.counters());
+  *response = ToProto(driver_.counters(), driver_.unsent_count());
   auto* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,6 +83,47 @@ TEST(FlockTest, WrongDatagramsOfAnyLengthAreAnsweredByNothingAndChangeNothing) {
   EXPECT_EQ(bob.counters().accepted, 0U);
 }
 
+// Carries what any of `flocks` sends to the others, all at `now`, until nothing is left; returns
+// how long each datagram was.
+std::vector<std::size_t> Carry(std::vector<Flock*> flocks, Instant now) {
+  std::vector<std::size_t> sizes;
+  for (bool any = true; any;) {
+    any = false;
+    for (Flock* const from : flocks) {
+      while (const auto transmit = from->PollTransmit()) {
+        for (Flock* const to : flocks) {
+          if (to->self().slot != transmit->slot) continue;
+          const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
+          sizes.push_back(bytes.size());
+          const auto last = std::to_string(from->self().slot);
+          to->HandleDatagram({*IpAddress::Parse("10.0.0." + last), 7117}, bytes, now);
+          any = true;
+        }
+      }
+    }
+  }
+  return sizes;
+}
+
+TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
+  const Instant boot(1h);
+  Flock ann = *Flock::Create(ConfigOf(2), boot);
+  Flock bob = *Flock::Create(ConfigOf(3), boot);
+  Flock cid = *Flock::Create(ConfigOf(4), boot);
+  const Instant now = boot + 1ms;  // by when they may answer at the door
+  // Each says HELLO to the slot before its own: a short one, and a RETRY, one that is long enough,
+  // and a WELCOME; then its own record, and no digest.
+  cid.HandleTimeout(now);
+  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(100, 70, 268, 268, 104));
+  EXPECT_EQ(cid.view_hash(), bob.view_hash());
+  bob.HandleTimeout(now);
+  std::vector<std::size_t> sizes = Carry({&ann, &bob, &cid}, now);
+  sizes.resize(5);  // then a HELLO, for the ring of the others, which is the greater
+  EXPECT_THAT(sizes, testing::ElementsAre(100, 70, 268, 268, 129));
+  EXPECT_EQ(ann.live_count(), 3U);
+  EXPECT_EQ(ann.view_hash(), bob.view_hash());
+}
+
 // How late each stall that `flock` tells of was, in milliseconds.
 std::vector<std::uint64_t> StallsOf(Flock& flock) {
   std::vector<std::uint64_t> stalls;
@@ -105,6 +147,59 @@ TEST(FlockTest, ANodeThatStoodStillSaysForHowLong) {
   EXPECT_THAT(StallsOf(flock), testing::ElementsAre(4500));
   flock.HandleTimeout(flock.NextTimeout() + 999ms);
   EXPECT_THAT(StallsOf(flock), testing::IsEmpty());
+}
+
+// Three flocks of which the last may fall silent, and the first be late.
+class LateFlockTest : public testing::Test {
+ protected:
+  // Lets `duration` pass; the first is told of time only every `step`. Returns how often it accused
+  // somebody because its probes had no answer.
+  int Run(Duration duration, Duration step) {
+    int accusations = 0;
+    for (const Instant end = now_ + duration; now_ < end; now_ += 10ms) {
+      for (std::size_t i = 0; i < flocks_.size() - (silent_ ? 1 : 0); ++i) {
+        if (i > 0 || now_ - ticked_at_ >= step) flocks_[i].HandleTimeout(now_);
+      }
+      if (now_ - ticked_at_ >= step) ticked_at_ = now_;
+      for (std::size_t i = 0; i < flocks_.size(); ++i) Carry(i);
+      while (const auto event = flocks_[0].PollEvent()) {
+        accusations +=
+            event->kind == EventKind::kSuspected && event->evidence == Evidence::kProbesUnanswered;
+      }
+    }
+    return accusations;
+  }
+
+  bool silent_ = false;
+
+ private:
+  void Carry(std::size_t from) {
+    while (const auto transmit = flocks_[from].PollTransmit()) {
+      const std::size_t to = transmit->slot - 1;
+      if (to >= flocks_.size() || (silent_ && std::max(from, to) == flocks_.size() - 1)) continue;
+      const Endpoint sender{ConfigOf(1).charter.ranges.At(static_cast<std::uint32_t>(from) + 1),
+                            7117};
+      const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
+      flocks_[to].HandleDatagram(sender, bytes, now_);
+    }
+  }
+
+  static Flock Make(std::uint32_t slot) { return *Flock::Create(ConfigOf(slot), Instant(1h)); }
+
+  std::vector<Flock> flocks_ = [] {
+    std::vector<Flock> flocks;
+    for (std::uint32_t slot = 1; slot <= 3; ++slot) flocks.push_back(Make(slot));
+    return flocks;
+  }();
+  Instant now_{1h};
+  Instant ticked_at_{1h};
+};
+
+TEST_F(LateFlockTest, ANodeThatRunsLateAccusesNobodyUntilItIsInTimeAgain) {
+  EXPECT_EQ(Run(5s, 10ms), 0);
+  silent_ = true;
+  EXPECT_EQ(Run(10s, 400ms), 0);
+  EXPECT_GT(Run(4s, 10ms), 0);
 }
 
 TEST(FlockTest, ANodeAloneInABlocOfOneLeadsItself) {

@@ -50,7 +50,7 @@ std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
   welcome.token = in.U64();
   if (in.U8() != 0) welcome.about_you = DecodeRecord(in);
   const std::uint8_t keys = in.U8();
-  if (keys < 1 || keys > kSecondaryKeysMax) return std::nullopt;
+  if (keys > kSecondaryKeysMax) return std::nullopt;
   for (int i = 0; i < keys; ++i) welcome.secondary_keys.push_back(in.ReadKey());
   const auto ring = in.Bytes(in.U16());
   welcome.ring.assign(ring.begin(), ring.end());

@@ -41,8 +41,8 @@ struct Welcome {
   std::uint64_t counter = 0;        // the sender's counters towards us begin here
   std::uint64_t token = 0;          // to be echoed in an ack, as that of a ping
   std::optional<Record> about_you;  // what the sender holds about our slot
-  std::vector<Key> secondary_keys;
-  std::vector<std::uint8_t> ring;  // as KeyRing encodes it
+  std::vector<Key> secondary_keys;  // none: only that of the HELLO
+  std::vector<std::uint8_t> ring;   // as KeyRing encodes it
   // All others that the sender lists, where they are few; none otherwise.
   std::vector<Record> others;
 };

@@ -6,7 +6,7 @@
 //   2. Its view of a lease lasts longer than the holder's: it counts from its answer and is
 //      lengthened by the drift margin; the holder counts from its request, shortened.
 //   3. It grants only epochs above any that it granted; the same one only to the same holder.
-//   4. The promise is on disk, where there is one, before it is answered.
+//   4. The promise is on disk, where there is one that takes it, before it is answered.
 //   5. After a boot it grants nothing for one lengthened lease: it may have forgotten a promise.
 
 #pragma once
@@ -53,6 +53,12 @@ class LeaseGranter {
     LeaseGrant grant;
   };
   std::optional<Released> HandlePersisted(const Promise& promise, Instant now);
+  // The disk refused it: this node goes on as one without a disk. What waited is answered all the
+  // same: rule 5 keeps leases exclusive, and only the order of epochs is no longer this node's to
+  // guard, if it boots again before its disk took the promise.
+  std::optional<Released> HandleNotPersisted(const Promise& promise, Instant now) {
+    return HandlePersisted(promise, now);
+  }
 
   // Grants nothing any more.
   void Leave() { leaving_ = true; }

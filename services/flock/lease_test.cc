@@ -107,6 +107,23 @@ TEST_F(LeaseGranterTest, RecordsBeforeItAnswers) {
   EXPECT_FALSE(granter.PollPersist().has_value());
 }
 
+TEST_F(LeaseGranterTest, ADiskThatRefusesHoldsUpNobody) {
+  LeaseGranter granter = Booted(true);
+  granter.HandleAsk(kAnn, Ask(3, 1), true, now_);
+  const auto promise = granter.PollPersist();
+  ASSERT_TRUE(promise.has_value());
+  const auto released = granter.HandleNotPersisted(*promise, now_);
+  ASSERT_TRUE(released.has_value());
+  EXPECT_EQ(released->to, kAnn);
+  EXPECT_TRUE(granter.grant(now_).has_value());
+  // It keeps what it promised as long as it runs.
+  EXPECT_TRUE(granter.HandleAsk(kBob, Ask(3, 1), true, now_ + 1h).refusal.has_value());
+  // That the disk took it in the end releases nothing twice; the next promise is recorded again.
+  EXPECT_FALSE(granter.HandlePersisted(*promise, now_ + 1s).has_value());
+  EXPECT_FALSE(granter.HandleAsk(kBob, Ask(4, 1), true, now_ + 1h).grant.has_value());
+  EXPECT_TRUE(granter.PollPersist().has_value());
+}
+
 TEST_F(LeaseGranterTest, KeepsThePromiseThatTheDiskRemembers) {
   LeaseGranter granter = Booted(true, Promise{6, kBob});
   EXPECT_EQ(granter.HandleAsk(kAnn, Ask(6, 1), true, now_).refusal->promised_epoch, 6U);

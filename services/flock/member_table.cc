@@ -158,6 +158,10 @@ std::uint32_t MemberTable::PartOfWordHash(const Member& member, std::uint32_t in
   return static_cast<std::uint32_t>(HashOf(member, incarnation));
 }
 
+std::uint64_t MemberTable::PartOfViewHash(const Member& member) {
+  return HashOf(member, member.incarnation);
+}
+
 void MemberTable::Apply(Member& member, const Record& record) {
   assert(member.slot == record.id.slot);
   if (IsLive(member.state)) Toggle(member);

@@ -116,6 +116,8 @@ class MemberTable {
   }
   // What `member` adds to its word's hash, by exclusive or, if it lives under `incarnation`.
   static std::uint32_t PartOfWordHash(const Member& member, std::uint32_t incarnation);
+  // What a live `member` adds to the view's hash, likewise.
+  static std::uint64_t PartOfViewHash(const Member& member);
 
   std::size_t memory_bytes() const;
 

@@ -20,6 +20,7 @@ constexpr std::uint32_t kIncarnationMax = 1U << 31;
 // they did not.
 constexpr Duration kSignLater = 800ms;
 constexpr std::size_t kConfirmationsMax = 4096;
+constexpr std::size_t kReplacedMax = 16;
 constexpr Duration kPurgeInterval = 10s;
 
 void NoteAccusers(std::span<const std::uint32_t> accusers, Witnesses& witnesses) {
@@ -68,6 +69,8 @@ void Membership::Doubt(const MemberId& id, Instant now) {
 }
 
 std::vector<MemberId> Membership::TakeDoubts() { return std::exchange(doubts_, {}); }
+
+std::vector<MemberId> Membership::TakeReplaced() { return std::exchange(replaced_, {}); }
 
 std::vector<MemberId> Membership::TakeConfirmations(std::size_t most) {
   std::vector<MemberId> taken;
@@ -144,8 +147,12 @@ bool Membership::MergeOtherBoot(Member& member, const Record& record, const Memb
   const Suspicion* const suspicion = suspicions_.Find(member.slot);
   const bool live = IsLive(member.state);
   const bool silent = !live || (suspicion != nullptr && suspicion->own);
-  if (IsInContact(member, now) || (!IsLive(record.state) && !(silent && live))) return false;
+  if (IsInContact(member, now)) return false;
   const bool later = IsLater(record, member);
+  // The later one may have died before all had heard of it. Then who still lists the earlier one
+  // has to find for itself that it is gone: the others accuse another boot.
+  if (later && !silent && replaced_.size() < kReplacedMax) replaced_.push_back(member.id());
+  if (!IsLive(record.state) && !(silent && live)) return false;
   if (!silent && !IsBroken(Rule::kABootProvesItself)) {
     // Only one of them can answer.
     if (later || member.contact == 0) Doubt(record.id, now);

@@ -76,11 +76,15 @@ class Membership {
   void HandleTimeout(Instant now);
   // This node was away: the suspects get all their time again.
   void RestartVerdicts(Instant now);
+  // This node ran late: they get so much more.
+  void PutVerdictsOff(Duration late) { suspicions_.PutOff(late); }
   // This node says good-bye: others may hear it from its record.
   void Leave() { self_.state = MemberState::kLeft; }
 
   // What to tell about `slot`; requires that it is known.
   NewsItem ItemFor(std::uint32_t slot) const;
+  // Those that are said to have been replaced by a later boot; each should be probed. Taken.
+  std::vector<MemberId> TakeReplaced();
   // Slots that should hear their own news directly; taken.
   std::vector<std::uint32_t> TakeTells();
   // Of whom others say what does not fit to what is held here; each should be asked itself. Taken.
@@ -132,6 +136,7 @@ class Membership {
   std::vector<Event>& events_;
   std::vector<std::uint32_t> tells_;
   std::vector<MemberId> doubts_;
+  std::vector<MemberId> replaced_;
   std::vector<MemberId> confirmations_;
   bool confirms_ = false;
   std::vector<Tombstone> tombstones_;  // oldest first

@@ -427,6 +427,28 @@ TEST_F(MembershipTest, ThatAMachineBootedAgainIsNotBelievedButAsked) {
   EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
 }
 
+// Both may be dead; then nobody else looks at the one that is listed here.
+TEST_F(MembershipTest, WhoIsSaidToHaveBeenReplacedIsLookedAtUnlessItIsHeard) {
+  const MemberId rebooted{2, 55};
+  Hear(Item(kOther, 3));
+  Hear(Item(rebooted, 2));
+  EXPECT_TRUE(membership_.TakeReplaced().empty()) << "by an earlier one";
+  Hear(Item(rebooted, 4));
+  EXPECT_EQ(membership_.TakeReplaced(), std::vector<MemberId>{kOther});
+  Hear(Item(rebooted, 4, MemberState::kDead));
+  EXPECT_EQ(membership_.TakeReplaced(), std::vector<MemberId>{kOther});
+  Contact& contact = membership_.table().Open(*membership_.table().Find(kOther));
+  contact.proven = true;
+  contact.heard_at = contact.hears_us_at = now_;
+  Hear(Item(rebooted, 4));
+  EXPECT_TRUE(membership_.TakeReplaced().empty()) << "it is there";
+  contact.heard_at = kNever;
+  membership_.AccuseOnOwnEvidence(kOther, {}, now_);
+  Hear(Item(rebooted, 4));
+  EXPECT_TRUE(membership_.TakeReplaced().empty()) << "it was looked at";
+  EXPECT_EQ(membership_.table().Find(2)->boot, 55U);
+}
+
 TEST_F(MembershipTest, AbsurdIncarnationsAreRefused) {
   Hear(Item(kOther, 1));
   Hear(Item(kOther, 1 + (1U << 10)));

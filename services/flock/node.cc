@@ -91,7 +91,7 @@ Flock::Node::Node(Config config, Instant now)
 void Flock::Node::HandleTimeout(Instant now) {
   now_ = now = std::max(now_, now);
   if (leaving_) return;
-  NoticeStall(now);
+  NoticeLateness(now);
   NoticeAbsence(now);
   membership_.HandleTimeout(now);
   TickDiscovery(now);
@@ -125,9 +125,16 @@ Instant Flock::Node::NextTimeout() const {
 }
 
 // Nothing else tells a process that starved from a network that lost: to others both look the same.
-void Flock::Node::NoticeStall(Instant now) {
+void Flock::Node::NoticeLateness(Instant now) {
   // What became due only since then, its time may lie before.
   const Duration late = now - std::max(NextTimeout(), std::exchange(ticked_at_, now));
+  // An answer that waits so long here, and as long there, comes when its probe has given up; and a
+  // refutation may wait unread. On an overloaded machine all are late: were they to accuse each
+  // other, all that follows would keep it overloaded for ever.
+  if (late >= config_.tunables.probe_timeout / 2) {
+    prober_.Restart(now);
+    membership_.PutVerdictsOff(late);
+  }
   if (late < kStalledAfter) return;
   const auto late_ms = static_cast<std::uint64_t>(late / 1ms);
   Emit(EventKind::kStalled, Evidence::kTimerLate, self_, self_, 0, late_ms, now);
@@ -311,6 +318,7 @@ void Flock::Node::TickStanding(Instant now) {
   if (const auto known = KnownLeader(now)) leader = known->leader;
   standing_.HearOf(ring_.current().id.minter, now);
   standing_.Update(membership_.table(), leader, now);
+  LookAtRivals(now);
   // Who has no vote never asks, so it must not rank before those who could.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
                    ContactCount(now) >= config_.charter.quorum;
@@ -323,6 +331,25 @@ void Flock::Node::TickStanding(Instant now) {
   if (first == provisional_) return;
   provisional_ = first;
   Emit(EventKind::kProvisionalLeader, Evidence::kRank, first, self_, 0, 0, now);
+}
+
+// Everybody heard who stands just now, so it is the last that anybody probes by chance. But those
+// that stand ping each other in each contact interval.
+void Flock::Node::LookAtRivals(Instant now) {
+  if (!Stands()) return;
+  const Tunables& tunables = config_.tunables;
+  const MemberTable& table = membership_.table();
+  for (const std::uint32_t slot : standing_.FirstRanked()) {
+    const Member* const member = slot == self_.slot ? nullptr : table.Find(slot);
+    if (member == nullptr || member->state != MemberState::kAlive) continue;
+    const Contact& contact = table.ContactOf(*member);
+    const bool stood = contact.proven && (contact.beat_flags & Beat::kStanding) != 0;
+    const Duration silent = now - contact.heard_at;
+    // Who is silent for longer was looked at; others hear it.
+    if (stood && silent > 2 * tunables.contact_interval && silent < 2 * tunables.contact_timeout) {
+      prober_.LookAt(member->id(), now);
+    }
+  }
 }
 
 std::uint32_t Flock::Node::ContactCount(Instant now) const {
@@ -371,6 +398,7 @@ void Flock::Node::SendTells(Instant now) {
     if (membership_.table().Find(id.slot) == nullptr) continue;
     SendPing(id, prober_.NextSequence(), now, membership_.ItemFor(id.slot));
   }
+  for (const MemberId& id : membership_.TakeReplaced()) prober_.LookAt(id, now);
 }
 
 void Flock::Node::Leave(Instant now) {

@@ -50,6 +50,7 @@ class Flock::Node {
   void HandleDatagram(const Endpoint& from, std::span<const std::uint8_t> bytes, Instant now);
   void HandleTimeout(Instant now);
   void HandlePersisted(const Promise& promise, Instant now);
+  void HandleNotPersisted(const Promise& promise, Instant now);
   void Leave(Instant now);
   bool RequestIntroduction(std::uint32_t slot, Instant now);
   std::optional<Transmit> PollTransmit();
@@ -94,7 +95,7 @@ class Flock::Node {
   };
 
   // node.cc
-  void NoticeStall(Instant now);
+  void NoticeLateness(Instant now);
   void NoticeAbsence(Instant now);
   void TickDiscovery(Instant now);
   void TickProber(Instant now);
@@ -104,6 +105,7 @@ class Flock::Node {
   void PingContact(const Member& member, Instant now);
   bool NeedsContact(const Member& member, Instant now);
   void TickStanding(Instant now);
+  void LookAtRivals(Instant now);
   void TickIntroductions(Instant now);
   void TickConfirmations(Instant now);
   void SendTells(Instant now);
@@ -154,6 +156,7 @@ class Flock::Node {
   bool RanksFirst(const MemberId& candidate, Instant now);
   void TickLeadership(Instant now);
   void SendAsks(Instant now);
+  void SendReleased(std::optional<LeaseGranter::Released> released, Instant now);
   void GiveBackLeases(Instant now);
   void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
   void HandleLeaseMessages(const Incoming& packet, Instant now);
@@ -181,6 +184,7 @@ class Flock::Node {
   void HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleRetry(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   std::vector<Record> Others(std::uint32_t but) const;
+  std::vector<Record> LackedBy(const Welcome& welcome) const;
   void HandleKeyTell(const Incoming& packet, Instant now);
   void HandleRing(const Incoming& packet, Instant now);
   void TickRotation(Instant now);

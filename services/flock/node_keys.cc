@@ -18,6 +18,8 @@ constexpr std::size_t kPairKeysMax = 32;
 constexpr std::size_t kRingNotices = 3;
 // So few members fit into a WELCOME, if the sender's ring is new.
 constexpr std::size_t kFew = 9;
+// So many records fit into the answer to a WELCOME.
+constexpr std::size_t kLackedMax = 40;
 // After so long the same one is asked for its ring again, and another one. Whoever lies about its
 // ring keeps nobody from learning of the true one for longer.
 constexpr Duration kAskSameForRing = 200ms;
@@ -58,7 +60,10 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   if (held != nullptr && (held->boot != header.sender.boot || held->state != MemberState::kAlive)) {
     welcome.about_you = held->record();
   }
-  welcome.secondary_keys = secondary_.keys();
+  // Who used the only one there is has it.
+  if (secondary_.keys().size() > 1 || secondary_.current().tag != hello->key_tag) {
+    welcome.secondary_keys = secondary_.keys();
+  }
   std::array<std::uint8_t, KeyRing::kEncodedSizeMax> ring;
   Writer out(ring);
   ring_.Encode(out);
@@ -95,9 +100,9 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   last_authentic_ = now;
   away_since_ = kNever;
   // Who follows a leader takes keys only from it.
-  const SecondaryRing theirs(welcome->secondary_keys);
-  if (!granter_.grant(now) && IsLater(theirs, secondary_)) {
-    TakeSecondary(theirs, header.sender, 0, now);
+  if (!welcome->secondary_keys.empty() && !granter_.grant(now)) {
+    const SecondaryRing theirs(welcome->secondary_keys);
+    if (IsLater(theirs, secondary_)) TakeSecondary(theirs, header.sender, 0, now);
   }
   MergeRing(welcome->ring, header.sender, now);
   const MemberId& sender = welcome->sender.id;
@@ -131,12 +136,41 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   }
   const bool known_there = (welcome->beat.flags & Beat::kHearsYou) != 0;
   if (known_there && welcome->beat.view_hash == membership_.table().view_hash()) return;
-  // Makes itself known there, and asks for what it lacks.
+  // Makes itself known there. If it knows what they lack it tells them; else it asks.
+  const std::vector<Record> lacked = LackedBy(*welcome);
   Writer body = Begin(sender, now);
   Append(Ack{welcome->token, 0}, body);
-  if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
-  AppendDigest(0, body);
+  if (!lacked.empty()) {
+    AppendRecords(lacked, body);
+    membership_.table().Open(*member).view =
+        static_cast<std::uint16_t>(membership_.table().view_hash());
+  } else {
+    if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
+    AppendDigest(0, body);
+  }
   SendGroup(sender, body, now);
+}
+
+// What is known here and not there, after the WELCOME was heeded; nothing if that cannot be told
+// from it.
+std::vector<Record> Flock::Node::LackedBy(const Welcome& welcome) const {
+  std::vector<Record> lacked;
+  const MemberTable& table = membership_.table();
+  if (table.live_count() > kLackedMax) return {};
+  std::uint64_t difference = table.view_hash() ^ welcome.beat.view_hash;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Member& member = table.at(i);
+    const MemberId id = member.id();
+    const bool there =
+        id == welcome.sender.id || (id == self_ && (welcome.beat.flags & Beat::kHearsYou) != 0) ||
+        std::ranges::any_of(welcome.others, [&](const Record& r) { return r.id == id; });
+    if (!IsLive(member.state) || there) continue;
+    lacked.push_back(member.record());
+    lacked.back().state = MemberState::kAlive;  // suspicions travel as news, with their accusers
+    difference ^= MemberTable::PartOfViewHash(member);
+  }
+  // The hash says that nothing else differs.
+  return difference == 0 ? lacked : std::vector<Record>();
 }
 
 void Flock::Node::HandleRetry(const Header& header, std::span<const std::uint8_t> bytes,

@@ -142,7 +142,17 @@ void Flock::Node::HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant n
 
 void Flock::Node::HandlePersisted(const Promise& promise, Instant now) {
   now_ = now = std::max(now_, now);
-  auto released = granter_.HandlePersisted(promise, now);
+  SendReleased(granter_.HandlePersisted(promise, now), now);
+}
+
+void Flock::Node::HandleNotPersisted(const Promise& promise, Instant now) {
+  now_ = now = std::max(now_, now);
+  // Whose disk takes nothing could keep none of the group's decisions either: it does not lead.
+  if (promise.holder == self_) return;
+  SendReleased(granter_.HandleNotPersisted(promise, now), now);
+}
+
+void Flock::Node::SendReleased(std::optional<LeaseGranter::Released> released, Instant now) {
   if (!released) return;
   released->grant.electorate = electorate_.version();
   if (released->to == self_) {

@@ -57,6 +57,7 @@ void Flock::Node::HandleStatements(const Incoming& packet, Instant now) {
         !statements_.MayVerify(packet.sender.slot, now)) {
       continue;
     }
+    ++counters_.verified;
     if (!IsSigned(*statement, signer_.scope())) {
       statements_.NoteForger(packet.sender.slot, now);
       return;

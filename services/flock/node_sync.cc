@@ -24,8 +24,8 @@ void Flock::Node::AppendDigest(std::uint32_t window, Writer& body) {
   std::array<std::uint8_t, kSummaryBytesMax> bytes;
   Writer out(bytes);
   if (table.word_count() <= kWordsAtOnce) {
-    EncodeWords(table, 0, out);
-    Append(Words{0, false, out.written()}, body);
+    const std::uint64_t present = EncodeWords(table, 0, out);
+    Append(Words{0, false, present, out.written()}, body);
     return;
   }
   const auto first = static_cast<std::uint16_t>(window * kSummaryGroupsMax);
@@ -81,9 +81,9 @@ void Flock::Node::SendWordsOf(std::uint16_t group, bool reply, const Incoming& p
                               Instant now) {
   std::array<std::uint8_t, kWordsBytesMax> words;
   Writer out(words);
-  EncodeWords(membership_.table(), group, out);
+  const std::uint64_t present = EncodeWords(membership_.table(), group, out);
   Writer body = BeginAnswer(packet, now);
-  Append(Words{group, reply, out.written()}, body);
+  Append(Words{group, reply, present, out.written()}, body);
   SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
 }
 

@@ -1,12 +1,14 @@
 #include "services/flock/packet_codec.h"
 
+#include <bit>
+
 #include "services/flock/statement.h"
 
 namespace radix::flock {
 namespace {
 
 constexpr std::uint16_t kMagic = 0x7852;  // "Rx"
-constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersion = 4;
 
 enum class MessageType : std::uint8_t {
   kPing = 1,
@@ -114,9 +116,13 @@ bool DecodeMember(MessageType type, Reader& in, Body& body) {
     case MessageType::kWords: {
       const std::uint16_t group = in.U16();
       const bool reply = in.U8() != 0;
-      body.words = Words{group, reply, in.Bytes(in.left())};
-      const std::size_t size = body.words->words.size();
-      return size > 0 && size % 12 == 0 && size <= std::size_t{64} * 12;
+      const std::uint8_t eighths = in.U8();
+      std::uint64_t present = 0;
+      if (eighths > 8) return false;
+      for (int i = 0; i < eighths; ++i) present |= std::uint64_t{in.U8()} << 8 * i;
+      body.words = Words{group, reply, present, in.Bytes(in.left())};
+      return body.words->words.size() ==
+             kWordBytes * static_cast<std::size_t>(std::popcount(present));
     }
     case MessageType::kRecords:
       body.records = in.Bytes(in.left());
@@ -377,6 +383,9 @@ void Append(const Words& message, Writer& out) {
   Message(MessageType::kWords, out, [&] {
     out.U16(message.group);
     out.U8(message.reply ? 1 : 0);
+    const auto eighths = static_cast<int>((std::bit_width(message.present) + 7) / 8);
+    out.U8(static_cast<std::uint8_t>(eighths));
+    for (int i = 0; i < eighths; ++i) out.U8(static_cast<std::uint8_t>(message.present >> 8 * i));
     out.Bytes(message.words);
   });
 }

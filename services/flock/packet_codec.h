@@ -159,11 +159,14 @@ struct Summary {
   std::uint16_t first_group = 0;
   std::span<const std::uint8_t> hashes;  // 4 bytes each
 };
-// One group in detail: for each 64 slots who is live there, and a hash of their records.
+// One group in detail: for each 64 slots who is live there, and a hash of their records. Those of
+// which nobody lives are left out: the ranges of a little bloc are mostly empty.
+inline constexpr std::size_t kWordBytes = 12;
 struct Words {
   std::uint16_t group = 0;
   bool reply = false;                   // the receiver sent its own before: no third one
-  std::span<const std::uint8_t> words;  // 12 bytes each
+  std::uint64_t present = 0;            // which words of the group follow (bit i: the i-th)
+  std::span<const std::uint8_t> words;  // kWordBytes each
 };
 // One member's news: its record, and who accuses it. When many are suspected at once, that is most
 // of the traffic; then it is brief: a check stands for what the receiver has in its own record.

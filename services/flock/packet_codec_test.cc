@@ -23,7 +23,7 @@ std::vector<std::uint8_t> FullBody() {
   const std::array<std::uint8_t, 8> hashes{1, 2, 3, 4, 5, 6, 7, 8};
   Append(Summary{2, hashes}, out);
   const std::array<std::uint8_t, 24> words{};
-  Append(Words{3, true, words}, out);
+  Append(Words{3, true, 5, words}, out);
   const Record record{{20, 21}, 22, MemberState::kDead, 23};
   AppendRecords(std::span(&record, 1), out);
   NewsItem item;
@@ -85,6 +85,24 @@ std::vector<std::uint8_t> Rewritten(const Body& body) {
   return {out.written().begin(), out.written().end()};
 }
 
+TEST(PacketCodecTest, WordsAreAsManyAsTheySay) {
+  const std::array<std::uint8_t, std::size_t{64} * kWordBytes> words{};
+  const auto valid = [&](std::uint64_t present, std::size_t count) {
+    std::array<std::uint8_t, kDatagramSizeMax> buffer{};
+    Writer out(buffer);
+    Encode(Beat{}, out);
+    Append(Words{0, false, present, std::span(words).first(count * kWordBytes)}, out);
+    const auto body = DecodeBody(out.written(), false);
+    return body.has_value() && body->words->present == present;
+  };
+  EXPECT_TRUE(valid(0, 0));
+  EXPECT_TRUE(valid(0b1001, 2));
+  EXPECT_TRUE(valid(~std::uint64_t{0}, 64));
+  EXPECT_FALSE(valid(0b1001, 1));
+  EXPECT_FALSE(valid(0b1001, 3));
+  EXPECT_FALSE(valid(0, 1));
+}
+
 TEST(PacketCodecTest, ReadsWhatItWrote) {
   const std::vector<std::uint8_t> bytes = FullBody();
   const auto body = DecodeBody(bytes, true);
@@ -97,6 +115,7 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   EXPECT_TRUE(body->ping_report->answered);
   EXPECT_EQ(body->summary->hashes.size(), 8U);
   EXPECT_TRUE(body->words->reply);
+  EXPECT_EQ(body->words->present, 5U);
   Reader records(body->records);
   EXPECT_EQ(DecodeRecord(records).fingerprint, 23U);
   Reader news(body->news);

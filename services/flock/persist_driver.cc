@@ -23,6 +23,7 @@ PersistDriver::PersistDriver(PersistPlaces places, AddressRanges ranges, Handler
 void PersistDriver::StorePromise(const Promise& promise) {
   const std::lock_guard lock(mutex_);
   promise_ = promise;
+  promise_refused_ = false;
   timer_.Wake();
 }
 
@@ -42,13 +43,15 @@ Instant PersistDriver::Tick(Instant now) {
   std::optional<Promise> promise;
   std::optional<KeyFile> key_file;
   std::optional<std::vector<IpAddress>> peers;
+  bool at_once = false;
   {
     const std::lock_guard lock(mutex_);
     promise = promise_;
+    at_once = !promise_refused_;
     key_file = key_file_;
     peers = std::exchange(peers_, std::nullopt);
   }
-  if (promise && now >= promise_retry_.at) TryPromise(*promise);
+  if (promise && (at_once || now >= promise_retry_.at)) TryPromise(*promise);
   if (key_file && now >= key_file_retry_.at) TryKeyFile(*key_file);
   if (peers) {
     const auto stored = flock::StorePeers(places_.state, *peers);
@@ -75,7 +78,12 @@ void PersistDriver::TryPromise(const Promise& promise) {
                                                           .boot = promise.holder.boot});
   if (!Note(stored, promise_retry_,
             absl::StrCat("the promise of epoch ", promise.epoch,
-                         " is not on disk, so this node grants no lease"))) {
+                         " is not on disk: this node goes on without"))) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (promise_ != promise || std::exchange(promise_refused_, true)) return;
+    }
+    handlers_.on_promise_refused(promise);
     return;
   }
   {

@@ -32,13 +32,15 @@ class PersistDriver {
   // Called on this driver's thread for everything that is on disk.
   struct Handlers {
     std::function<void(const Promise&)> on_promise;
+    // The disk refused it; it is tried again, and this is not called for the same one again.
+    std::function<void(const Promise&)> on_promise_refused;
     std::function<void(std::uint32_t)> on_key_file;  // its version
   };
 
   PersistDriver(PersistPlaces places, AddressRanges ranges, Handlers handlers);
 
-  // Has `promise` stored, in place of one that still waits. While the disk fails this is logged as
-  // an error and tried again, with back-off, for ever.
+  // Has `promise` stored, in place of one that still waits: tries at once. While the disk fails
+  // this is logged as an error and tried again, with back-off, for ever.
   void StorePromise(const Promise& promise);
   // Has the key file replaced; otherwise likewise.
   void StoreKeyFile(const KeyFile& file);
@@ -63,6 +65,7 @@ class PersistDriver {
   const Handlers handlers_;
   std::mutex mutex_;
   std::optional<Promise> promise_;  // wanted on disk
+  bool promise_refused_ = false;    // the same, and that was told
   std::optional<KeyFile> key_file_;
   std::optional<std::vector<IpAddress>> peers_;
   Random random_;

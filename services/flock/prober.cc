@@ -15,6 +15,8 @@ constexpr Duration kSettlesIn = 1s;
 // under way.
 constexpr std::uint32_t kBesideFar = 64;
 constexpr std::size_t kBesideMax = 16;
+// Nobody looks at those that were replaced while so many probes are under way.
+constexpr std::size_t kLooksMax = 16;
 
 }  // namespace
 
@@ -125,6 +127,12 @@ void Prober::Confirm(const MemberId& target, Instant now) {
   Probe probe{target, ++sequence_, 0, 0, now, now};
   probe.confirms = true;
   probes_.push_back(probe);
+}
+
+void Prober::LookAt(const MemberId& target, Instant now) {
+  if (probes_.size() >= kLooksMax || std::ranges::count(probes_, target, &Probe::target) > 0)
+    return;
+  probes_.push_back({target, ++sequence_, 0, 0, now, now + Stretched(tunables_.probe_timeout)});
 }
 
 std::optional<ProbeStep> Prober::HandleAck(const MemberId& from, std::uint32_t sequence) {

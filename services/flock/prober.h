@@ -55,6 +55,10 @@ class Prober {
   void Confirm(const MemberId& target, Instant now);
   std::size_t confirmations_left() const;
 
+  // `target`, or a boot that is said to have replaced it, was asked just now: probes it, if it is
+  // still listed and was not heard when that had time to answer; if few probes are under way.
+  void LookAt(const MemberId& target, Instant now);
+
   // `from` answered the probe `sequence`. If it was made for somebody else, returns to whom, and
   // under which sequence, the answer is to be reported.
   std::optional<ProbeStep> HandleAck(const MemberId& from, std::uint32_t sequence);

@@ -75,6 +75,33 @@ TEST(ProberTest, WhenOthersHaveNoAnswerEitherItLooksAtOnceAtThoseBeside) {
   }
 }
 
+TEST(ProberTest, WhoIsSaidToHaveBeenReplacedIsProbedOnceTheOtherHadTimeToAnswer) {
+  MemberTable members(200, 8);
+  for (std::uint32_t slot = 0; slot < 200; ++slot) {
+    members.Add({{slot, 100 + slot}, 1, MemberState::kAlive, 1});
+  }
+  Random random(1);
+  Prober prober(Tunables{}, kStart, random);
+  prober.Restart(kStart + 10s);  // no probe of its own for now
+  for (std::uint32_t slot = 1; slot < 200; ++slot) prober.LookAt({slot, 100 + slot}, kStart);
+  prober.LookAt({1, 101}, kStart);
+  EXPECT_FALSE(prober.Poll(members, 0, kStart + 100ms, random));
+  members.Apply(*members.Find(2), {{2, 7}, 2, MemberState::kAlive, 1});
+  std::vector<std::uint32_t> probed;
+  std::optional<ProbeStep> last;
+  for (Instant now = kStart; now < kStart + 1s; now += 10ms) {
+    while (const auto step = prober.Poll(members, 0, now, random)) {
+      if (step->kind == ProbeStep::Kind::kDirect) probed.push_back(step->target.slot);
+      if (step->kind == ProbeStep::Kind::kAccuse && step->target.slot == 1) last = step;
+    }
+  }
+  EXPECT_EQ(std::ranges::count(probed, 1U), 1);
+  EXPECT_EQ(std::ranges::count(probed, 2U), 0) << "it was replaced meanwhile";
+  EXPECT_LE(probed.size(), 16U);
+  ASSERT_TRUE(last);
+  EXPECT_FALSE(last->confirms);
+}
+
 TEST(ProberTest, AnAccusationSaysWhetherOthersMadeThisNodeLook) {
   MemberTable members(8, 8);
   members.Add({{0, 100}, 1, MemberState::kAlive, 1});

@@ -132,11 +132,16 @@ TEST_F(StateDriverTest, ADiskThatFailsConfirmsNothingUntilItWorksAgain) {
   const Promise first{5, {1, 7}};
   const Promise second{6, {2, 8}};
   std::promise<Promise> stored;
+  std::promise<Promise> refused;
   std::atomic<int> calls = 0;
   PersistDriver disk({state_, {}, "n1"}, *AddressRanges::Parse({"127.88.0.1-127.88.0.4"}),
                      {.on_promise =
                           [&](const Promise& promise) {
                             if (++calls == 1) stored.set_value(promise);
+                          },
+                      .on_promise_refused =
+                          [&](const Promise& promise) {
+                            if (promise == second) refused.set_value(promise);  // once only
                           },
                       .on_key_file = nullptr});
   EXPECT_FALSE(StorePromise(state_, {5, Ip("127.88.0.2"), 7}).ok());
@@ -144,6 +149,7 @@ TEST_F(StateDriverTest, ADiskThatFailsConfirmsNothingUntilItWorksAgain) {
   disk.StorePromise(second);
   auto confirmed = stored.get_future();
   EXPECT_EQ(confirmed.wait_for(300ms), std::future_status::timeout);
+  EXPECT_EQ(refused.get_future().wait_for(20s), std::future_status::ready) << "who waits is told";
   fs::remove(state_ / "epoch.new");
   ASSERT_EQ(confirmed.wait_for(20s), std::future_status::ready);
   EXPECT_EQ(confirmed.get(), second) << "the later promise replaces the one that waited";
@@ -206,6 +212,14 @@ TEST_F(LoadConfigTest, GoesOnWithoutADamagedPromiseAndReplacesItByTheNext) {
   EXPECT_EQ(config->recorded, Promise{});
   EXPECT_TRUE(config->has_disk);
   EXPECT_EQ(Read("epoch"), "epoch 9 hol") << "loud again, until there is a new promise";
+}
+
+TEST_F(LoadConfigTest, AFullDiskCostsANodeItsIdentityNotItsBoot) {
+  fs::create_directory(state_ / "node.key.new");  // now the file beside cannot be opened
+  const auto config = LoadConfig(arguments_);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_NE(config->identity_seed, Key{});
+  EXPECT_NE(LoadConfig(arguments_)->identity_seed, config->identity_seed);
 }
 
 TEST_F(LoadConfigTest, SaysWhatIsWrong) {

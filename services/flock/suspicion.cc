@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "services/flock/mutant.h"
 
@@ -112,6 +113,16 @@ void Suspicions::Restart(Instant now) {
     suspicion.deadline = now + tunables_.suspicion_shortest;
     suspicion.enough_at = Instant::max();
     suspicion.own = false;  // it was this node that could not hear
+    suspicion.sign_at = Instant::max();
+  }
+}
+
+void Suspicions::PutOff(Duration late) {
+  for (Suspicion& suspicion : suspicions_) {
+    suspicion.since += late;
+    suspicion.deadline += late;
+    if (!std::exchange(suspicion.own, false)) continue;
+    suspicion.enough_at = Instant::max();
     suspicion.sign_at = Instant::max();
   }
 }

@@ -60,6 +60,9 @@ class Suspicions {
   void Clear(std::uint32_t slot);
   // This node was away itself: everybody has all the time again.
   void Restart(Instant now);
+  // This node ran late by `late`: everybody has so much more time, and what it found itself does
+  // not count.
+  void PutOff(Duration late);
 
   const Suspicion* Find(std::uint32_t slot) const;
   // Takes those whose time is up, by slot.

@@ -135,6 +135,22 @@ TEST_F(SuspicionsTest, ARefutedIncarnationIsNotAccusedAgain) {
   EXPECT_EQ(suspicions_.Find(9)->since, now_ + 1s);
 }
 
+TEST_F(SuspicionsTest, WhoRanLateGivesSoMuchMoreTimeAndDoesNotCountItsOwnFindings) {
+  for (std::uint32_t signer = 1; signer <= 3; ++signer) {
+    suspicions_.Sign(kSuspect, 1, signer, kMany, now_);
+  }
+  const MemberId other{10, 99};
+  suspicions_.AccuseItself(other, 1, now_, now_);
+  suspicions_.PutOff(400ms);
+  const Instant deadline = now_ + tunables_.suspicion_shortest + 400ms;
+  EXPECT_TRUE(suspicions_.TakeUnsigned(9, now_).empty());
+  EXPECT_TRUE(suspicions_.TakeExpired(2, deadline - 1ms).empty());
+  const std::vector<Expired> expired = suspicions_.TakeExpired(2, deadline);
+  ASSERT_EQ(expired.size(), 1U);
+  EXPECT_EQ(expired[0].suspicion.id, kSuspect);
+  EXPECT_TRUE(expired[0].confirmed);
+}
+
 TEST_F(SuspicionsTest, AfterAnAbsenceOfItsOwnANodeGivesEverybodyAllTheTimeAgain) {
   for (std::uint32_t signer = 1; signer <= 3; ++signer) {
     suspicions_.Sign(kSuspect, 1, signer, kMany, now_);

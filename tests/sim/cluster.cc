@@ -6,12 +6,16 @@
 #include <string>
 #include <utility>
 
+#include "services/flock/packet_codec.h"
+
 namespace radix::sim {
 namespace {
 
 constexpr Instant kBegin{Duration(1h)};
 constexpr std::size_t kWaitingMax = 300;
 constexpr std::size_t kRecordedMax = 256;
+// Who waits so long for a processor may well say that it stood still.
+constexpr Duration kStandsStill = 900ms;
 // Two machines of one address get what is sent to it in turns, each for so long.
 constexpr Duration kTwinsTurn = 700ms;
 
@@ -44,12 +48,23 @@ Charter MakeCharter(const ClusterOptions& options, std::size_t bloc) {
   return *std::move(charter);
 }
 
+bool IsDatagram(const Step& step) {
+  return step.kind == StepKind::kDatagram || step.kind == StepKind::kReplay;
+}
+
+// Whether it is one of those with a key exchange.
+bool IsDoor(std::span<const std::uint8_t> bytes) {
+  const auto header = flock::DecodeHeader(bytes);
+  return header && header->type <= flock::PacketType::kRetry;
+}
+
 }  // namespace
 
 Cluster::Cluster(const ClusterOptions& options)
     : options_(options),
       random_(options.seed * 0x9e3779b97f4a7c15 + 1),
       network_(options.nodes, options.network, random_.Next()),
+      processors_(options.processors, options.nodes),
       traffic_(options.nodes),
       health_(options.nodes),
       nodes_(options.nodes),
@@ -147,6 +162,10 @@ void Cluster::Crash(std::size_t i) {
   for (const Step& step : node.waiting) pool_.Free(step.payload);
   node.waiting.clear();
   node.paused = false;
+  if (!processors_.shared()) return;
+  for (const auto& [step, size] : processors_.Forget(static_cast<std::uint32_t>(i))) {
+    if (size > 0) pool_.Free(step.payload);
+  }
 }
 
 void Cluster::WipeDisk(std::size_t i) {
@@ -205,6 +224,41 @@ bool Cluster::RunUntilTrue(const std::function<bool()>& done, Duration limit, Du
 }
 
 void Cluster::Perform(const Step& step) {
+  if (step.kind == StepKind::kServed) {
+    if (const auto next = processors_.Next(step.node)) Serve(*next);
+  } else if (processors_.shared()) {
+    Queue(step);
+  } else {
+    Do(step);
+  }
+}
+
+void Cluster::Queue(const Step& step) {
+  if (IsDatagram(step) &&
+      (!up(step.node) || !processors_.Add(step, pool_.At(step.payload).size()))) {
+    pool_.Free(step.payload);
+    return;
+  }
+  if (!IsDatagram(step)) processors_.Add(step, 0);
+  if (const auto node = processors_.Begin()) Serve(*node);
+}
+
+void Cluster::Serve(std::size_t i) {
+  const auto node = static_cast<std::uint32_t>(i);
+  const Step work = processors_.Take(node, now_);
+  const flock::Counters before = up(i) ? flock(i).counters() : flock::Counters{};
+  if (now_ - work.at >= kStandsStill && !IsDatagram(work)) InvariantsOf(nodes_[i]).Resumed(i);
+  const bool door = IsDatagram(work) && IsDoor(pool_.At(work.payload));
+  Do(work);
+  Step served;
+  served.kind = StepKind::kServed;
+  served.node = node;
+  served.at =
+      now_ + processors_.Charge(node, work, door, before, up(i) ? flock(i).counters() : before);
+  queue_.Push(served);
+}
+
+void Cluster::Do(const Step& step) {
   Node& node = nodes_[step.node];
   switch (step.kind) {
     case StepKind::kDatagram:
@@ -228,6 +282,8 @@ void Cluster::Perform(const Step& step) {
     case StepKind::kKeysStored:
       if (!node.flock || step.payload != node.generation || !node.writing_keys) return;
       StoreKeys(step.node);
+      return;
+    case StepKind::kServed:
       return;
   }
 }
@@ -350,7 +406,7 @@ void Cluster::Drain(std::size_t i) {
   while (const auto transmit = node.flock->PollTransmit()) Send(i, *transmit);
   while (const auto event = node.flock->PollEvent()) {
     InvariantsOf(node).CheckEvent(i, now_, *event);
-    if (event->kind == flock::EventKind::kDied) NoteRemoval(i, event->subject);
+    NoteListing(i, *event);
     if (on_event) on_event(i, *event);
   }
   Check(i);
@@ -363,6 +419,17 @@ void Cluster::Drain(std::size_t i) {
     step.payload = node.generation;
     step.at = wake;
     if (wake != Instant::max()) queue_.Push(step);
+  }
+}
+
+void Cluster::NoteListing(std::size_t observer, const flock::Event& event) {
+  const flock::MemberId& subject = event.subject;
+  if (event.kind == flock::EventKind::kDied) NoteRemoval(observer, subject);
+  if (event.kind == flock::EventKind::kLeft) health_.Unlisted(observer, subject, now_);
+  if (event.kind != flock::EventKind::kJoined) return;
+  health_.Listed(observer, subject);
+  if (event.evidence == flock::Evidence::kReplacedByBoot) {
+    health_.Unlisted(observer, {subject.slot, event.value}, now_);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "tests/sim/health.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/network.h"
+#include "tests/sim/processors.h"
 #include "tests/sim/traffic.h"
 
 namespace radix::sim {
@@ -34,6 +35,7 @@ struct ClusterOptions {
   std::int64_t drift_ppm = 0;  // clocks run fast or slow by up to this, in parts per million
   std::size_t twins = 0;       // so many of the last nodes share addresses with the first, in turns
   NetworkOptions network;
+  ProcessorOptions processors;  // by default each node has its own, which takes no time
   flock::Tunables tunables;
   std::uint64_t seed = 1;
 };
@@ -97,6 +99,8 @@ class Cluster {
   flock::Flock& flock(std::size_t i) { return *nodes_[i].flock; }
   Instant LocalNow(std::size_t i) const { return ToLocal(nodes_[i], now_); }
   Network& network() { return network_; }
+  Processors& processors() { return processors_; }
+  const ClusterOptions& options() const { return options_; }
   Invariants& invariants(std::size_t bloc = 0) { return blocs_[bloc].invariants; }
   // Those of all blocs.
   std::vector<std::string> Violations() const;
@@ -152,8 +156,14 @@ class Cluster {
   Instant ToTrue(const Node& node, Instant local) const;
   Invariants& InvariantsOf(const Node& node) { return blocs_[node.bloc].invariants; }
   void Perform(const Step& step);
+  // Where processors are shared: it waits for one.
+  void Queue(const Step& step);
+  // `i` has a processor, and does the next that waits.
+  void Serve(std::size_t i);
+  void Do(const Step& step);
   void Deliver(const Step& step);
   void Drain(std::size_t i);
+  void NoteListing(std::size_t observer, const flock::Event& event);
   void NoteRemoval(std::size_t observer, const flock::MemberId& id);
   void StoreKeys(std::size_t i);
   void Schedule(StepKind kind, std::size_t i, Duration after);
@@ -166,6 +176,7 @@ class Cluster {
   Random random_;
   std::vector<Bloc> blocs_;
   Network network_;
+  Processors processors_;
   Traffic traffic_;
   Health health_;
   EventQueue queue_;

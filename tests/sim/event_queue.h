@@ -12,7 +12,7 @@
 
 namespace radix::sim {
 
-enum class StepKind : std::uint8_t { kDatagram, kWake, kPersisted, kKeysStored, kReplay };
+enum class StepKind : std::uint8_t { kDatagram, kWake, kPersisted, kKeysStored, kReplay, kServed };
 
 // One event. `payload` is a place in the pool of datagrams, or a generation.
 struct Step {

@@ -33,6 +33,12 @@ nlohmann::ordered_json ToJson(const ScenarioResult& result) {
           {"replays", result.replays},
           {"replays_that_changed", result.replays_that_changed},
           {"replays_late", result.replays_late},
+          {"cold_start_ms", result.cold_start_ms},
+          {"processors_idle", result.processors_idle},
+          {"processors_overloaded", result.processors_overloaded},
+          {"processors_end", result.processors_end},
+          {"late_ms_idle", result.late_ms_idle},
+          {"late_ms_overloaded", result.late_ms_overloaded},
           {"idle_bytes_per_node_s", result.idle_bytes_per_node_s},
           {"bytes_per_node_mean", result.bytes_per_node_mean},
           {"bytes_per_node_max", result.bytes_per_node_max},
@@ -82,6 +88,8 @@ int main(int argc, char** argv) {
   app.add_option("--boot-spread", spread_ms, "all nodes boot within so many ms");
   app.add_option("--length", length_s, "virtual seconds of what the scenario does for a time");
   app.add_option("--count", options.count, "how often the scenario does what it does often");
+  app.add_option("--load", options.load, "how much of shared processors idle nodes need");
+  app.add_option("--buffer", options.buffer_bytes, "bytes that a socket holds, as Linux counts");
   app.add_option("--seed", options.seed, "the first seed");
   app.add_option("--seeds", seeds, "how many seeds, one after another");
   bool remember = false;

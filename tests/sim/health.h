@@ -31,14 +31,21 @@ class Health {
   // Removals of nodes that were well, from the lists of nodes that were well and of sick ones.
   std::uint64_t wrong_removals() const { return wrong_removals_; }
   std::uint64_t wrong_removals_by_sick() const { return wrong_removals_by_sick_; }
-  // For each crash, how long it took until it was removed from the last list; sorted. Those that
-  // nobody ever listed, or had removed before, are left out.
+  // `observer` lists the boot `id`, perhaps again.
+  void Listed(std::size_t observer, const flock::MemberId& id);
+  // `observer` lists it no longer, if it did: another boot replaced it there, or it said good-bye.
+  void Unlisted(std::size_t observer, const flock::MemberId& id, Instant now);
+
+  // For each crash, how long it took until it was off the last list; sorted. Those that nobody
+  // found dead, since they booted again or said good-bye, are left out.
   std::vector<Duration> RemovalTimes() const;
 
  private:
   struct Crash {
     Instant at;
     Instant last_removed;
+    bool found_dead = false;
+    std::vector<bool> removed_by;  // by observer
   };
 
   std::vector<Instant> sick_until_;

@@ -11,8 +11,8 @@ namespace radix::sim {
 namespace {
 
 constexpr const Scenario* kScenarios[] = {
-    &kColdStart, &kIdle,     &kPartition, &kRestarts, &kRackFailure, &kGray, &kIslands,
-    &kChurn,     &kRotation, &kBlocs,     &kReplay,   &kInsider,     &kSwarm};
+    &kColdStart, &kIdle,     &kPartition, &kRestarts, &kRackFailure, &kGray,  &kIslands,
+    &kChurn,     &kRotation, &kBlocs,     &kReplay,   &kInsider,     &kSwarm, &kOverload};
 
 ClusterOptions OptionsFor(const ScenarioOptions& options) {
   ClusterOptions cluster;
@@ -20,6 +20,7 @@ ClusterOptions OptionsFor(const ScenarioOptions& options) {
   cluster.density = options.density;
   cluster.at_most = options.at_most;
   cluster.network.loss = options.loss;
+  if (options.buffer_bytes > 0) cluster.processors.buffer_bytes = options.buffer_bytes;
   cluster.seed = options.seed;
   return cluster;
 }
@@ -37,6 +38,7 @@ absl::Status Check(const ScenarioOptions& options) {
   if (options.at_most != 0 && options.at_most < options.nodes) {
     return absl::InvalidArgumentError("at_most: must be at least the number of nodes");
   }
+  if (options.load <= 0) return absl::InvalidArgumentError("load: must be positive");
   if (options.length < 0ms || options.boot_spread < 0ms) {
     return absl::InvalidArgumentError("length, boot_spread: must not be negative");
   }

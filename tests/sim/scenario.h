@@ -24,6 +24,8 @@ struct ScenarioOptions {
   Duration boot_spread = 500ms;  // all boot within this
   Duration length{};             // of the scenario's main part; 0: its own choice
   std::uint64_t count = 0;       // of what it repeats; 0: its own choice
+  double load = 0.6;             // where processors are shared: how much of them idle nodes need
+  std::size_t buffer_bytes = 0;  // there: of a socket; 0: as ProcessorOptions
 };
 
 // Times are virtual; nodes count from 0.
@@ -46,6 +48,14 @@ struct ScenarioResult {
   std::uint64_t replays = 0;
   std::uint64_t replays_that_changed = 0;
   std::uint64_t replays_late = 0;
+  double cold_start_ms = -1;  // from the last boot to both, at first; -1: never, or not measured
+  // Where processors are shared, the share of them that was used; -1: they are not.
+  double processors_idle = -1;        // when nothing happened
+  double processors_overloaded = -1;  // of what was left of them
+  double processors_end = -1;         // once it converged again
+  // There, the longest that a node waited for one: when nothing happened, and in the overload.
+  double late_ms_idle = -1;
+  double late_ms_overloaded = -1;
   double idle_bytes_per_node_s = -1;  // sent, where that is measured
   double bytes_per_node_mean = 0;     // sent until it converged
   double bytes_per_node_max = 0;

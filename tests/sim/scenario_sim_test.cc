@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, ScenarioTest,
                                          Case{"rotation", 40, 0.1, 2, {}, 0, 2000, 2000},
                                          Case{"blocs", 60, 0.05, 4, {}, 0, 6000, 8000},
                                          Case{"insider", 24, 0.02, 4, 20s, 0, 20000, 20000},
+                                         Case{"overload", 100, 0.02, 2, 10s, 0, 1000, 4000},
                                          Case{"replay", 50, 0.05, 4, {}, 20000, 100, 100},
                                          Case{"idle", 100, 0.01, 1, 20s, 0, 100, 100}),
                          [](const auto& each) {

@@ -22,6 +22,7 @@ extern const Scenario kGray;
 extern const Scenario kIdle;
 extern const Scenario kInsider;
 extern const Scenario kIslands;
+extern const Scenario kOverload;
 extern const Scenario kPartition;
 extern const Scenario kRackFailure;
 extern const Scenario kReplay;
