@@ -67,7 +67,7 @@ bool SetSerialAndDates(X509* certificate) {
 
 bool SetName(X509* certificate) {
   X509_NAME* const name = X509_get_subject_name(certificate);
-  constexpr unsigned char kName[] = "radix";  // nobody reads it
+  constexpr unsigned char kName[] = "radix";  // as kTlsName
   return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, kName, -1, -1, 0) == 1 &&
          X509_set_issuer_name(certificate, name) == 1;
 }
