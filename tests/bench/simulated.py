@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from bench import show
+from bench import beside, show
 from lab import PROGRAMS
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
@@ -26,7 +26,7 @@ RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 @dataclass
 class Figure:
     what: str
-    goal: float
+    goal: float | None  # None: it is shown for what it tells
     unit: str
     of: Callable  # makes it of the results, one for each seed
 
@@ -37,6 +37,7 @@ class Row:
     what: str
     arguments: str  # of flock_sim
     figures: list = field(default_factory=list)
+    also: list = field(default_factory=list)  # figures that have no goal, shown for what they tell
     seeds: int = 1
     piece: int = 0  # it is collected, so many seeds at a time; its figures are totals
 
@@ -58,6 +59,9 @@ VIOLATIONS = Figure("violations, or not converged", 0, "", bad)
 REMOVED = Figure("removed everywhere, p99", 5, "s", worst("removal_ms_p99", 1000))
 ONE_VIEW = Figure("one view, after the link heals", 6, "s", worst("view_ms", 1000))
 UNHARMED = Figure("healthy nodes removed", 0, "", total("healthy_removed"))
+# Who hears nothing takes all others for dead, and cannot know better.
+BY_THE_SICK = Figure("healthy nodes removed from the lists of the sick", None, "", total("healthy_removed_by_sick"))
+SEALED_AMONG_FAULTS = Figure("leaders sealed while faults ran", None, "", total("sealings"))
 UNCHANGED = Figure("changed any state", 0, "", total("replays_that_changed"))
 IDLE = Figure("bytes a second per node", 3000, "B/s", worst("idle_bytes_per_node_s"))
 
@@ -72,7 +76,10 @@ def cold(view, sealed):
 SHORT = (
     Row("cold-2000", "2,000 nodes, cold", "--scenario cold-start --nodes 2000 --loss 0.05", [*cold(2, 6), VIOLATIONS]),
     Row("crash-100", "100 of 1,000 crash", "--scenario rack-failure --nodes 1000 --loss 0.01", [REMOVED, VIOLATIONS]),
-    Row("gray-short", "gray, 200 nodes, 2 min", "--scenario gray --nodes 200 --length 120", [UNHARMED, VIOLATIONS]),
+    Row("crash-1", "1 of 2,000 crashes, 5 % loss, 3 seeds",
+        "--scenario rack-failure --nodes 2000 --count 1 --loss 0.05 --length 0.1 --seeds 3 --remember-crypto", [REMOVED, VIOLATIONS]),
+    Row("gray-short", "gray, 200 nodes, 2 min", "--scenario gray --nodes 200 --length 120", [UNHARMED, VIOLATIONS],
+        also=[BY_THE_SICK]),
     Row("islands-500", "islands of 500 + 500", "--scenario islands --nodes 1000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
     Row("replay-short", "1 million replayed or altered", "--scenario replay --nodes 50 --loss 0.05 --count 1000000",
         [UNCHANGED, VIOLATIONS]),
@@ -93,11 +100,10 @@ LONG = (
         [REMOVED, VIOLATIONS]),
     Row("crash-1000", "1,000 of 3,000 crash", "--scenario rack-failure --nodes 3000 --count 1000 --loss 0.01 --length 0.1",
         [REMOVED, VIOLATIONS]),
-    # 48 times half an hour.
-    Row("gray-24h", "gray, 500 nodes, 24 h", "--scenario gray --nodes 500 --length 1800 --remember-crypto", [UNHARMED, VIOLATIONS],
-        seeds=48, piece=1),
+    Row("gray-24h", "gray, 500 nodes, 48 times half an hour", "--scenario gray --nodes 500 --length 1800 --remember-crypto",
+        [UNHARMED, VIOLATIONS], also=[BY_THE_SICK], seeds=48, piece=1),
     Row("swarm", "swarm, 50 nodes, 100,000 seeds", "--scenario swarm --nodes 50 --loss 0.05 --remember-crypto", [VIOLATIONS],
-        seeds=100000, piece=200),
+        also=[SEALED_AMONG_FAULTS], seeds=100000, piece=200),
     Row("islands-2000", "islands of 2,000 + 2,000", "--scenario islands --nodes 4000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
     Row("islands-5000", "islands of 5,000 + 5,000", "--scenario islands --nodes 10000 --loss 0.01", [ONE_VIEW, VIOLATIONS]),
     Row("replay-10M", "10 million replayed or altered datagrams", "--scenario replay --nodes 50 --loss 0.05 --count 10000000",
@@ -153,11 +159,13 @@ def collect(row):
             print(f"{row.what}: seed {bad_one['seed']}: {bad_one['violation_texts'] or 'not converged'}", file=sys.stderr, flush=True)
         run = {"first": first, "last": last, "commit": commit(), "date": datetime.date.today().isoformat()}
         run |= {"cpu_s": round(sum(r["cpu_s"] for r in results)), "figures": [figure.of(results) for figure in row.figures]}
+        run["also"] = [figure.of(results) for figure in row.also]
         before = runs[-1] if runs else {}
-        if all(before.get(key) == run[key] for key in ("commit", "date")):
+        if "also" in before and all(before[key] == run[key] for key in ("commit", "date")):
             before["last"] = last
             before["cpu_s"] += run["cpu_s"]
-            before["figures"] = [a + b for a, b in zip(before["figures"], run["figures"])]
+            for key in ("figures", "also"):
+                before[key] = [a + b for a, b in zip(before[key], run[key])]
         else:
             runs.append(run)
         new = path.with_suffix(".new")
@@ -177,6 +185,12 @@ def show_collected(row, kept):
             f"kept result of {done} of {row.seeds} seeds: {measured:.0f} {figure.unit}",
             flush=True,
         )
+    # Runs of earlier days did not keep these.
+    with_also = [run for run in runs if "also" in run]
+    for i, figure in enumerate(row.also):
+        if with_also:
+            seeds = sum(run["last"] - run["first"] + 1 for run in with_also)
+            beside(f"{figure.what}, in {seeds} of the seeds", sum(run["also"][i] for run in with_also), figure.unit)
     print(f"  by: {kept['command']} --seed S: {by}", flush=True)
 
 
@@ -213,6 +227,8 @@ def take(row):
     results = simulate(row)
     for figure in row.figures:
         show(f"{row.what}: {figure.what}", figure.goal, [figure.of(results)], figure.unit)
+    for figure in row.also:
+        beside(figure.what, figure.of(results), figure.unit)
     return results
 
 

@@ -517,4 +517,10 @@ std::vector<std::string> Cluster::Violations() const {
   return all;
 }
 
+std::uint64_t Cluster::violation_count() const {
+  std::uint64_t count = 0;
+  for (const Bloc& bloc : blocs_) count += bloc.invariants.violation_count();
+  return count;
+}
+
 }  // namespace radix::sim

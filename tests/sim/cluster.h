@@ -102,8 +102,9 @@ class Cluster {
   Processors& processors() { return processors_; }
   const ClusterOptions& options() const { return options_; }
   Invariants& invariants(std::size_t bloc = 0) { return blocs_[bloc].invariants; }
-  // Those of all blocs.
+  // Those of all blocs: the texts of the first, and how many there were.
   std::vector<std::string> Violations() const;
+  std::uint64_t violation_count() const;
   const Health& health() const { return health_; }
   Random& random() { return random_; }
   const Charter& charter(std::size_t bloc = 0) const { return blocs_[bloc].charter; }

@@ -109,6 +109,7 @@ void Course::Measure() {
     Violate(std::to_string(result_.healthy_removed) + " times a healthy node was removed");
   }
   result_.trace_hash = cluster_.trace_hash();
+  result_.violation_count = cluster_.violation_count();
   result_.violations = cluster_.Violations();
 }
 

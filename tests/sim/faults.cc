@@ -12,9 +12,18 @@ Faults::Faults(Cluster& cluster) : cluster_(cluster), random_(cluster.random().N
   }
 }
 
+void Faults::Aim(double share) {
+  ambush_.emplace(cluster_, random_);
+  aimed_ = share;
+}
+
 void Faults::Run(Duration duration) {
   const Instant end = cluster_.now() + duration;
   while (cluster_.now() < end) {
+    if (ambush_ && random_.Chance(aimed_)) {
+      ambush_->Strike(end);
+      continue;
+    }
     cluster_.RunFor(std::min(end - cluster_.now(), random_.Between(pace_ / 4, pace_ * 2)));
     MakeOne();
   }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "services/confab/random.h"
 #include "services/confab/time.h"
+#include "tests/sim/ambush.h"
 #include "tests/sim/cluster.h"
 
 namespace radix::sim {
@@ -16,6 +18,9 @@ namespace radix::sim {
 class Faults {
  public:
   explicit Faults(Cluster& cluster);
+
+  // About so many of them, in [0, 1], are made for leaders from now on: see Ambush.
+  void Aim(double share);
 
   // Makes faults for `duration`, one every fraction of a second.
   void Run(Duration duration);
@@ -35,6 +40,8 @@ class Faults {
   Random random_;
   Duration pace_;
   double weights_[5];
+  std::optional<Ambush> ambush_;
+  double aimed_ = 0;
 };
 
 }  // namespace radix::sim

@@ -19,7 +19,9 @@ void Health::Crashed(const flock::MemberId& id, Instant now) {
 
 void Health::Removed(std::size_t observer, const flock::MemberId& id, const std::size_t* subject,
                      Instant now) {
-  if (const auto crash = crashes_.find(id); crash != crashes_.end()) {
+  const auto crash = crashes_.find(id);
+  // Who sleeps finds it out when it wakes.
+  if (crash != crashes_.end() && !IsSick(observer, now)) {
     crash->second.last_removed = now;
     crash->second.found_dead = true;
     crash->second.removed_by[observer] = true;
@@ -35,7 +37,9 @@ void Health::Listed(std::size_t observer, const flock::MemberId& id) {
 
 void Health::Unlisted(std::size_t observer, const flock::MemberId& id, Instant now) {
   const auto crash = crashes_.find(id);
-  if (crash == crashes_.end() || crash->second.removed_by[observer]) return;
+  if (crash == crashes_.end() || crash->second.removed_by[observer] || IsSick(observer, now)) {
+    return;
+  }
   crash->second.last_removed = now;
   crash->second.removed_by[observer] = true;
 }

@@ -25,6 +25,14 @@ TEST_F(HealthTest, WhoIsFoundDeadCountsUntilItIsOffTheLastListAlsoWhereAnotherBo
   EXPECT_EQ(health_.RemovalTimes(), std::vector<Duration>{7s});
 }
 
+TEST_F(HealthTest, WhenWhoSleptFindsItOutDoesNotCount) {
+  health_.SetSick(1, true, kCrash);
+  health_.Removed(0, kDead, nullptr, kCrash + 2s);
+  health_.Removed(1, kDead, nullptr, kCrash + 60s);
+  health_.Unlisted(1, kDead, kCrash + 70s);
+  EXPECT_EQ(health_.RemovalTimes(), std::vector<Duration>{2s});
+}
+
 TEST_F(HealthTest, WhomNobodyFoundDeadIsLeftOut) {
   health_.Unlisted(1, kDead, kCrash + 5s);
   EXPECT_TRUE(health_.RemovalTimes().empty());

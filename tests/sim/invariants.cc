@@ -7,12 +7,13 @@
 namespace radix::sim {
 namespace {
 
-constexpr std::size_t kReportsMax = 20;
+constexpr std::size_t kTextsMax = 20;
 
 }  // namespace
 
 void Invariants::Report(Instant now, const std::string& what) {
-  if (violations_.size() >= kReportsMax) return;
+  ++violation_count_;
+  if (violations_.size() >= kTextsMax) return;
   violations_.push_back("at " + std::to_string(now.time_since_epoch() / Duration(1ms)) +
                         " ms: " + what);
 }

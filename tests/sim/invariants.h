@@ -52,6 +52,8 @@ class Invariants {
   void CheckAccepted(std::uint64_t id, std::uint64_t boot, Instant now);
   void Report(Instant now, const std::string& what);
 
+  // How many there were, and the texts of the first of them.
+  std::uint64_t violation_count() const { return violation_count_; }
   const std::vector<std::string>& violations() const { return violations_; }
   std::uint64_t sealings() const { return sealings_; }
   // Whether `node` was ever sealed.
@@ -80,6 +82,7 @@ class Invariants {
   bool disks_intact_ = false;
   bool lists_may_lie_ = false;
   std::set<std::pair<std::uint64_t, std::uint64_t>> accepted_;
+  std::uint64_t violation_count_ = 0;
   std::vector<std::string> violations_;
 };
 

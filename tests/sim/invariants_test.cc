@@ -126,5 +126,11 @@ TEST_F(InvariantsTest, SeesADatagramThatIsAcceptedTwice) {
   EXPECT_THAT(violations(), ElementsAre(HasSubstr("datagram 9 was accepted twice")));
 }
 
+TEST_F(InvariantsTest, CountsAllThatItSeesButKeepsTheTextsOfTheFirst) {
+  for (int i = 0; i < 100; ++i) invariants_.Report(kNow, "number " + std::to_string(i));
+  EXPECT_EQ(invariants_.violation_count(), 100U);
+  EXPECT_EQ(violations().size(), 20U);
+}
+
 }  // namespace
 }  // namespace radix::sim

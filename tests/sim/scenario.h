@@ -14,6 +14,7 @@
 
 namespace radix::sim {
 
+// What a scenario has no use for stays 0.
 struct ScenarioOptions {
   std::string name = "cold-start";
   std::size_t nodes = 100;
@@ -48,7 +49,8 @@ struct ScenarioResult {
   std::uint64_t replays = 0;
   std::uint64_t replays_that_changed = 0;
   std::uint64_t replays_late = 0;
-  double cold_start_ms = -1;  // from the last boot to both, at first; -1: never, or not measured
+  std::uint64_t sealings = 0;  // how often a leader was sealed while faults ran; swarm only
+  double cold_start_ms = -1;   // from the last boot to both, at first; -1: never, or not measured
   // Where processors are shared, the share of them that was used; -1: they are not.
   double processors_idle = -1;        // when nothing happened
   double processors_overloaded = -1;  // of what was left of them
@@ -57,7 +59,9 @@ struct ScenarioResult {
   double late_ms_idle = -1;
   double late_ms_overloaded = -1;
   double idle_bytes_per_node_s = -1;  // sent, where that is measured
-  double bytes_per_node_mean = 0;     // sent until it converged
+  // Sent by the nodes that are up at the end, each since its boot. In cold-start the end is when it
+  // converged.
+  double bytes_per_node_mean = 0;
   double bytes_per_node_max = 0;
   double blind_probes_mean = 0;
   std::uint32_t datagrams_max_200ms = 0;         // into any node that never led
@@ -67,13 +71,18 @@ struct ScenarioResult {
   std::uint64_t trace_hash = 0;  // the same in any two runs of one program with the same options
   double wall_s = 0;
   double cpu_s = 0;
-  std::vector<std::string> violations;
+  std::uint64_t violation_count = 0;
+  std::vector<std::string> violations;  // the texts of the first of them, 20 of each bloc
 };
 
 // The scenarios there are, each as its name and what happens in it.
 std::vector<std::pair<std::string_view, std::string_view>> Scenarios();
 
-// Runs one. InvalidArgument if there is none of that name, or the options make no sense.
+// The command that runs the same once more, on one line.
+std::string CommandOf(const ScenarioOptions& options);
+
+// Runs one. InvalidArgument, naming the flag, if there is none of that name, or the options make no
+// sense, or are not for it.
 absl::StatusOr<ScenarioResult> RunScenario(const ScenarioOptions& options);
 
 }  // namespace radix::sim

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <vector>
 
 #include "tests/sim/scenarios/scenarios.h"
@@ -6,8 +8,16 @@
 namespace radix::sim {
 namespace {
 
+std::size_t Blocs(std::size_t nodes) { return std::clamp<std::size_t>(nodes / 3, 1, 4); }
+
+std::string Check(const ScenarioOptions& options) {
+  const std::size_t least = options.nodes / Blocs(options.nodes);
+  if (options.at_most / 2 < least) return "";
+  return "--at-most: of so many, " + std::to_string(least) + " nodes of a bloc are no quorum";
+}
+
 void Prepare(ClusterOptions& options) {
-  options.blocs = std::clamp<std::size_t>(options.nodes / 3, 1, 4);
+  options.blocs = Blocs(options.nodes);
   // The name alone must keep them apart.
   options.one_key = options.seed % 2 == 0;
 }
@@ -30,9 +40,14 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kBlocs = {
-    "blocs",
-    "up to four blocs share one range and port; machines move from one to another and keep their "
-    "addresses",
-    Prepare, Run};
+    .name = "blocs",
+    .what =
+        "up to four blocs share one range and port; machines move from one to another and keep "
+        "their addresses",
+    .prepare = Prepare,
+    .run = Run,
+    .nodes_least = 3,
+    .check = Check,
+};
 
 }  // namespace radix::sim

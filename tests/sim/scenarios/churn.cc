@@ -38,7 +38,11 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kChurn = {
-    "churn", "nodes crash, leave and boot, one in a hundred each second, for --length (30 s)",
-    nullptr, Run};
+    .name = "churn",
+    .what = "nodes crash, leave and boot, one in a hundred each second, for --length (30 s)",
+    .run = Run,
+    .nodes_least = 3,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

@@ -2,11 +2,15 @@
 
 namespace radix::sim {
 
-const Scenario kColdStart = {"cold-start", "all nodes power up, and know nothing", nullptr,
-                             [](Course& course) {
-                               course.ForbidWrongRemovals();
-                               course.BootAll();
-                               course.AwaitConvergence();
-                             }};
+const Scenario kColdStart = {
+    .name = "cold-start",
+    .what = "all nodes power up, and know nothing",
+    .run =
+        [](Course& course) {
+          course.ForbidWrongRemovals();
+          course.BootAll();
+          course.AwaitConvergence();
+        },
+};
 
 }  // namespace radix::sim

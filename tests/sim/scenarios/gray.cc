@@ -74,10 +74,14 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kGray = {"gray",
-                        "some nodes lose 80 %, some flip between deaf and mute, some stall, for "
-                        "--length (60 s); nobody "
-                        "else may suffer",
-                        nullptr, Run};
+const Scenario kGray = {
+    .name = "gray",
+    .what =
+        "some nodes lose 80 %, some flip between deaf and mute, some stall, for --length (60 s); "
+        "nobody else may suffer",
+    .run = Run,
+    .nodes_least = 3,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

@@ -27,6 +27,11 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kIdle = {"idle", "nothing happens, for --length (30 s)", nullptr, Run};
+const Scenario kIdle = {
+    .name = "idle",
+    .what = "nothing happens, for --length (30 s)",
+    .run = Run,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

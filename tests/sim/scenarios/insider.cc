@@ -62,6 +62,7 @@ void Run(Course& course) {
   cluster.invariants().set_lists_may_lie(true);
   std::vector<std::unique_ptr<Insider>> insiders;
   const auto leader = cluster.Leader();
+  if (!leader) return course.Violate("there is no leader any more, before anybody lied");
   const auto epoch = cluster.flock(*leader).own_leadership(cluster.LocalNow(*leader))->epoch;
   for (const std::size_t node : course.SomeNodes(cluster.size())) {
     if (node == leader || insiders.size() == kInsiders) continue;
@@ -102,9 +103,14 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kInsider = {"insider",
-                           "two members lie in every way, forty times a second, for --length "
-                           "(30 s); nobody may suffer",
-                           nullptr, Run};
+const Scenario kInsider = {
+    .name = "insider",
+    .what =
+        "two members lie in every way, forty times a second, for --length "
+        "(30 s); nobody may suffer",
+    .run = Run,
+    .nodes_least = 4,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

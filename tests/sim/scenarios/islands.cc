@@ -20,7 +20,12 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kIslands = {"islands", "two halves power up apart, and meet after --length (10 s)",
-                           nullptr, Run};
+const Scenario kIslands = {
+    .name = "islands",
+    .what = "two halves power up apart, and meet after --length (10 s)",
+    .run = Run,
+    .nodes_least = 2,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

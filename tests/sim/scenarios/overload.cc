@@ -56,9 +56,14 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kOverload = {
-    "overload",
-    "two processors for all, of which idle nodes need --load (0.6); a fifth "
-    "of that is left for --length (20 s), then all of it again",
-    Prepare, Run};
+    .name = "overload",
+    .what =
+        "two processors for all, of which idle nodes need --load (0.6); a fifth "
+        "of that is left for --length (20 s), then all of it again",
+    .prepare = Prepare,
+    .run = Run,
+    .uses_length = true,
+    .shares_processors = true,
+};
 
 }  // namespace radix::sim

@@ -20,8 +20,12 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kPartition = {"partition",
-                             "two parts, of which the greater counts a quorum, for --length (15 s)",
-                             nullptr, Run};
+const Scenario kPartition = {
+    .name = "partition",
+    .what = "two parts, of which the greater counts a quorum, for --length (15 s)",
+    .run = Run,
+    .nodes_least = 3,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim

@@ -117,6 +117,7 @@ void Run(Course& course) {
     }
     cluster.RunFor(50s);
     cluster.on_deliver = nullptr;
+    if (recorded.empty()) return course.Violate("nothing was delivered that could be replayed");
     const std::uint64_t count = std::min(left, kReplaysPerCapture);
     for (std::uint64_t i = 0; i < count; ++i) {
       Inject(course, recorded[choice.Below(recorded.size())]);
@@ -133,9 +134,14 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kReplay = {
-    "replay",
-    "what was delivered once is sent again, --count times (200,000), to the same and to others, "
-    "some of it altered",
-    nullptr, Run};
+    .name = "replay",
+    .what =
+        "what was delivered once is sent again, --count times (200,000), to the same and to "
+        "others, "
+        "some of it altered",
+    .run = Run,
+    .nodes_least = 2,
+    .uses_count = true,
+};
 
 }  // namespace radix::sim

@@ -31,8 +31,12 @@ void Run(Course& course) {
 }  // namespace
 
 const Scenario kRestarts = {
-    "restarts",
-    "a tenth, the leader among them, crash at once and come back one by one, half without disks",
-    nullptr, Run};
+    .name = "restarts",
+    .what =
+        "a tenth, the leader among them, crash at once and come back one by one, half without "
+        "disks",
+    .run = Run,
+    .nodes_least = 3,
+};
 
 }  // namespace radix::sim

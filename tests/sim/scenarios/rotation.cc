@@ -38,10 +38,16 @@ void RotateTransient(Course& course, const std::vector<std::size_t>& awake) {
 // one of the phases. Both come back when all is done, with the key files that they had.
 void RotateSecondary(Course& course, std::size_t absent) {
   Cluster& cluster = course.cluster();
-  if (!cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, Course::kLimit)) return;
+  // Not OneLeader: those who sleep know of none.
+  if (!cluster.RunUntilTrue([&] { return cluster.Leader().has_value(); }, Course::kLimit)) {
+    return course.Violate("no leader to rotate the secondary key");
+  }
   cluster.Crash(absent);
   KeyOperator person(cluster);
-  if (!cluster.RunUntilTrue([&] { return cluster.Leader().has_value(); }, Course::kLimit)) return;
+  if (!cluster.RunUntilTrue([&] { return cluster.Leader().has_value(); }, Course::kLimit)) {
+    cluster.Boot(absent);
+    return course.Violate("no leader to rotate the secondary key while a node is off");
+  }
   const std::uint32_t from = person.CurrentKey();
   const auto dies_in = static_cast<KeyStep>(1 + course.random().Below(3));
   std::size_t dead = absent;
@@ -101,10 +107,16 @@ void Run(Course& course) {
 
 }  // namespace
 
-const Scenario kRotation = {"rotation",
-                            "transient keys rotate every 4 s, for --length (40 s), while some "
-                            "sleep through all of it and some boot; then the secondary key, by "
-                            "command, while a node is off and the leader dies in one of the phases",
-                            Prepare, Run};
+const Scenario kRotation = {
+    .name = "rotation",
+    .what =
+        "transient keys rotate every 4 s, for --length (40 s), while some "
+        "sleep through all of it and some boot; then the secondary key, by "
+        "command, while a node is off and the leader dies in one of the phases",
+    .prepare = Prepare,
+    .run = Run,
+    .nodes_least = 5,
+    .uses_length = true,
+};
 
 }  // namespace radix::sim
