@@ -16,8 +16,8 @@ TEXT = CODE | {".py", ".sh", ".proto", ".cmake", ".txt", ".md", ".yaml", ".json"
 LINES_MAX = 500
 MAIN_LINES_MAX = 80
 
-# The four of confab that are values; everything else of confab is shell.
-VOCABULARY = {"time", "random", "backoff", "address", "charter"}
+# Those of confab that are values; everything else of confab is shell.
+VOCABULARY = {"time", "random", "backoff", "address", "charter", "key_id"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.

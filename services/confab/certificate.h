@@ -1,0 +1,57 @@
+// TLS keys, and the certificates that show them: ECDSA P-256, self-signed, made where they are used
+// and never written or sent. (P-256, since clients that are built on BoringSSL refuse Ed25519.)
+
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "services/confab/key_id.h"
+
+namespace radix::confab {
+
+// A key pair and its certificate, in PEM, as gRPC takes them. Movable; the private key is wiped
+// when it is destroyed.
+class TlsKey {
+ public:
+  // What is to be put into the certificate for that key: see node_key.h; empty for nothing.
+  using MakeAttestation = std::function<std::string(const KeyId&)>;
+
+  // Makes one, which takes about 0.2 ms. Its dates cover all time: clocks are wrong at power-on.
+  // Internal, if OpenSSL cannot.
+  static absl::StatusOr<TlsKey> Make(const MakeAttestation& attest = nullptr);
+
+  TlsKey(TlsKey&&) noexcept = default;
+  TlsKey& operator=(TlsKey&&) noexcept = default;
+  TlsKey(const TlsKey&) = delete;
+  TlsKey& operator=(const TlsKey&) = delete;
+  ~TlsKey();
+
+  const KeyId& id() const { return id_; }
+  const std::string& private_pem() const { return private_pem_; }
+  const std::string& certificate_pem() const { return certificate_pem_; }
+
+ private:
+  TlsKey() = default;
+
+  KeyId id_;
+  std::string private_pem_;
+  std::string certificate_pem_;
+};
+
+// What a certificate shows. That whoever showed it has the private key is TLS's to prove; nothing
+// else in it is believed.
+struct Shown {
+  KeyId key;
+  std::string attestation;  // as it stands there, not verified; empty for none
+};
+
+// Reads the first certificate of `pem`, which takes about 0.1 ms: keep what it returns.
+//
+// InvalidArgument: it is none, or its key is not P-256.
+absl::StatusOr<Shown> ReadCertificate(std::string_view pem);
+
+}  // namespace radix::confab

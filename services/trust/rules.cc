@@ -1,0 +1,118 @@
+#include "services/trust/rules.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace radix::trust {
+namespace {
+
+// What the basic services do to each other over the network. All else they ask on their own node.
+constexpr std::string_view kBuiltIn =
+    "call radix/reeve        radix/steward1\n"
+    "call radix/steward      radix/proctor1\n"
+    "call radix/dean         radix/proctor1\n"
+    "call radix/dean         radix/pastiche1\n"
+    "call radix/pastiche     radix/pastiche1\n"
+    "call radix/healthminder radix/reeve1\n"
+    "serve radix/flock        radix/flock1\n"
+    "serve radix/heartbeater  radix/heartbeater1\n"
+    "serve radix/reeve        radix/reeve1\n"
+    "serve radix/steward      radix/steward1\n"
+    "serve radix/picket       radix/picket1\n"
+    "serve radix/dean         radix/dean1\n"
+    "serve radix/proctor      radix/proctor1\n"
+    "serve radix/pastiche     radix/pastiche1\n"
+    "serve radix/healthminder radix/healthminder1\n"
+    "deny serve */* radix/*\n";
+
+std::vector<std::string> Words(std::string_view line) {
+  const std::string text(line.substr(0, line.find('#')));
+  std::vector<std::string> words;
+  for (const auto& word : absl::StrSplit(text, absl::ByAnyChar(" \t\r"), absl::SkipEmpty())) {
+    words.emplace_back(word);
+  }
+  return words;
+}
+
+absl::StatusOr<Rule> ParseRule(std::vector<std::string> words) {
+  Rule rule;
+  if (words.front() == "deny") {
+    rule.allows = false;
+    words.erase(words.begin());
+  }
+  const std::string verb = words.empty() ? "" : words.front();
+  if (words.size() != 3 || (verb != "call" && verb != "serve")) {
+    return absl::InvalidArgumentError(
+        "is not '[deny] call CALLER API' or '[deny] serve SERVICE API'");
+  }
+  rule.verb = verb == "call" ? Verb::kCall : Verb::kServe;
+  auto subject = Pattern::Parse(words[1]);
+  if (!subject.ok()) return subject.status();
+  auto api = Pattern::Parse(words[2]);
+  if (!api.ok()) return api.status();
+  rule.subject = *std::move(subject);
+  rule.api = *std::move(api);
+  return rule;
+}
+
+absl::Status ParseInto(std::string_view text, bool numbered, std::vector<Rule>& rules) {
+  int number = 0;
+  for (const auto& piece : absl::StrSplit(std::string(text), '\n')) {
+    ++number;
+    const std::vector<std::string> words = Words(std::string_view(piece.data(), piece.size()));
+    if (words.empty()) continue;
+    auto rule = ParseRule(words);
+    if (!rule.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", number, ": ", std::string(rule.status().message())));
+    }
+    rule->line = numbered ? number : 0;
+    rules.push_back(*std::move(rule));
+    if (rules.size() > Rules::kRulesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", number, ": more than ", Rules::kRulesMax, " rules"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string Rule::ToString() const {
+  return absl::StrCat(allows ? "" : "deny ", verb == Verb::kCall ? "call " : "serve ",
+                      subject.ToString(), " ", api.ToString());
+}
+
+std::string Verdict::Reason() const {
+  if (rule == nullptr) return "no rule matches";
+  return absl::StrCat(rule->line == 0 ? "built in" : absl::StrCat("line ", rule->line), ": ",
+                      rule->ToString());
+}
+
+Rules::Rules() { ParseInto(kBuiltIn, /*numbered=*/false, rules_).IgnoreError(); }
+
+absl::StatusOr<Rules> Rules::Parse(std::string_view text) {
+  if (text.size() > kTextMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("is longer than ", kTextMax, " bytes; patterns with '*' make it shorter"));
+  }
+  Rules rules;
+  if (absl::Status status = ParseInto(text, /*numbered=*/true, rules.rules_); !status.ok()) {
+    return status;
+  }
+  return rules;
+}
+
+Verdict Rules::Decide(Verb verb, const Party& subject, const Party& api) const {
+  const auto decides = std::ranges::find_if(rules_, [&](const Rule& rule) {
+    return rule.verb == verb && rule.subject.Matches(subject) && rule.api.Matches(api);
+  });
+  if (decides == rules_.end()) return {};
+  return {decides->allows, &*decides};
+}
+
+}  // namespace radix::trust
