@@ -64,8 +64,8 @@ absl::Status MakeNodeKey(const std::filesystem::path& path) {
   sodium_bin2hex(content.text.data(), content.text.size(), seed.data(), seed.size());
   content.text[kTextSize - 1] = '\n';
   sodium_memzero(seed.data(), seed.size());
-  const std::string beside = absl::StrCat(path.string(), ".new-", getpid());
-  unlink(beside.c_str());  // of an earlier process of that number
+  const std::string beside = absl::StrCat(path.string(), ".new-", gettid());
+  unlink(beside.c_str());  // of an earlier thread of that number
   const Descriptor fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd) return KeyFailure(beside);
   const bool written =

@@ -21,6 +21,7 @@
 #include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
+#include "services/confab/node_key.h"
 #include "services/flock/flock_driver.h"
 #include "services/flock/introduction_codec.h"
 #include "services/flock/state_driver.h"
@@ -114,7 +115,7 @@ class LoopbackBlocTest : public testing::Test {
     made->key_file = made->node.state / "secondary.key";
     EXPECT_TRUE(confab::ReplaceKeyFile(made->key_file, config.secondary_keys, name).ok());
     confab::FillRandom(config.entropy);
-    config.identity_seed = *LoadOrMakeNodeKey(made->node.state);
+    config.identity_seed = *confab::LoadOrMakeNodeKey(made->node.state);
     config.introduction = *EncodeIntroduction({name, made->node.labels});
     config.has_disk = true;
     return *nodes_.emplace_back(std::move(made));

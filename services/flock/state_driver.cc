@@ -18,6 +18,7 @@
 #include "services/confab/charter_file.h"
 #include "services/confab/descriptor.h"
 #include "services/confab/entropy.h"
+#include "services/confab/node_key.h"
 #include "services/confab/replace_file.h"
 #include "services/flock/introduction_codec.h"
 
@@ -80,40 +81,7 @@ std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
   return promise;
 }
 
-absl::StatusOr<Key> MakeNodeKey(const std::filesystem::path& path) {
-  Key key{};
-  confab::FillRandom(key);
-  auto stored = confab::ReplaceFile(path, Hex(key) + "\n");
-  if (!stored.ok()) return stored;
-  return key;
-}
-
 }  // namespace
-
-absl::StatusOr<Key> LoadOrMakeNodeKey(const std::filesystem::path& state) {
-  const std::filesystem::path path = state / "node.key";
-  auto content = ReadWhole(path);
-  if (absl::IsNotFound(content.status())) return MakeNodeKey(path);
-  if (!content.ok()) return content.status();
-  if ((content->mode & 077) != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(path.string(), ": group or others have permissions on it; chmod 600 it"));
-  }
-  Key key{};
-  std::size_t size = 0;
-  const char* end = nullptr;
-  const std::string& text = content->text;
-  const bool read = text.size() == 2 * key.size() + 1 && text.back() == '\n' &&
-                    sodium_hex2bin(key.data(), key.size(), text.data(), 2 * key.size(), nullptr,
-                                   &size, &end) == 0 &&
-                    size == key.size() && end == text.data() + 2 * key.size();
-  sodium_memzero(content->text.data(), content->text.size());
-  if (read) return key;
-  return absl::InvalidArgumentError(
-      absl::StrCat(path.string(),
-                   ":1: must be one line of 64 hex digits; without the file, this "
-                   "node makes itself a new identity"));
-}
 
 absl::StatusOr<std::optional<RecordedPromise>> LoadPromise(const std::filesystem::path& state) {
   const std::filesystem::path path = state / "epoch";
@@ -172,11 +140,11 @@ absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
   if (!keys.ok()) return keys.status();
   config.secondary_keys = *std::move(keys);
   config.has_key_file = true;
-  auto node_key = LoadOrMakeNodeKey(node.state);
+  auto node_key = confab::LoadOrMakeNodeKey(node.state);
   if (absl::IsFailedPrecondition(node_key.status())) {
     spdlog::error("{}; this node has an identity until it stops, and then another",
                   std::string(node_key.status().message()));
-    node_key = Key{};
+    node_key = confab::NodeKeySeed{};
     confab::FillRandom(*node_key);
   }
   if (!node_key.ok()) return node_key.status();

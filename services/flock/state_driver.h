@@ -1,5 +1,5 @@
-// What flock keeps in the node's state folder across restarts: the node's key (`node.key`), the
-// promise that its last grant made (`epoch`), and the addresses of some peers (`peers`).
+// What flock keeps in the node's state folder across restarts: the promise that its last grant made
+// (`epoch`), and the addresses of some peers (`peers`). The node's key is confab's: node_key.h.
 //
 // Every file is replaced as a whole (written beside, synced, renamed): a crash at any point leaves
 // the old one or the new one.
@@ -26,13 +26,6 @@ struct RecordedPromise {
 
   bool operator==(const RecordedPromise&) const = default;
 };
-
-// Reads `state`/node.key, the seed of the node's Ed25519 key: 64 hex digits. Makes it, mode 0600,
-// when there is none.
-//
-// Errors: PermissionDenied, when group or others may do anything with it; InvalidArgument, when it
-// is malformed; FailedPrecondition, when it cannot be read or made. Messages never hold key bytes.
-absl::StatusOr<Key> LoadOrMakeNodeKey(const std::filesystem::path& state);
 
 // Reads `state`/epoch; nullopt when there is no such file: nothing was ever promised. DataLoss when
 // it is damaged or cannot be read: then something was promised, and nobody knows what.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -48,40 +49,6 @@ class StateDriverTest : public testing::Test {
 };
 
 IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
-
-TEST_F(StateDriverTest, MakesANodeKeyOnceForItsOwnerOnly) {
-  const auto made = LoadOrMakeNodeKey(state_);
-  ASSERT_TRUE(made.ok()) << made.status();
-  EXPECT_NE(*made, Key{});
-  EXPECT_EQ(ModeOf("node.key"), 0600U);
-  EXPECT_EQ(Read("node.key").size(), 65U);
-  EXPECT_EQ(LoadOrMakeNodeKey(state_).value(), *made);
-}
-
-TEST_F(StateDriverTest, RefusesANodeKeyThatOthersMayTouch) {
-  ASSERT_TRUE(LoadOrMakeNodeKey(state_).ok());
-  const std::string before = Read("node.key");
-  for (const mode_t mode : {0640U, 0604U, 0620U, 0610U, 0601U}) {
-    ASSERT_EQ(chmod((state_ / "node.key").c_str(), mode), 0);
-    const auto refused = LoadOrMakeNodeKey(state_);
-    EXPECT_EQ(refused.status().code(), absl::StatusCode::kPermissionDenied) << std::oct << mode;
-    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("chmod 600"));
-  }
-  EXPECT_EQ(Read("node.key"), before);
-}
-
-TEST_F(StateDriverTest, RefusesAMalformedNodeKeyAndKeepsIt) {
-  for (const std::string& text :
-       {std::string(), std::string("\n"), std::string(63, 'a') + "\n", std::string(64, 'g') + "\n",
-        std::string(64, 'a'), std::string(64, 'a') + "\n\n", std::string(66, 'a') + "\n"}) {
-    Write("node.key", text);
-    ASSERT_EQ(chmod((state_ / "node.key").c_str(), 0600), 0);
-    const auto refused = LoadOrMakeNodeKey(state_);
-    EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("node.key"));
-    EXPECT_EQ(Read("node.key"), text);
-  }
-}
 
 TEST_F(StateDriverTest, RemembersThePromiseAndItsHolder) {
   EXPECT_EQ(LoadPromise(state_).value(), std::nullopt) << "nothing was promised yet";
@@ -215,7 +182,8 @@ TEST_F(LoadConfigTest, GoesOnWithoutADamagedPromiseAndReplacesItByTheNext) {
 }
 
 TEST_F(LoadConfigTest, AFullDiskCostsANodeItsIdentityNotItsBoot) {
-  fs::create_directory(state_ / "node.key.new");  // now the file beside cannot be opened
+  // Now the file beside cannot be made.
+  fs::create_directory(state_ / ("node.key.new-" + std::to_string(getpid())));
   const auto config = LoadConfig(arguments_);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_NE(config->identity_seed, Key{});
