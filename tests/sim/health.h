@@ -36,8 +36,8 @@ class Health {
   // `observer` lists it no longer, if it did: another boot replaced it there, or it said good-bye.
   void Unlisted(std::size_t observer, const flock::MemberId& id, Instant now);
 
-  // For each crash, how long it took until it was off the last list of a node that was well; sorted.
-  // Those that nobody found dead, since they booted again or said good-bye, are left out.
+  // For each crash, how long it took until it was off the last list of a node that was well;
+  // sorted. Those that nobody found dead, since they booted again or said good-bye, are left out.
   std::vector<Duration> RemovalTimes() const;
 
  private:
