@@ -203,7 +203,7 @@ void Flock::Node::TakeRingOfWelcome(const Welcome& welcome, Instant now) {
   const std::uint32_t before = ring_.current().tag;
   const bool follows = granter_.grant(now) && !IsBroken(Rule::kKeysOnlyFromItsLeader);
   const bool theirs_is_own = (welcome.beat.flags & Beat::kOwnRing) != 0;
-  if (follows || (theirs_is_own && !has_own_ring_)) {
+  if (follows) {
     ring_.Admit(welcome.ring, now);
   } else if (theirs_is_own || !has_own_ring_) {
     ring_.Merge(welcome.ring, now);
