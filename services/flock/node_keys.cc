@@ -241,7 +241,7 @@ void Flock::Node::TakeRingOfWelcome(const Welcome& welcome, Instant now) {
   const bool follows =
       granter_.grant(now) && now - woke_at_ > kWakesUp && !IsBroken(Rule::kKeysOnlyFromItsLeader);
   const bool theirs_is_own = (welcome.beat.flags & Beat::kOwnRing) != 0;
-  if (follows || (theirs_is_own && !has_own_ring_)) {
+  if (follows) {
     ring_.Admit(welcome.ring, now);
   } else if (theirs_is_own || !has_own_ring_) {
     ring_.Merge(welcome.ring, now);

@@ -55,8 +55,13 @@ class ReplayWindow {
     SetSure(counter > greatest_ ? 0 : greatest_ - counter + 1);
   }
 
-  // Whether all that a sender sends from `next` on is taken for old: somebody else counted for it.
-  bool IsAheadOf(std::uint64_t next) const { return greatest_ >= next && greatest_ - next >= 64; }
+  // Whether the window is so far ahead of a sender that said to be at `next` that somebody else
+  // must have counted for it: what it sent since then may have come first, but is not so much. A
+  // node that stood still answers hundreds at once.
+  static constexpr std::uint64_t kOvertakenMax = 4096;
+  bool IsAheadOf(std::uint64_t next) const {
+    return greatest_ >= next && greatest_ - next >= kOvertakenMax;
+  }
 
   // Of all that it remembers, for tests.
   std::uint64_t Digest() const { return (greatest_ * 65 + sure_) * 0x9e3779b97f4a7c15 ^ seen_; }
