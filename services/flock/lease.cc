@@ -59,9 +59,12 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
   if (waiting_) {
     // The answer, once it may go, is to the latest request: the holder's lease counts from it.
     const bool same = waiting_->promise == Promise{ask.epoch, from};
-    if (!same) return Refuse(ask, RefusalReason::kRecording, promised, 0);
-    if (!waiting_->given_back) waiting_->sequence = ask.sequence;
-    return {};
+    if (!same && !waiting_->refused) return Refuse(ask, RefusalReason::kRecording, promised, 0);
+    if (same) {
+      if (!waiting_->given_back) waiting_->sequence = ask.sequence;
+      return {};
+    }
+    waiting_.reset();
   }
   const bool running = now < granted_until_;
   const bool to_asker = running && IsSameHolder(granted_.holder, from);
@@ -86,7 +89,7 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
   const bool must_record = has_disk_ && promise != promise_;
   promise_ = promise;
   if (must_record) {
-    waiting_ = Waiting{promise, ask.sequence, false, false};
+    waiting_ = Waiting{promise, ask.sequence};
     if (!IsBroken(Rule::kRecordsBeforeItAnswers)) return {};
   }
   return {Answer(ask.sequence, now), std::nullopt};
@@ -112,6 +115,13 @@ std::optional<LeaseGranter::Released> LeaseGranter::HandlePersisted(const Promis
   waiting_.reset();
   if (done.given_back || leaving_) return std::nullopt;
   return Released{done.promise.holder, Answer(done.sequence, now)};
+}
+
+std::optional<LeaseGranter::Released> LeaseGranter::HandleNotPersisted(const Promise& promise,
+                                                                       bool own, Instant now) {
+  if (!own) return HandlePersisted(promise, now);
+  if (waiting_ && waiting_->promise == promise) waiting_->refused = true;
+  return std::nullopt;
 }
 
 std::optional<LeaseGranter::Grant> LeaseGranter::grant(Instant now) const {

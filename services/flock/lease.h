@@ -56,9 +56,8 @@ class LeaseGranter {
   // The disk refused it: this node goes on as one without a disk. What waited is answered all the
   // same: rule 5 keeps leases exclusive, and only the order of epochs is no longer this node's to
   // guard, if it boots again before its disk took the promise.
-  std::optional<Released> HandleNotPersisted(const Promise& promise, Instant now) {
-    return HandlePersisted(promise, now);
-  }
+  // `own`: it was this node's promise to itself. That waits on, but holds up no other.
+  std::optional<Released> HandleNotPersisted(const Promise& promise, bool own, Instant now);
 
   // Grants nothing any more.
   void Leave() { leaving_ = true; }
@@ -77,6 +76,7 @@ class LeaseGranter {
     std::uint32_t sequence = 0;
     bool taken = false;       // by PollPersist
     bool given_back = false;  // its holder wants it no more
+    bool refused = false;     // by the disk
   };
 
   LeaseGrant Answer(std::uint32_t sequence, Instant now);

@@ -112,7 +112,7 @@ TEST_F(LeaseGranterTest, ADiskThatRefusesHoldsUpNobody) {
   granter.HandleAsk(kAnn, Ask(3, 1), true, now_);
   const auto promise = granter.PollPersist();
   ASSERT_TRUE(promise.has_value());
-  const auto released = granter.HandleNotPersisted(*promise, now_);
+  const auto released = granter.HandleNotPersisted(*promise, false, now_);
   ASSERT_TRUE(released.has_value());
   EXPECT_EQ(released->to, kAnn);
   EXPECT_TRUE(granter.grant(now_).has_value());
@@ -122,6 +122,22 @@ TEST_F(LeaseGranterTest, ADiskThatRefusesHoldsUpNobody) {
   EXPECT_FALSE(granter.HandlePersisted(*promise, now_ + 1s).has_value());
   EXPECT_FALSE(granter.HandleAsk(kBob, Ask(4, 1), true, now_ + 1h).grant.has_value());
   EXPECT_TRUE(granter.PollPersist().has_value());
+}
+
+TEST_F(LeaseGranterTest, AnOwnPromiseThatTheDiskRefusesIsNotGrantedAndHoldsUpNobody) {
+  LeaseGranter granter = Booted(true);
+  granter.HandleAsk(kAnn, Ask(3, 1), true, now_);
+  const auto own = granter.PollPersist();
+  ASSERT_TRUE(own.has_value());
+  EXPECT_FALSE(granter.HandleNotPersisted(*own, true, now_).has_value());
+  EXPECT_FALSE(granter.HandleAsk(kAnn, Ask(3, 2), true, now_).grant.has_value());
+  EXPECT_FALSE(granter.grant(now_).has_value());
+  // Another may have it, under a greater epoch.
+  EXPECT_EQ(granter.HandleAsk(kBob, Ask(3, 1), true, now_).refusal->reason, RefusalReason::kEpoch);
+  EXPECT_FALSE(granter.HandleAsk(kBob, Ask(4, 1), true, now_).refusal.has_value());
+  const auto others = granter.PollPersist();
+  ASSERT_TRUE(others.has_value());
+  EXPECT_TRUE(granter.HandleNotPersisted(*others, false, now_).has_value());
 }
 
 TEST_F(LeaseGranterTest, KeepsThePromiseThatTheDiskRemembers) {

@@ -148,8 +148,7 @@ void Flock::Node::HandlePersisted(const Promise& promise, Instant now) {
 void Flock::Node::HandleNotPersisted(const Promise& promise, Instant now) {
   now_ = now = std::max(now_, now);
   // Whose disk takes nothing could keep none of the group's decisions either: it does not lead.
-  if (promise.holder == self_) return;
-  SendReleased(granter_.HandleNotPersisted(promise, now), now);
+  SendReleased(granter_.HandleNotPersisted(promise, promise.holder == self_, now), now);
 }
 
 void Flock::Node::SendReleased(std::optional<LeaseGranter::Released> released, Instant now) {
