@@ -21,6 +21,8 @@ namespace {
 
 constexpr int kBatchesMax = 8;  // taken before time gets its turn
 constexpr Duration kUpkeepInterval = 10s;
+// Whom it knew first is remembered sooner: it may not live for ten seconds.
+constexpr Duration kFirstUpkeep = 1s;
 constexpr Duration kTellAgain = 1s;
 constexpr Duration kWaitMost = 1s;
 
@@ -211,6 +213,7 @@ void FlockDriver::Handle(const Event& event) {
     case EventKind::kJoined:
     case EventKind::kRefuted:
       naming_.HandleLive(event.subject, event.at);
+      if (peers_.empty()) upkeep_at_ = std::min(upkeep_at_, event.at + kFirstUpkeep);
       break;
     case EventKind::kDied:
     case EventKind::kLeft:

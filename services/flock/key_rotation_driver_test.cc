@@ -101,7 +101,7 @@ TEST_F(KeyRotationTest, WhoWasAwayForTwoSaysSoInItsLogAndNeedsTheFileOfAnother) 
   ASSERT_TRUE(Eventually([&] { return Give(*nodes[0], {}).members == 2; }));
   ASSERT_TRUE(Rotate(*nodes[0]) && Rotate(*nodes[1]));
   const int errors = log_->errors;
-  sleeper.config.remembered = {nodes[0]->config.slot};  // as it is after ten seconds of a life
+  sleeper.config.remembered = {nodes[0]->config.slot};
   StartAgain(sleeper);
   EXPECT_TRUE(Eventually([&] { return log_->errors > errors; })) << "the alarm is an error";
   EXPECT_EQ(Names(*nodes[0]).size(), 2U);
