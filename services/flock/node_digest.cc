@@ -1,3 +1,5 @@
+// All that a datagram may change, in one number: how tests see that one changed nothing.
+
 #include <cstdint>
 
 #include "services/flock/node.h"
