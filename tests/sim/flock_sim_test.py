@@ -47,6 +47,12 @@ class FlockSimTest(unittest.TestCase):
         self.refuses("--scenario islands --nodes 10 --count 3", "--count", "islands")
         self.refuses("--scenario replay --nodes 5 --length 3", "--length", "replay")
 
+    def test_what_is_remembered_of_crypto_changes_nothing(self):
+        for scenario in ("swarm", "insider"):
+            command = f"--scenario {scenario} --nodes 12 --loss 0.05 --seeds 3 -o json"
+            plain, remembered = (json.loads(run(command + flag)[1]) for flag in ("", " --remember-crypto"))
+            self.assertEqual([r["trace_hash"] for r in plain], [r["trace_hash"] for r in remembered])
+
     def test_refuses_crashes_that_leave_no_quorum(self):
         self.refuses("--scenario rack-failure --nodes 40 --count 30", "--count", "quorum")
         self.refuses("--scenario rack-failure --nodes 40 --count 41", "--count")
