@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "fulcrum/state_folder.h"
@@ -16,6 +18,7 @@
 #include "services/confab/bindable.h"
 #include "services/confab/entropy.h"
 #include "services/confab/log.h"
+#include "services/confab/node_key.h"
 #include "services/confab/random.h"
 
 namespace radix::fulcrum {
@@ -132,10 +135,21 @@ int Boot(const confab::ServiceArguments& node) {
     return 1;
   }
   folder->Upkeep();
+  auto key = confab::HeldNodeKey::Take(node.node.state);
+  if (!key.ok()) {
+    spdlog::error("{}", std::string(key.status().message()));
+    return 1;
+  }
   AwaitPorts(node);
+  std::vector<std::string> own_env;
+  if (const std::string variable = key->Variable(); !variable.empty()) own_env.push_back(variable);
   auto supervisor = Supervisor::Create({.state = node.node.state,
                                         .arguments = confab::ToCommandLine(node),
-                                        .upkeep = [&folder] { folder->Upkeep(); }});
+                                        .own_env = std::move(own_env),
+                                        .upkeep = [&folder, &key] {
+                                          folder->Upkeep();
+                                          key->Upkeep();
+                                        }});
   if (!supervisor.ok()) {
     spdlog::error("{}", std::string(supervisor.status().message()));
     return 1;

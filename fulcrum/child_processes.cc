@@ -24,6 +24,7 @@ absl::StatusOr<pid_t> ChildProcesses::Start(ChildOptions options, Instant now) {
     link = std::move(ends->first);
     options.file = std::move(ends->second);
     options.env.emplace_back("RADIX_SUPERVISOR_FD=3");  // which SpawnProcess makes it
+    options.env.insert(options.env.end(), own_env_.begin(), own_env_.end());
   }
   const auto pid = SpawnProcess({.program = program_,
                                  .argv = std::move(options.argv),

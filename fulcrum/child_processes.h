@@ -42,10 +42,13 @@ class ChildProcesses {
   using Handler =
       std::function<absl::Status(pid_t pid, const nlohmann::json& body, confab::Descriptor file)>;
 
-  // `program` is the fulcrum binary; logs are LOGS/NAME.log.
-  ChildProcesses(std::filesystem::path program, std::filesystem::path logs,
-                 const WatchdogOptions& watchdog)
-      : program_(std::move(program)), logs_(std::move(logs)), watchdog_(watchdog) {}
+  // `program` is the fulcrum binary; its services get `own_env` too; logs are LOGS/NAME.log.
+  ChildProcesses(std::filesystem::path program, std::vector<std::string> own_env,
+                 std::filesystem::path logs, const WatchdogOptions& watchdog)
+      : program_(std::move(program)),
+        own_env_(std::move(own_env)),
+        logs_(std::move(logs)),
+        watchdog_(watchdog) {}
 
   // Starts one. ResourceExhausted or Internal, with the system's message, when it cannot.
   absl::StatusOr<pid_t> Start(ChildOptions options, Instant now);
@@ -83,6 +86,7 @@ class ChildProcesses {
   void ReceiveFrom(pid_t pid, const Handler& handler);
 
   const std::filesystem::path program_;
+  const std::vector<std::string> own_env_;
   const std::filesystem::path logs_;
   Watchdog watchdog_;
   std::map<pid_t, Child> children_;

@@ -32,6 +32,8 @@ struct SupervisorOptions {
   std::vector<std::string> arguments;
   // The multi-call binary. Default: the running one, whatever lies at its path by now.
   std::filesystem::path program = "/proc/self/exe";
+  // What services of that binary get in their environment, and nobody else, as NAME=value.
+  std::vector<std::string> own_env;
   // Called about every second; nothing else is done meanwhile. May be empty.
   std::function<void()> upkeep;
   KeeperOptions keeper;

@@ -124,7 +124,8 @@ struct Connector::Link {
 
 Connector::Connector(const Network& network, const Selector& selector, ConnectOptions options,
                      MakeStub make_stub)
-    : selector_(WithHorde(selector)),
+    : node_(network.node),
+      selector_(WithHorde(selector)),
       options_(std::move(options)),
       make_stub_(std::move(make_stub)),
       binding_(OptionsFor(network), confab::RandomNumber()),
@@ -213,7 +214,7 @@ void Connector::OpenLink(const Binding::Act& act) {
   interceptors.push_back(MakeUnavailableWatch([weak = std::weak_ptr(link)] {
     if (const auto live = weak.lock()) live->OnUnavailable(live);
   }));
-  auto channel = confab::Dial(act.candidate.net_id, std::move(interceptors));
+  auto channel = confab::Dial(node_, act.candidate.net_id, selector_.api, std::move(interceptors));
   if (!channel.ok()) return OnBroken(act.connection, std::string(channel.status().message()));
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};

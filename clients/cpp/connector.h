@@ -63,6 +63,7 @@ class Connector {
   void OnProven(Binding::ConnectionId connection);
   std::shared_ptr<const Route> RouteToNowhere();
 
+  const confab::Node node_;
   const Selector selector_;
   const ConnectOptions options_;
   const MakeStub make_stub_;

@@ -1,9 +1,11 @@
 #include "services/confab/certificate.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -15,16 +17,19 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/entropy.h"
 
 namespace radix::confab {
 namespace {
 
-// Of a UUID drawn for this (ITU-T X.667), so that it is nobody else's.
-constexpr char kAttestationOid[] = "2.25.211476834916217230465091187348021590283";
 constexpr char kCurve[] = "prime256v1";
 constexpr std::size_t kPemMax = 16 << 10;
+constexpr char kName[] = "radix";  // as kTlsName
+constexpr char kAlsoNamed[] = "DNS:radix";
+constexpr char kScheme[] = "radix:";
+constexpr char kIssuerName[] = "radix node";
 
 template <auto kFree>
 struct Freed {
@@ -35,9 +40,15 @@ struct Freed {
 };
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using CertificatePtr = std::unique_ptr<X509, Freed<X509_free>>;
+using PointPtr = std::unique_ptr<EC_POINT, Freed<EC_POINT_free>>;
+using GroupPtr = std::unique_ptr<EC_GROUP, Freed<EC_GROUP_free>>;
+using NumberPtr = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
+using NumberContextPtr = std::unique_ptr<BN_CTX, Freed<BN_CTX_free>>;
+using BuilderPtr = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
+using ParametersPtr = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
+using ContextPtr = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using BioPtr = std::unique_ptr<BIO, Freed<BIO_free_all>>;
-using ObjectPtr = std::unique_ptr<ASN1_OBJECT, Freed<ASN1_OBJECT_free>>;
-using OctetsPtr = std::unique_ptr<ASN1_OCTET_STRING, Freed<ASN1_OCTET_STRING_free>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 
 absl::Status OpenSslFailure(const char* what) {
@@ -55,44 +66,55 @@ std::optional<KeyId> IdOf(const X509* certificate) {
   return id;
 }
 
-bool SetSerialAndDates(X509* certificate) {
+bool SetDates(X509* certificate) {
+  return ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), "19700101000000Z") == 1 &&
+         ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate), "99991231235959Z") == 1;
+}
+
+bool SetSerial(X509* certificate) {
   std::array<std::uint8_t, 8> serial;
   FillRandom(serial);
   std::uint64_t number = 0;
   std::memcpy(&number, serial.data(), sizeof number);
-  return ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), number >> 1 | 1) == 1 &&
-         ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), "19700101000000Z") == 1 &&
-         ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate), "99991231235959Z") == 1;
+  return ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), number >> 1 | 1) == 1;
 }
 
-bool SetName(X509* certificate) {
-  X509_NAME* const name = X509_get_subject_name(certificate);
-  constexpr unsigned char kName[] = "radix";  // as kTlsName
-  return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, kName, -1, -1, 0) == 1 &&
-         X509_set_issuer_name(certificate, name) == 1;
+bool AddName(X509_NAME* to, const char* name) {
+  return X509_NAME_add_entry_by_txt(to, "CN", MBSTRING_UTF8,
+                                    reinterpret_cast<const unsigned char*>(name), -1, -1, 0) == 1;
 }
 
-bool AddAttestation(X509* certificate, const std::string& attestation) {
-  const ObjectPtr oid(OBJ_txt2obj(kAttestationOid, 1));
-  const OctetsPtr octets(ASN1_OCTET_STRING_new());
-  if (!oid || !octets ||
-      ASN1_OCTET_STRING_set(octets.get(),
-                            reinterpret_cast<const unsigned char*>(attestation.data()),
-                            static_cast<int>(attestation.size())) != 1) {
-    return false;
-  }
-  const ExtensionPtr extension(
-      X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), /*crit=*/0, octets.get()));
+bool AddExtension(X509* certificate, int nid, const char* value) {
+  const ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
   return extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
+// Beside its name: what a node says of it, as a URI. (An extension of our own would be neater, but
+// Go reads no certificate with an object identifier that is drawn by lot.)
+bool AddNames(X509* certificate, const std::string& attestation) {
+  std::string names = kAlsoNamed;
+  if (!attestation.empty()) {
+    absl::StrAppend(&names, ",URI:", kScheme, absl::WebSafeBase64Escape(attestation));
+  }
+  return AddExtension(certificate, NID_subject_alt_name, names.c_str());
+}
+
 std::string AttestationOf(const X509* certificate) {
-  const ObjectPtr oid(OBJ_txt2obj(kAttestationOid, 1));
-  const int at = X509_get_ext_by_OBJ(certificate, oid.get(), -1);
-  if (at < 0) return {};
-  const ASN1_OCTET_STRING* const octets = X509_EXTENSION_get_data(X509_get_ext(certificate, at));
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(octets)),
-          static_cast<std::size_t>(ASN1_STRING_length(octets))};
+  const NamesPtr names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_URI) continue;
+    const std::string uri(
+        reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier)),
+        static_cast<std::size_t>(ASN1_STRING_length(name->d.uniformResourceIdentifier)));
+    std::string attestation;
+    if (uri.starts_with(kScheme) &&
+        absl::WebSafeBase64Unescape(uri.substr(std::strlen(kScheme)), &attestation)) {
+      return attestation;
+    }
+  }
+  return {};
 }
 
 std::string Written(BIO* bio) {
@@ -109,28 +131,92 @@ bool IsP256(EVP_PKEY* key) {
          std::strcmp(group.data(), kCurve) == 0;
 }
 
+// The key pair whose secret is that number.
+KeyPtr KeyOf(const BIGNUM* secret, const EC_GROUP* group) {
+  const PointPtr point(EC_POINT_new(group));
+  std::array<unsigned char, 65> encoded{};
+  if (!point || EC_POINT_mul(group, point.get(), secret, nullptr, nullptr, nullptr) != 1 ||
+      EC_POINT_point2oct(group, point.get(), POINT_CONVERSION_UNCOMPRESSED, encoded.data(),
+                         encoded.size(), nullptr) != encoded.size()) {
+    return nullptr;
+  }
+  const BuilderPtr builder(OSSL_PARAM_BLD_new());
+  if (!builder ||
+      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, kCurve, 0) != 1 ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_PRIV_KEY, secret) != 1 ||
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, encoded.data(),
+                                       encoded.size()) != 1) {
+    return nullptr;
+  }
+  const ParametersPtr parameters(OSSL_PARAM_BLD_to_param(builder.get()));
+  const ContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* key = nullptr;
+  if (!parameters || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, parameters.get()) != 1) {
+    return nullptr;
+  }
+  return KeyPtr(key);
+}
+
+// What is to be signed of a certificate of `name`, by `issuer`.
+CertificatePtr Begin(EVP_PKEY* key, const char* name, const char* issuer) {
+  CertificatePtr certificate(X509_new());
+  if (!certificate || X509_set_version(certificate.get(), X509_VERSION_3) != 1 ||
+      !SetSerial(certificate.get()) || !SetDates(certificate.get()) ||
+      !AddName(X509_get_subject_name(certificate.get()), name) ||
+      !AddName(X509_get_issuer_name(certificate.get()), issuer) ||
+      X509_set_pubkey(certificate.get(), key) != 1) {
+    return nullptr;
+  }
+  return certificate;
+}
+
 }  // namespace
+
+absl::StatusOr<TlsIssuer> TlsIssuer::From(const Secret& secret) {
+  const GroupPtr group(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
+  const NumberPtr number(
+      BN_bin2bn(secret.data(), static_cast<int>(secret.size()), BN_secure_new()));
+  const NumberPtr last(group ? BN_dup(EC_GROUP_get0_order(group.get())) : nullptr);
+  const NumberContextPtr context(BN_CTX_new());
+  // In [1, order - 1], evenly but for 2^-128.
+  if (!number || !last || !context || BN_sub_word(last.get(), 1) != 1 ||
+      BN_mod(number.get(), number.get(), last.get(), context.get()) != 1 ||
+      BN_add_word(number.get(), 1) != 1) {
+    return OpenSslFailure("make an issuer's key");
+  }
+  TlsIssuer issuer;
+  issuer.key_ = KeyOf(number.get(), group.get());
+  const CertificatePtr certificate =
+      issuer.key_ ? Begin(issuer.key_.get(), kIssuerName, kIssuerName) : nullptr;
+  const BioPtr shown(BIO_new(BIO_s_mem()));
+  if (!certificate || !shown ||
+      !AddExtension(certificate.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
+      !AddExtension(certificate.get(), NID_key_usage, "critical,keyCertSign") ||
+      X509_sign(certificate.get(), issuer.key_.get(), EVP_sha256()) == 0 ||
+      PEM_write_bio_X509(shown.get(), certificate.get()) != 1) {
+    return OpenSslFailure("make an issuer's certificate");
+  }
+  issuer.certificate_pem_ = Written(shown.get());
+  return issuer;
+}
 
 TlsKey::~TlsKey() { OPENSSL_cleanse(private_pem_.data(), private_pem_.size()); }
 
-absl::StatusOr<TlsKey> TlsKey::Make(const MakeAttestation& attest) {
+absl::StatusOr<TlsKey> TlsKey::Make(const MakeAttestation& attest, const TlsIssuer* issuer) {
   const KeyPtr pair(EVP_EC_gen(kCurve));
-  const CertificatePtr certificate(X509_new());
-  if (!pair || !certificate) return OpenSslFailure("make a P-256 key");
-  if (X509_set_version(certificate.get(), X509_VERSION_3) != 1 ||
-      !SetSerialAndDates(certificate.get()) || !SetName(certificate.get()) ||
-      X509_set_pubkey(certificate.get(), pair.get()) != 1) {
-    return OpenSslFailure("fill in a certificate");
-  }
+  if (!pair) return OpenSslFailure("make a P-256 key");
+  const CertificatePtr certificate =
+      Begin(pair.get(), kName, issuer != nullptr ? kIssuerName : kName);
+  if (!certificate) return OpenSslFailure("fill in a certificate");
   TlsKey key;
   const auto id = IdOf(certificate.get());
   if (!id) return OpenSslFailure("encode a public key");
   key.id_ = *id;
   const std::string attestation = attest ? attest(*id) : "";
-  if (!attestation.empty() && !AddAttestation(certificate.get(), attestation)) {
-    return OpenSslFailure("extend a certificate");
-  }
-  if (X509_sign(certificate.get(), pair.get(), EVP_sha256()) == 0) {
+  if (!AddNames(certificate.get(), attestation)) return OpenSslFailure("extend a certificate");
+  EVP_PKEY* const signer = issuer != nullptr ? issuer->key_.get() : pair.get();
+  if (X509_sign(certificate.get(), signer, EVP_sha256()) == 0) {
     return OpenSslFailure("sign a certificate");
   }
   const BioPtr secret(BIO_new(BIO_s_secmem()));

@@ -1,9 +1,14 @@
-// TLS keys, and the certificates that show them: ECDSA P-256, self-signed, made where they are used
-// and never written or sent. (P-256, since clients that are built on BoringSSL refuse Ed25519.)
+// TLS keys, and the certificates that show them: ECDSA P-256, made where they are used and never
+// written or sent. (P-256, since clients that are built on BoringSSL refuse Ed25519.)
 
 #pragma once
 
+#include <openssl/types.h>
+
+#include <array>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +18,27 @@
 
 namespace radix::confab {
 
+// What signs the certificates of one node, so that foreign clients, which know nothing of
+// attestations, can pin the node by a certificate of its own. Its key follows from the node's: it
+// is the same after every boot, and in no file. Movable.
+class TlsIssuer {
+ public:
+  using Secret = std::array<std::uint8_t, 48>;
+
+  // Internal, if OpenSSL cannot. See IssuerSecretOf.
+  static absl::StatusOr<TlsIssuer> From(const Secret& secret);
+
+  // Self-signed, and for nothing but to be pinned: PEM.
+  const std::string& certificate_pem() const { return certificate_pem_; }
+
+ private:
+  friend class TlsKey;
+  TlsIssuer() = default;
+
+  std::shared_ptr<EVP_PKEY> key_;
+  std::string certificate_pem_;
+};
+
 // A key pair and its certificate, in PEM, as gRPC takes them. Movable; the private key is wiped
 // when it is destroyed.
 class TlsKey {
@@ -21,8 +47,9 @@ class TlsKey {
   using MakeAttestation = std::function<std::string(const KeyId&)>;
 
   // Makes one, which takes about 0.2 ms. Its dates cover all time: clocks are wrong at power-on.
-  // Internal, if OpenSSL cannot.
-  static absl::StatusOr<TlsKey> Make(const MakeAttestation& attest = nullptr);
+  // `issuer` signs its certificate; nullptr: it signs it itself. Internal, if OpenSSL cannot.
+  static absl::StatusOr<TlsKey> Make(const MakeAttestation& attest = nullptr,
+                                     const TlsIssuer* issuer = nullptr);
 
   TlsKey(TlsKey&&) noexcept = default;
   TlsKey& operator=(TlsKey&&) noexcept = default;

@@ -9,7 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/address.h"
+#include "services/confab/identity.h"
 #include "services/confab/time.h"
+#include "services/confab/tls.h"
 
 namespace radix::confab {
 namespace {
@@ -22,8 +24,11 @@ constexpr Duration kLocalConnectLimit = 20s;
 constexpr Duration kConnectLimit = 5s;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, Duration connect_limit,
-                                           ClientInterceptors interceptors) {
+                                           ClientInterceptors interceptors,
+                                           const std::shared_ptr<grpc::ChannelCredentials>&
+                                               credentials = grpc::InsecureChannelCredentials()) {
   grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(kTlsName);
   // Without its own pool, a fresh channel would share the broken connection of an older one.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -35,8 +40,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, Duration c
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // 0: any; quiet streams need them
   arguments.SetMaxReceiveMessageSize(16 << 20);
-  return grpc::experimental::CreateCustomChannelWithInterceptors(
-      target, grpc::InsecureChannelCredentials(), arguments, std::move(interceptors));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(target, credentials, arguments,
+                                                                 std::move(interceptors));
 }
 
 // Answers a call in place of the network.
@@ -98,31 +103,41 @@ struct Keeper {
 };
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target, Duration connect_limit,
-                                       ClientInterceptors interceptors) {
+                                       ClientInterceptors interceptors,
+                                       std::shared_ptr<grpc::ChannelCredentials> credentials) {
   // Not on the heap: the compiler keeps no pointer that nobody reads, and LeakSanitizer would find
   // none.
   alignas(Keeper) static std::byte place[sizeof(Keeper)];
   [[maybe_unused]] static const Keeper* const keeper = new (place) Keeper;
-  return MakeChannel(target, connect_limit, std::move(interceptors));
+  return MakeChannel(target, connect_limit, std::move(interceptors), credentials);
 }
 
 }  // namespace
 
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service) {
-  return Connect("unix:" + node.SocketOf(service).string(), kLocalConnectLimit, {});
+  return Connect("unix:" + node.SocketOf(service).string(), kLocalConnectLimit, {},
+                 grpc::InsecureChannelCredentials());
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const Node& node, const std::string& net_id,
+                                                    const std::string& service,
                                                     ClientInterceptors interceptors) {
   auto endpoint = Endpoint::Parse(net_id);
   if (!endpoint.ok()) return endpoint.status();
-  if (!endpoint->ip.is_loopback()) {
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (node.identity != nullptr) {
+    auto made = node.identity->ForChannel(*endpoint, service);
+    if (!made.ok()) return made.status();
+    credentials = *std::move(made);
+  } else if (endpoint->ip.is_loopback()) {
+    credentials = grpc::InsecureChannelCredentials();
+  } else {
     return absl::FailedPreconditionError(
         absl::StrCat("will not call ", net_id,
-                     " in plaintext: only loopback addresses, until connections are encrypted"));
+                     " in plaintext: without an identity only loopback addresses are called"));
   }
   return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString(), kConnectLimit,
-                 std::move(interceptors));
+                 std::move(interceptors), std::move(credentials));
 }
 
 std::shared_ptr<grpc::Channel> DialNowhere(const grpc::Status& status) {

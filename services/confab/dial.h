@@ -24,10 +24,16 @@ std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& se
 using ClientInterceptors =
     std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>;
 
-// A channel to a netID; an attempt to connect may last 5 s. InvalidArgument when it is none;
-// FailedPrecondition when its address is no loopback address, because connections are not encrypted
-// yet.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& net_id,
+// A channel from this node to a netID, for whoever is `service` there; an attempt to connect may
+// last 5 s. It speaks TLS, by the node's identity, and connects to nobody else; plaintext where
+// `node` has no identity.
+//
+// Errors:
+// * InvalidArgument: `net_id` is none.
+// * FailedPrecondition: without an identity, its address is no loopback address.
+// * Internal: no key could be made.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const Node& node, const std::string& net_id,
+                                                    const std::string& service,
                                                     ClientInterceptors interceptors = {});
 
 // A channel that connects to nothing: every call fails at once with `status`, which is not OK.

@@ -135,7 +135,7 @@ TEST(DialTest, ACallWaitsForAServerThatIsSlowToGreet) {
     });
   };
   auto local = ask(DialLocal(here, "galumph"));
-  auto remote = ask(*Dial(server.net_id()));
+  auto remote = ask(*Dial(Node{}, server.net_id(), "beasts"));
   EXPECT_TRUE(server.GreetBoth()) << "a caller gave up";
   EXPECT_EQ(local.get().error_message(), "");
   EXPECT_EQ(remote.get().error_message(), "");
@@ -143,11 +143,11 @@ TEST(DialTest, ACallWaitsForAServerThatIsSlowToGreet) {
 }
 
 TEST(DialTest, RefusesWhatIsNoLoopbackAddress) {
-  EXPECT_TRUE(absl::IsFailedPrecondition(Dial("192.0.2.1:80").status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(Dial("[2001:db8::1]:80").status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(Dial("localhost:80").status()));
-  EXPECT_TRUE(Dial("127.0.0.2:80").ok());
-  EXPECT_TRUE(Dial("[::1]:80").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(Dial(Node{}, "192.0.2.1:80", "beasts").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Dial(Node{}, "[2001:db8::1]:80", "beasts").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Dial(Node{}, "localhost:80", "beasts").status()));
+  EXPECT_TRUE(Dial(Node{}, "127.0.0.2:80", "beasts").ok());
+  EXPECT_TRUE(Dial(Node{}, "[::1]:80", "beasts").ok());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "services/confab/charter.h"
 
 namespace radix::confab {
+
+class Identity;
 
 // The longest path that a Unix socket may have, in bytes: sun_path less its terminating zero; and
 // that a state folder may have, for all the sockets in it to fit.
@@ -27,6 +30,8 @@ struct Node {
   std::filesystem::path state;  // the node's own folder, mode 0700
   std::vector<std::string> labels;
   std::string flock_id;  // the flock it belongs to, its bloc's name; empty where nobody said
+  // Who this process is. Without one it speaks plaintext, and on loopback addresses only.
+  std::shared_ptr<Identity> identity;
 
   // The Unix socket on which the built-in `service` of this node listens.
   std::filesystem::path SocketOf(const std::string& service) const {

@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <sodium.h>
+#include <spdlog/spdlog.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "absl/status/status.h"
@@ -17,6 +20,8 @@ namespace radix::confab {
 namespace {
 
 constexpr std::size_t kTextSize = 2 * sizeof(NodeKeySeed) + 1;
+// Where the supervisor holds a key that is not on disk.
+constexpr char kHeldKey[] = "RADIX_SUPERVISOR_KEY";
 constexpr std::string_view kPurpose = "radix attestation 1";
 
 absl::Status KeyFailure(const std::filesystem::path& path) {
@@ -56,14 +61,16 @@ absl::StatusOr<NodeKeySeed> ReadNodeKey(const std::filesystem::path& path) {
                    "node makes itself a new identity"));
 }
 
-// Writes a whole new key beside `path`, then gives it that name, unless another process was first.
-absl::Status MakeNodeKey(const std::filesystem::path& path) {
-  NodeKeySeed seed;
-  FillRandom(seed);
+Wiped TextOf(const NodeKeySeed& seed) {
   Wiped content;
   sodium_bin2hex(content.text.data(), content.text.size(), seed.data(), seed.size());
   content.text[kTextSize - 1] = '\n';
-  sodium_memzero(seed.data(), seed.size());
+  return content;
+}
+
+// Writes it whole beside `path`, then gives it that name, unless another process was first.
+absl::Status KeepNodeKey(const std::filesystem::path& path, const NodeKeySeed& seed) {
+  const Wiped content = TextOf(seed);
   const std::string beside = absl::StrCat(path.string(), ".new-", gettid());
   unlink(beside.c_str());  // of an earlier thread of that number
   const Descriptor fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -81,6 +88,14 @@ absl::Status MakeNodeKey(const std::filesystem::path& path) {
   if (!named) return failure;
   const Descriptor folder(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return folder && fsync(folder.get()) == 0 ? absl::OkStatus() : KeyFailure(path.parent_path());
+}
+
+absl::Status MakeNodeKey(const std::filesystem::path& path) {
+  NodeKeySeed seed;
+  FillRandom(seed);
+  const absl::Status kept = KeepNodeKey(path, seed);
+  sodium_memzero(seed.data(), seed.size());
+  return kept;
 }
 
 // Everything that is signed; each part with its length, so that no two questions look alike.
@@ -105,8 +120,47 @@ absl::StatusOr<NodeKeySeed> LoadOrMakeNodeKey(const std::filesystem::path& state
   const std::filesystem::path path = state / "node.key";
   auto seed = ReadNodeKey(path);
   if (!absl::IsNotFound(seed.status())) return seed;
+  if (const char* held = std::getenv(kHeldKey)) return ReadNodeKey(held);
   if (absl::Status made = MakeNodeKey(path); !made.ok()) return made;
   return ReadNodeKey(path);
+}
+
+absl::StatusOr<HeldNodeKey> HeldNodeKey::Take(const std::filesystem::path& state) {
+  const std::filesystem::path path = state / "node.key";
+  const auto seed = LoadOrMakeNodeKey(state);
+  if (seed.ok()) return HeldNodeKey(path, Descriptor());
+  if (!absl::IsFailedPrecondition(seed.status())) return seed.status();
+  spdlog::error("{}; until it can be written the node's key is in memory only",
+                std::string(seed.status().message()));
+  NodeKeySeed made;
+  FillRandom(made);
+  const Wiped content = TextOf(made);
+  sodium_memzero(made.data(), made.size());
+  Descriptor memory(memfd_create("radix-node-key", MFD_CLOEXEC));
+  if (!memory || fchmod(memory.get(), 0600) != 0 ||
+      write(memory.get(), content.text.data(), kTextSize) != ssize_t{kTextSize}) {
+    return absl::InternalError(absl::StrCat("the node's key in memory: ", std::strerror(errno)));
+  }
+  return HeldNodeKey(path, std::move(memory));
+}
+
+void HeldNodeKey::Upkeep() {
+  if (!memory_ || kept_) return;
+  const auto seed = ReadNodeKey(absl::StrCat("/proc/self/fd/", memory_.get()));
+  kept_ = seed.ok() && KeepNodeKey(path_, *seed).ok();
+}
+
+std::string HeldNodeKey::Variable() const {
+  if (!memory_) return "";
+  return absl::StrCat(kHeldKey, "=/proc/", getpid(), "/fd/", memory_.get());
+}
+
+std::array<std::uint8_t, 48> IssuerSecretOf(const NodeKeySeed& seed) {
+  constexpr std::string_view kIssuer = "radix issuer 1";
+  std::array<std::uint8_t, 48> secret;
+  crypto_generichash(secret.data(), secret.size(), Bytes(kIssuer), kIssuer.size(), seed.data(),
+                     seed.size());
+  return secret;
 }
 
 // An attestation is the node's public key, the signature, and the service's name.

@@ -96,5 +96,35 @@ TEST_F(NodeKeyTest, ManyWhoMakeItAtOnceGetTheSame) {
   }
 }
 
+TEST_F(NodeKeyTest, AKeyThatNoDiskTakesIsHeldInMemoryUntilOneDoes) {
+  // Now the file beside cannot be made.
+  const fs::path beside = state_ / ("node.key.new-" + std::to_string(getpid()));
+  fs::create_directory(beside);
+  auto held = HeldNodeKey::Take(state_);
+  ASSERT_TRUE(held.ok()) << held.status();
+  const std::string variable = held->Variable();
+  ASSERT_NE(variable, "");
+  const std::size_t equals = variable.find('=');
+  setenv(variable.substr(0, equals).c_str(), variable.substr(equals + 1).c_str(), 1);
+  const auto in_memory = LoadOrMakeNodeKey(state_);
+  ASSERT_TRUE(in_memory.ok()) << in_memory.status();
+  EXPECT_EQ(*LoadOrMakeNodeKey(state_), *in_memory);
+
+  held->Upkeep();
+  EXPECT_FALSE(fs::exists(state_ / "node.key"));
+  fs::remove(beside);
+  held->Upkeep();
+  EXPECT_EQ(ModeOf("node.key"), 0600U);
+  unsetenv(variable.substr(0, equals).c_str());
+  EXPECT_EQ(*LoadOrMakeNodeKey(state_), *in_memory) << "another boot has the same";
+}
+
+TEST_F(NodeKeyTest, AKeyOnDiskIsNotHeldInMemory) {
+  const auto held = HeldNodeKey::Take(state_);
+  ASSERT_TRUE(held.ok()) << held.status();
+  EXPECT_EQ(held->Variable(), "");
+  EXPECT_TRUE(fs::exists(state_ / "node.key"));
+}
+
 }  // namespace
 }  // namespace radix::confab

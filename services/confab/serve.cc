@@ -20,6 +20,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/confab/bindable.h"
 #include "services/confab/clock.h"
+#include "services/confab/identity.h"
 
 namespace radix::confab {
 namespace {
@@ -108,6 +109,26 @@ void EnableHealthAndReflection() {
   });
 }
 
+// The port that it gets is in `port` once the server has started.
+absl::Status AddTcp(const Node& node, const ListenOptions& options, grpc::ServerBuilder& builder,
+                    int& port) {
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  if (node.identity != nullptr) {
+    credentials = node.identity->ForServer(options.horde, options.api);
+  } else if (node.address.is_loopback()) {
+    credentials = grpc::InsecureServerCredentials();
+  } else {
+    return absl::FailedPreconditionError(
+        absl::StrCat("will not serve plaintext on ", node.address.ToString(),
+                     ": without an identity only loopback addresses are served"));
+  }
+  // gRPC does not say why it could not bind.
+  const Endpoint local{node.address, *options.port};
+  if (auto free = CheckBindable(Transport::kTcp, local); !free.ok()) return free;
+  builder.AddListeningPort(local.ToString(), credentials, &port);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
@@ -137,18 +158,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   }
   int port = 0;
   if (options.port) {
-    if (!node.address.is_loopback()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("will not serve plaintext on ", node.address.ToString(),
-                       ": only loopback addresses are served until connections are encrypted"));
-    }
-    // gRPC does not say why it could not bind.
-    const Endpoint local{node.address, *options.port};
-    if (auto free = CheckBindable(Transport::kTcp, local); !free.ok()) return free;
-    const std::string host =
-        node.address.is_v4() ? node.address.ToString() : "[" + node.address.ToString() + "]";
-    builder.AddListeningPort(absl::StrCat(host, ":", *options.port),
-                             grpc::InsecureServerCredentials(), &port);
+    if (auto added = AddTcp(node, options, builder, port); !added.ok()) return added;
   }
   for (const HostedService& hosted : services) {
     builder.RegisterService(hosted.service);

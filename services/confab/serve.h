@@ -35,11 +35,15 @@ struct ListenOptions {
   std::string socket;
   // A TCP port at the node's address; 0: a free one. nullopt: none.
   std::optional<std::uint16_t> port;
+  // What is served there: the node's identity lets in who may call it.
+  std::string horde;
+  std::string api;
 };
 
 // A running gRPC server with health, reflection, and limits on what a peer may use up.
 //
-// Plaintext for now, therefore TCP only on loopback addresses; identities and TLS belong here.
+// On TCP it speaks TLS, by the node's identity; plaintext only where it has none, and then on
+// loopback addresses only.
 //
 // Thread-safe, but for Shutdown, after which nothing else is called.
 class Server {
@@ -48,7 +52,8 @@ class Server {
   // SERVING.
   //
   // Errors:
-  // * FailedPrecondition: the address is no loopback address; or the state folder is not this
+  // * FailedPrecondition: the address is no loopback address, and the node has no identity; or
+  //   the state folder is not this
   //   user's own, mode 0700.
   // * InvalidArgument: the socket's path is longer than 107 bytes.
   // * AlreadyExists: another process serves on that socket, or the port is in use; the message

@@ -112,7 +112,7 @@ TEST_F(ServerTest, ServesOnASocketAndOnTcp) {
   auto server = Start({.socket = "galumph", .port = 0});
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(Ask(DialLocal(node_, "galumph")), grpc::StatusCode::OK);
-  EXPECT_EQ(Ask(*Dial((*server)->net_id())), grpc::StatusCode::OK);
+  EXPECT_EQ(Ask(*Dial(Node{}, (*server)->net_id(), "beasts")), grpc::StatusCode::OK);
 }
 
 // It went deaf for good when it had as many files open as it may.
@@ -170,8 +170,10 @@ TEST_F(ServerTest, RefusesAPathThatIsTooLongAndAnAddressThatIsNotLoopback) {
   EXPECT_THAT(Refusal({.socket = std::string(108, 'g'), .port = std::nullopt}), HasSubstr("107"));
   node_.address = *IpAddress::Parse("192.0.2.1");
   EXPECT_THAT(Refusal({.socket = "", .port = 0}), HasSubstr("192.0.2.1"));
-  EXPECT_EQ(Dial("192.0.2.1:80").status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Dial("localhost:80").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Dial(Node{}, "192.0.2.1:80", "beasts").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Dial(Node{}, "localhost:80", "beasts").status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(ServerTest, ShutdownGivesUpOnACallThatDoesNotFinishAndIsDoneOnceItHas) {
@@ -179,7 +181,7 @@ TEST_F(ServerTest, ShutdownGivesUpOnACallThatDoesNotFinishAndIsDoneOnceItHas) {
   beasts_.unfinished = &unfinished;
   auto server = Start({.socket = "", .port = 0});
   ASSERT_TRUE(server.ok()) << server.status();
-  auto answer = std::async(std::launch::async, Ask, *Dial((*server)->net_id()));
+  auto answer = std::async(std::launch::async, Ask, *Dial(Node{}, (*server)->net_id(), "beasts"));
   auto arrived = unfinished.get_future();
   ASSERT_EQ(arrived.wait_for(30s), std::future_status::ready);
   EXPECT_FALSE((*server)->Shutdown(0s));

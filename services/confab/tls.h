@@ -25,12 +25,14 @@ namespace radix::confab {
 // nothing, but a server that is called by a name that is not its own says so in its log each time.
 inline constexpr char kTlsName[] = "radix";
 
-// Says whether a peer that showed this, and has proven that it has the key, may go on. Called once
-// in each handshake, on gRPC's threads, several at once; it must be quick, and not call gRPC. What
-// it says otherwise is for the log of this side: the peer hears only that the connection ended.
-using CheckPeer = std::function<absl::Status(const Shown&)>;
+// Says whether a peer that showed this, and has proven that it has the key, may go on; whoever
+// showed no certificate that can be one of ours, for which there is the reason instead, may not.
+// Called once in each handshake, on gRPC's threads, several at once; it must be quick, and not call
+// gRPC. What it says otherwise is for the log of this side: the peer hears only that the connection
+// ended.
+using CheckPeer = std::function<absl::Status(const absl::StatusOr<Shown>&)>;
 
-// The key that this side shows. Thread-safe.
+// The key that a server shows. Thread-safe.
 class TlsIdentity {
  public:
   // Internal, if there can be no such file.
@@ -58,8 +60,7 @@ class TlsIdentity {
 std::shared_ptr<grpc::ServerCredentials> ServerTls(std::shared_ptr<TlsIdentity> identity,
                                                    CheckPeer check);
 
-// For a channel.
-std::shared_ptr<grpc::ChannelCredentials> ClientTls(std::shared_ptr<TlsIdentity> identity,
-                                                    CheckPeer check);
+// For channels, which all show `key`. Whoever wants another key makes new channels.
+std::shared_ptr<grpc::ChannelCredentials> ClientTls(const TlsKey& key, CheckPeer check);
 
 }  // namespace radix::confab

@@ -46,13 +46,14 @@ class Beasts final : public Galumph::Service {
   std::optional<KeyId> caller_;
 };
 
-std::shared_ptr<TlsIdentity> NewIdentity() { return *TlsIdentity::Make(*TlsKey::Make()); }
+std::shared_ptr<TlsKey> NewKey() { return std::make_shared<TlsKey>(*TlsKey::Make()); }
 
 CheckPeer Only(const KeyId& key) {
-  return [key](const Shown& shown) {
-    if (shown.key == key) return absl::OkStatus();
+  return [key](const absl::StatusOr<Shown>& shown) {
+    if (!shown.ok()) return shown.status();
+    if (shown->key == key) return absl::OkStatus();
     return absl::PermissionDeniedError(
-        absl::StrCat("key ", shown.key.ToString().substr(0, 8), " is not the expected one"));
+        absl::StrCat("key ", shown->key.ToString().substr(0, 8), " is not the expected one"));
   };
 }
 
@@ -62,7 +63,7 @@ class TlsTest : public testing::Test {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0",
                              ServerTls(server_key_,
-                                       [this](const Shown& shown) {
+                                       [this](const absl::StatusOr<Shown>& shown) {
                                          ++handshakes_;
                                          return Only(client_key_->id())(shown);
                                        }),
@@ -80,8 +81,8 @@ class TlsTest : public testing::Test {
     return grpc::CreateCustomChannel(absl::StrCat("ipv4:127.0.0.1:", port_), credentials,
                                      arguments);
   }
-  std::shared_ptr<grpc::Channel> ChannelAs(const std::shared_ptr<TlsIdentity>& identity) {
-    return Channel(ClientTls(identity, Only(server_key_->id())));
+  std::shared_ptr<grpc::Channel> ChannelAs(const std::shared_ptr<TlsKey>& key) {
+    return Channel(ClientTls(*key, Only(server_key_->id())));
   }
 
   static grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel) {
@@ -91,8 +92,8 @@ class TlsTest : public testing::Test {
     return Galumph::NewStub(channel)->Register(&context, {}, &reply);
   }
 
-  std::shared_ptr<TlsIdentity> server_key_ = NewIdentity();
-  std::shared_ptr<TlsIdentity> client_key_ = NewIdentity();
+  std::shared_ptr<TlsIdentity> server_key_ = *TlsIdentity::Make(*TlsKey::Make());
+  std::shared_ptr<TlsKey> client_key_ = NewKey();
   Beasts beasts_;
   std::atomic<int> handshakes_ = 0;
   int port_ = 0;
@@ -107,15 +108,15 @@ TEST_F(TlsTest, EachSideKnowsTheOthersKey) {
 }
 
 TEST_F(TlsTest, AnUnknownCallerGetsNoFurtherThanTheHandshake) {
-  const grpc::Status status = Call(ChannelAs(NewIdentity()));
+  const grpc::Status status = Call(ChannelAs(NewKey()));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(beasts_.calls, 0);
   EXPECT_GE(handshakes_, 1);
 }
 
 TEST_F(TlsTest, AnotherServerIsNotCalled) {
-  const auto other = NewIdentity();
-  const grpc::Status status = Call(Channel(ClientTls(client_key_, Only(other->id()))));
+  const auto other = NewKey();
+  const grpc::Status status = Call(Channel(ClientTls(*client_key_, Only(other->id()))));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("is not the expected one"));
   EXPECT_EQ(beasts_.calls, 0);
@@ -143,7 +144,7 @@ TEST_F(TlsTest, AKeyIsReplacedUnderARunningServer) {
   const Instant limit = Now() + 20s;
   grpc::Status status;
   do {
-    status = Call(Channel(ClientTls(client_key_, Only(next.id()))));
+    status = Call(Channel(ClientTls(*client_key_, Only(next.id()))));
   } while (!status.ok() && Now() < limit);
   EXPECT_TRUE(status.ok()) << status.error_message();
   EXPECT_TRUE(Call(before).ok()) << "the old connection goes on";
@@ -151,7 +152,7 @@ TEST_F(TlsTest, AKeyIsReplacedUnderARunningServer) {
 }
 
 TEST(TlsIdentityTest, TheKeyIsInNoFolder) {
-  const auto identity = NewIdentity();
+  const auto identity = *TlsIdentity::Make(*TlsKey::Make());
   EXPECT_THAT(identity->path(), HasSubstr("/proc/self/fd/"));
 }
 

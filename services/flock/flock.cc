@@ -101,7 +101,8 @@ std::vector<MemberView> Flock::Members(Instant now) const {
     const Member& member = table.at(i);
     const bool in_contact =
         member.slot == node_->self().slot || node_->membership().IsInContact(member, now);
-    views.push_back({member.id(), member.incarnation, member.state, in_contact});
+    views.push_back(
+        {member.id(), member.incarnation, member.state, in_contact, member.fingerprint});
   }
   std::ranges::sort(views, {}, &MemberView::id);
   return views;

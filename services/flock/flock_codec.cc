@@ -45,6 +45,7 @@ v1::Member ToProto(const GroupMember& from, const Group& group) {
   member.set_boot(BootText(from.id));
   member.set_incarnation(from.incarnation);
   for (const std::string& label : from.introduction.labels) member.add_labels(label);
+  member.set_key_fingerprint(from.fingerprint);
   member.set_leader(group.sealed && group.sealed->leader == from.id);
   return member;
 }

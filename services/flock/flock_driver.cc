@@ -316,6 +316,7 @@ Group FlockDriver::View() const {
                              .incarnation = member.incarnation,
                              .state = member.state,
                              .address = ranges_.At(member.id.slot),
+                             .fingerprint = member.fingerprint,
                              .introduction = introduction ? *introduction : Introduction{}});
   }
   return group;

@@ -41,7 +41,8 @@ struct GroupMember {
   std::uint32_t incarnation = 0;
   MemberState state = MemberState::kAlive;
   IpAddress address;
-  Introduction introduction;  // empty until it was learnt
+  std::uint64_t fingerprint = 0;  // of its public key
+  Introduction introduction;      // empty until it was learnt
 };
 
 // The group as this node sees it at one instant.

@@ -29,6 +29,7 @@ struct MemberView {
   std::uint32_t incarnation = 0;  // raised only by the member itself, to refute
   MemberState state = MemberState::kAlive;
   bool in_contact = false;  // heard directly within the contact time-out, and reports hearing us
+  std::uint64_t fingerprint = 0;  // of its Ed25519 public key
 };
 
 // Names a list of those who have a vote (electorate.h). Of two lists, the greater holds.

@@ -10,14 +10,6 @@
 
 namespace radix::flock {
 
-std::uint64_t FingerprintOf(const Key& public_key) {
-  std::array<std::uint8_t, crypto_generichash_BYTES_MIN> hash{};
-  crypto_generichash(hash.data(), hash.size(), public_key.data(), public_key.size(), nullptr, 0);
-  std::uint64_t fingerprint = 0;
-  std::memcpy(&fingerprint, hash.data(), sizeof(fingerprint));
-  return fingerprint;
-}
-
 PairKeys::PairKeys(const MemberId& self, const Key& identity_seed, std::uint64_t scope)
     : self_(self), scope_(scope) {
   std::array<std::uint8_t, crypto_sign_SECRETKEYBYTES> secret{};

@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "services/confab/fingerprint.h"
 #include "services/flock/config.h"
 #include "services/flock/member.h"
 
 namespace radix::flock {
 
-// What records carry of an Ed25519 public key.
-std::uint64_t FingerprintOf(const Key& public_key);
+using radix::FingerprintOf;  // what records carry of an Ed25519 public key
 
 // Makes and keeps, for some members, the key that only they and this node know: X25519 of the two
 // identities, mixed with both boot nonces, so that it is another one after every reboot. A holder

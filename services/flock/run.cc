@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/log.h"
@@ -46,7 +47,13 @@ int Run(int argc, char** argv) {
   FlockServiceImpl service(**driver);
   // The others first: to start a gRPC server takes longer than to find them.
   (*driver)->Begin({.on_change = [&service] { service.Wake(); }, .on_leadership = &TellSupervisor});
-  auto serving = Serve(Network{arguments->node},
+  absl::StatusOr<Network> network = Network{arguments->node};
+  if (!arguments->flock_only) network = AttestedNetwork(arguments->node, "flock");
+  if (!network.ok()) {
+    (*driver)->Leave();
+    return confab::Fail(network.status(), 1);
+  }
+  auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "flock1",
                         .inst = "flock1_0",

@@ -141,12 +141,6 @@ absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
   config.secondary_keys = *std::move(keys);
   config.has_key_file = true;
   auto node_key = confab::LoadOrMakeNodeKey(node.state);
-  if (absl::IsFailedPrecondition(node_key.status())) {
-    spdlog::error("{}; this node has an identity until it stops, and then another",
-                  std::string(node_key.status().message()));
-    node_key = confab::NodeKeySeed{};
-    confab::FillRandom(*node_key);
-  }
   if (!node_key.ok()) return node_key.status();
   config.identity_seed = *node_key;
 

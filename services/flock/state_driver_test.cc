@@ -181,15 +181,6 @@ TEST_F(LoadConfigTest, GoesOnWithoutADamagedPromiseAndReplacesItByTheNext) {
   EXPECT_EQ(Read("epoch"), "epoch 9 hol") << "loud again, until there is a new promise";
 }
 
-TEST_F(LoadConfigTest, AFullDiskCostsANodeItsIdentityNotItsBoot) {
-  // Now the file beside cannot be made.
-  fs::create_directory(state_ / ("node.key.new-" + std::to_string(getpid())));
-  const auto config = LoadConfig(arguments_);
-  ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_NE(config->identity_seed, Key{});
-  EXPECT_NE(LoadConfig(arguments_)->identity_seed, config->identity_seed);
-}
-
 TEST_F(LoadConfigTest, SaysWhatIsWrong) {
   const auto message = [&] { return std::string(LoadConfig(arguments_).status().message()); };
   arguments_.node.labels = {std::string(128, 'a'), std::string(128, 'b')};

@@ -1,5 +1,6 @@
 #include "services/healthminder/run.h"
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -12,8 +13,10 @@ int Run(int argc, char** argv) {
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
+  const auto network = AttestedNetwork(arguments->node, "healthminder");
+  if (!network.ok()) return confab::Fail(network.status(), 1);
   HealthminderServiceImpl service(arguments->node);
-  auto serving = Serve(Network{arguments->node},
+  auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "healthminder1",
                         .inst = "healthminder1_0",

@@ -1,5 +1,6 @@
 #include "services/heartbeater/run.h"
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -12,9 +13,11 @@ int Run(int argc, char** argv) {
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
+  const auto network = AttestedNetwork(arguments->node, "heartbeater");
+  if (!network.ok()) return confab::Fail(network.status(), 1);
   // It beats to itself, and no client must be drained: all of them reconnect to its successor.
   HeartbeaterServiceImpl service(arguments->node, arguments->charter.bloc);
-  auto serving = Serve(Network{arguments->node},
+  auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "heartbeater1",
                         .inst = "heartbeater1_0",

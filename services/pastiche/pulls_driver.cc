@@ -152,7 +152,7 @@ void Pulls::Lookup(Pull& pull) const {
 }
 
 Pulls::Fetched Pulls::Fetch(const Checksum& checksum, const Peer& peer) {
-  const auto channel = confab::Dial(peer.net_id);
+  const auto channel = confab::Dial(node_, peer.net_id, "pastiche");
   if (!channel.ok()) return {channel.status(), Failure::kBroken};
   auto incoming = store_.Begin(checksum);
   if (!incoming.ok()) return {incoming.status(), Failure::kBroken, true};

@@ -91,7 +91,7 @@ TEST_F(PullsTest, BringsAFileFromTheNodeThatHasIt) {
 
 TEST_F(PullsTest, TellsThePathOnlyOverTheUnixSocket) {
   here_.Put(content_);
-  const PasticheClient remote(*confab::Dial(here_.peer().net_id), 30s);
+  const PasticheClient remote(*confab::Dial(confab::Node{}, here_.peer().net_id, "pastiche"), 30s);
   const auto pulled = remote.Pull(checksum_);
   ASSERT_TRUE(pulled.ok()) << pulled.status().ToString();
   EXPECT_EQ(pulled->size_bytes, 3'000'000);
@@ -308,7 +308,7 @@ TEST_F(PullsTest, LeavesTheTargetAloneWhenAFetchFails) {
     EXPECT_THAT(entry.path().filename().string(), testing::Not(HasSubstr("partial")));
   }
   // A pastiche that lies to its own client is found out, too.
-  const PasticheClient lied_to(*confab::Dial(liar.peer().net_id), 30s);
+  const PasticheClient lied_to(*confab::Dial(confab::Node{}, liar.peer().net_id, "pastiche"), 30s);
   EXPECT_EQ(lied_to.FetchFile(checksum_, out).code(), absl::StatusCode::kDataLoss);
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/pastiche/pastiche_service.h"
@@ -12,10 +13,14 @@ namespace radix::pastiche {
 namespace {
 
 absl::StatusOr<Network> FindNetwork(int argc, char** argv) {
-  if (argc <= 1) return Network::FromEnvironment();
-  auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (argc <= 1) {
+    const auto network = Network::FromEnvironment();
+    if (!network.ok()) return network;
+    return AttestedNetwork(network->node, "pastiche");
+  }
+  const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return arguments.status();
-  return Network{std::move(arguments->node)};
+  return AttestedNetwork(arguments->node, "pastiche");
 }
 
 }  // namespace

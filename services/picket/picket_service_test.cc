@@ -40,7 +40,7 @@ class PicketServiceTest : public testing::Test {
                                         {confab::Hosted(*service_)});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    tcp_ = NewStub(*confab::Dial(server_->net_id()));
+    tcp_ = NewStub(*confab::Dial(confab::Node{}, server_->net_id(), "picket"));
     local_ = NewStub(confab::DialLocal(node_.node, "picket"));
   }
   void TearDown() override {

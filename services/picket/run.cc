@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/parent.h"
@@ -16,6 +17,8 @@ int Run(int argc, char** argv) {
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
+  const auto network = AttestedNetwork(arguments->node, "picket");
+  if (!network.ok()) return confab::Fail(network.status(), 1);
 
   const auto link = confab::SupervisorFd();
   if (!link)
@@ -24,7 +27,7 @@ int Run(int argc, char** argv) {
   if (!plugins.ok()) return confab::Fail(plugins.status(), 1);
 
   PicketService service(**plugins);
-  const auto serving = Serve(Network{arguments->node},
+  const auto serving = Serve(*network,
                              {.horde = "radix",
                               .api = "picket1",
                               .inst = "picket1_0",

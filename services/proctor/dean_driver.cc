@@ -165,7 +165,7 @@ void DeanDriver::Follow(Instant now) {
 
 void DeanDriver::Open(const Allegiance::Followed& followed, Instant now) {
   follow_again_at_ = now + follow_backoff_.Next(random_);
-  const auto channel = confab::Dial(followed.net_id);
+  const auto channel = confab::Dial(options_.node, followed.net_id, "proctor");
   if (!channel.ok()) {
     spdlog::error("proctor at {}: {}", followed.net_id, std::string(channel.status().message()));
     return;
@@ -360,7 +360,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DeanDriver::Proctor() {
   const auto net_id = allegiance_.AskedAt(confab::Now());
   if (!net_id.ok()) return net_id.status();
   if (*net_id != channel_net_id_) {
-    auto channel = confab::Dial(*net_id);
+    auto channel = confab::Dial(options_.node, *net_id, "proctor");
     if (!channel.ok()) return channel.status();
     channel_ = *std::move(channel);
     channel_net_id_ = *net_id;

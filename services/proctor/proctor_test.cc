@@ -337,7 +337,8 @@ TEST_F(ProctorTest, AProctorEndsWithItsLease) {
   lease_ = 0s;
   Tell(0);  // the last renewal runs out at once
   ASSERT_TRUE(Eventually([&] { return proctor_->over.load(); }));
-  const auto stub = v1::ProctorService::NewStub(*confab::Dial(proctor_->server->net_id()));
+  const auto stub = v1::ProctorService::NewStub(
+      *confab::Dial(confab::Node{}, proctor_->server->net_id(), "proctor"));
   v1::ProposeRequest request;
   request.mutable_decision()->set_kind("muster");
   request.mutable_decision()->set_key("k");
@@ -363,7 +364,8 @@ TEST_F(ProctorTest, OpaqueDecisionsAreKeptListedAndRemoved) {
   Lead(0, 1);
   for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
   ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
-  const auto stub = v1::ProctorService::NewStub(*confab::Dial(proctor_->server->net_id()));
+  const auto stub = v1::ProctorService::NewStub(
+      *confab::Dial(confab::Node{}, proctor_->server->net_id(), "proctor"));
   const auto propose = [&](const std::string& key, const std::string& value) {
     v1::ProposeRequest request;
     request.mutable_decision()->set_kind("muster");

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/proctor/dean_service.h"
@@ -16,11 +17,16 @@
 namespace radix::proctor {
 namespace {
 
-// What both begin with.
+// What both begin with; their node has an identity.
 absl::StatusOr<confab::ServiceArguments> Begin(const std::string& name, int argc, char** argv) {
   confab::StartLog(name);
   BlockStopSignals();
-  return confab::ParseServiceArguments(argc, argv);
+  auto arguments = confab::ParseServiceArguments(argc, argv);
+  if (!arguments.ok()) return arguments;
+  const auto network = AttestedNetwork(arguments->node, name);
+  if (!network.ok()) return network.status();
+  arguments->node = network->node;
+  return arguments;
 }
 
 // What both end with: nothing of theirs is worth a long drain.

@@ -51,29 +51,32 @@ grpc::ServerUnaryReactor* Carry(
 
 }  // namespace
 
-ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port)
+ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port,
+                                   trust::TrustServiceImpl& trust)
     : node_(node),
       steward_port_(steward_port),
       origin_(absl::StrCat("reeve-", absl::Hex(confab::RandomNumber()))),
+      trust_(trust),
       directory_(node.address),
       labels_(node.labels),
       watchers_(kWatchersMax),
       timer_([this](Instant now) { return Tick(now); }) {
-  steward_ = std::make_unique<StewardLink>(StewardLink::Handlers{
-      .hello = [this](std::uint64_t epoch) { return MakeHello(epoch); },
-      .changes =
-          [this](std::optional<std::uint64_t> revision) {
-            const std::lock_guard lock(mutex_);
-            registry::Delta delta = directory_.own().Since(revision);
-            delta.origin = origin_;
-            return delta;
-          },
-      .on_message = [this](const auto& message) { return HandleSteward(message); },
-      .on_lost =
-          [this] {
-            const std::lock_guard lock(mutex_);
-            directory_.HandleStewardLost();
-          }});
+  steward_ = std::make_unique<StewardLink>(
+      node_, StewardLink::Handlers{
+                 .hello = [this](std::uint64_t epoch) { return MakeHello(epoch); },
+                 .changes =
+                     [this](std::optional<std::uint64_t> revision) {
+                       const std::lock_guard lock(mutex_);
+                       registry::Delta delta = directory_.own().Since(revision);
+                       delta.origin = origin_;
+                       return delta;
+                     },
+                 .on_message = [this](const auto& message) { return HandleSteward(message); },
+                 .on_lost =
+                     [this] {
+                       const std::lock_guard lock(mutex_);
+                       directory_.HandleStewardLost();
+                     }});
   heartbeater_ = std::make_unique<Subscription<heartbeater::v1::WatchResponse>>(
       WatchLocal<heartbeater::v1::HeartbeaterService>(
           node_, "heartbeater", &heartbeater::v1::HeartbeaterService::Stub::async::Watch),
@@ -214,6 +217,11 @@ void ReeveServiceImpl::HandleOwnLost() {
 }
 
 void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
+  std::vector<trust::NodeKey> living;
+  for (const registry::Member& member : group.members) {
+    if (member.alive) living.push_back({member.address, member.fingerprint});
+  }
+  trust_.SetNodes(living);
   std::optional<StewardLink::Target> steward;
   {
     const std::lock_guard lock(mutex_);

@@ -1,9 +1,11 @@
 #include "services/reeve/run.h"
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
 #include "services/reeve/reeve_service.h"
+#include "services/trust/trust_service.h"
 
 namespace radix::reeve {
 
@@ -12,9 +14,12 @@ int Run(int argc, char** argv) {
   BlockStopSignals();
   const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return confab::Fail(arguments.status(), 2);
+  const auto network = AttestedNetwork(arguments->node, "reeve");
+  if (!network.ok()) return confab::Fail(network.status(), 1);
   const std::uint16_t port = arguments->charter.port;
-  ReeveServiceImpl service(arguments->node, static_cast<std::uint16_t>(port + 1));
-  auto serving = Serve(Network{arguments->node},
+  trust::TrustServiceImpl trust;
+  ReeveServiceImpl service(network->node, static_cast<std::uint16_t>(port + 1), trust);
+  auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "reeve1",
                         .inst = "reeve1_0",
@@ -22,9 +27,14 @@ int Run(int argc, char** argv) {
                         .socket = "reeve",
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
-                        .on_drain = [&service] { service.EndStreams(); },
+                        .on_drain =
+                            [&service, &trust] {
+                              service.EndStreams();
+                              trust.EndStreams();
+                            },
                         .prove_alive = AfterTurnOf(service)},
-                       {{&service, v1::ReeveService::service_full_name()}});
+                       {{&service, v1::ReeveService::service_full_name()},
+                        {&trust, trust::v1::TrustService::service_full_name()}});
   if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }

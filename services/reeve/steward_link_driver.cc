@@ -34,8 +34,9 @@ struct StewardLink::Attempt {
   Instant silent_at;  // when the steward has been silent for too long
 };
 
-StewardLink::StewardLink(Handlers handlers)
-    : handlers_(std::move(handlers)),
+StewardLink::StewardLink(const confab::Node& node, Handlers handlers)
+    : node_(node),
+      handlers_(std::move(handlers)),
       random_(confab::RandomNumber()),
       backoff_(kFirstBackoff, kMostBackoff),
       timer_([this](Instant now) { return Tick(now); }) {}
@@ -117,7 +118,7 @@ void StewardLink::Abandon() {
 
 void StewardLink::Connect(Instant now) {
   next_try_at_ = now + backoff_.Next(random_);
-  auto channel = confab::Dial(target_->net_id);
+  auto channel = confab::Dial(node_, target_->net_id, "steward");
   if (!channel.ok()) {
     spdlog::error("steward: {}", std::string(channel.status().message()));
     return;

@@ -13,6 +13,7 @@
 #include "clients/cpp/client_stream.h"
 #include "radix/steward/v1/steward.grpc.pb.h"
 #include "services/confab/backoff.h"
+#include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 #include "services/registry/instance_table.h"
 
@@ -46,7 +47,8 @@ class StewardLink {
     std::function<void()> on_lost;
   };
 
-  explicit StewardLink(Handlers handlers);
+  // `node` is this one.
+  StewardLink(const confab::Node& node, Handlers handlers);
   ~StewardLink();
   StewardLink(const StewardLink&) = delete;
   StewardLink& operator=(const StewardLink&) = delete;
@@ -80,6 +82,7 @@ class StewardLink {
                      const steward::v1::SyncResponse& message);
   void HandleEnd(const std::shared_ptr<Attempt>& attempt, const grpc::Status& status);
 
+  const confab::Node node_;
   const Handlers handlers_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -22,6 +22,7 @@ struct Member {
   std::vector<std::string> labels;
   bool alive = false;  // or suspected, which may still be refuted; not dead, and has not left
   bool suspected = false;
+  std::uint64_t fingerprint = 0;  // of its node key; services/confab/fingerprint.h
 };
 
 // The lease that this node granted, and until when it follows nobody else.

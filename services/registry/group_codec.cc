@@ -61,7 +61,8 @@ absl::StatusOr<Group> GroupFrom(const flock::v1::WatchGroupResponse& message) {
                              .boot = from.boot(),
                              .labels = {from.labels().begin(), from.labels().end()},
                              .alive = suspected || from.state() == flock::v1::MEMBER_STATE_ALIVE,
-                             .suspected = suspected});
+                             .suspected = suspected,
+                             .fingerprint = from.key_fingerprint()});
   }
   return group;
 }

@@ -100,7 +100,7 @@ TEST_F(RegistryChainTest, ANewEpochsStewardRefillsWhileLookupsGoOn) {
   Lead(2, 5);
   ASSERT_TRUE(Eventually([&] { return AllConnected(5) && OneRegistry(); }));
   auto stub = steward::v1::StewardService::NewStub(
-      *confab::Dial(Endpoint{Address(2), steward_port_}.ToString()));
+      *confab::Dial(confab::Node{}, Endpoint{Address(2), steward_port_}.ToString(), "steward"));
   steward::v1::GetStateResponse state;
   ASSERT_TRUE(Eventually([&] {
     return Call(*stub->async(),

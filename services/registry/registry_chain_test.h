@@ -38,7 +38,7 @@ struct TestNode {
         heartbeater_server(*confab::Server::Start(
             node, {.socket = "heartbeater"},
             {{&heartbeater, heartbeater::v1::HeartbeaterService::service_full_name()}})),
-        reeve(node, steward_port),
+        reeve(node, steward_port, trust),
         reeve_server(
             *confab::Server::Start(node, {.socket = "reeve", .port = 0},
                                    {{&reeve, reeve::v1::ReeveService::service_full_name()}})),
@@ -90,6 +90,7 @@ struct TestNode {
   FakeFlock flock;
   heartbeater::HeartbeaterServiceImpl heartbeater;
   std::unique_ptr<confab::Server> heartbeater_server;
+  trust::TrustServiceImpl trust;
   reeve::ReeveServiceImpl reeve;
   std::unique_ptr<confab::Server> reeve_server;
   std::unique_ptr<reeve::v1::ReeveService::Stub> stub;

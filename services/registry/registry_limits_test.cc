@@ -50,7 +50,8 @@ class FakeProctor final : public proctor::v1::ProctorService::CallbackService {
 
 // Opens a stream with this hello and returns how it ends.
 grpc::Status HelloResult(const std::string& net_id, const steward::v1::Hello& hello) {
-  auto stub = steward::v1::StewardService::NewStub(*confab::Dial(net_id));
+  auto stub =
+      steward::v1::StewardService::NewStub(*confab::Dial(confab::Node{}, net_id, "steward"));
   auto stream = ClientBidi<steward::v1::SyncRequest, steward::v1::SyncResponse>::Create(4);
   auto ended = std::make_shared<std::promise<grpc::Status>>();
   stub->async()->Sync(&stream->context(), stream.get());

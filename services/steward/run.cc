@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
@@ -21,6 +22,8 @@ int Run(int argc, char** argv) {
   if (arguments->epoch == 0) {
     return confab::Fail(absl::InvalidArgumentError("--epoch: is required, and greater than 0"), 2);
   }
+  const auto network = AttestedNetwork(arguments->node, "steward");
+  if (!network.ok()) return confab::Fail(network.status(), 1);
   const auto port = static_cast<std::uint16_t>(arguments->charter.port + 1);
 
   const auto end = [epoch = arguments->epoch] {
@@ -31,7 +34,7 @@ int Run(int argc, char** argv) {
   muster::MusterServiceImpl muster(arguments->node, [&steward] { return steward.CheckLease(); });
   const registry::GroupLink group(
       arguments->node, [&steward](const registry::Group& now) { steward.HandleGroup(now); });
-  auto serving = Serve(Network{arguments->node},
+  auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "steward1",
                         .inst = "steward1_0",

@@ -17,12 +17,12 @@ LINES_MAX = 500
 MAIN_LINES_MAX = 80
 
 # Those of confab that are values; everything else of confab is shell.
-VOCABULARY = {"time", "random", "backoff", "address", "charter", "key_id"}
+VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", "key_id"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
-SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor"}, "khan": {"proctor"},
-                "muster": {"steward"}}
+SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor", "trust"}, "khan": {"proctor"},
+                "muster": {"steward"}, "trust": {"reeve"}}
 FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
 
 CORE_BANS = {
@@ -118,7 +118,7 @@ def may_include(kind, component, included):
     if kind == "shell":
         return target in ("confab", component) or component in SHARED_CORES.get(target, ())
     if kind in ("client", "cli"):
-        return target == "confab"
+        return target == "confab" or (target == "trust" and not SHELL_STEM.search(stem))
     if kind == "fulcrum":
         return target == "confab" or stem == "run"
     return False

@@ -1,0 +1,197 @@
+#include "clients/cpp/attested_identity.h"
+
+#include <spdlog/spdlog.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/subscription.h"
+#include "radix/trust/v1/trust.grpc.pb.h"
+#include "services/confab/certificate.h"
+#include "services/confab/clock.h"
+#include "services/confab/fingerprint.h"
+#include "services/confab/identity.h"
+#include "services/confab/key_id.h"
+#include "services/confab/node_key.h"
+#include "services/confab/tls.h"
+#include "services/trust/rules.h"
+
+namespace radix {
+namespace {
+
+using confab::Attestation;
+using confab::CheckPeer;
+using confab::Shown;
+using trust::v1::TrustService;
+
+constexpr char kHorde[] = "radix";
+
+// The nodes that live, by the word of this node's reeve. What it said last holds while it is away.
+// Thread-safe.
+class LivingNodes {
+ public:
+  void Take(const trust::v1::WatchPeersResponse& message) {
+    const std::lock_guard lock(mutex_);
+    if (message.snapshot()) addresses_.clear();
+    for (const trust::v1::NodeKey& node : message.nodes()) {
+      const auto address = IpAddress::Parse(node.address());
+      if (!address.ok()) continue;
+      std::erase_if(addresses_, [&](const auto& known) { return known.second == *address; });
+      if (node.has_key_fingerprint()) addresses_[node.key_fingerprint()] = *address;
+    }
+  }
+
+  std::optional<IpAddress> AddressOf(std::uint64_t fingerprint) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = addresses_.find(fingerprint);
+    if (found == addresses_.end()) return std::nullopt;
+    return found->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, IpAddress> addresses_;
+};
+
+// A peer that is who its certificate says.
+struct Peer {
+  std::string service;
+  IpAddress address;
+
+  std::string ToString() const { return absl::StrCat(service, " of ", address.ToString()); }
+};
+
+std::string ShortOf(const Shown& shown) {
+  return absl::StrCat("key ", shown.key.ToString().substr(0, 16));
+}
+
+absl::StatusOr<Peer> Identify(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
+                              const LivingNodes& nodes) {
+  if (!shown.ok()) return shown.status();
+  if (shown->attestation.empty()) {
+    return absl::UnauthenticatedError(absl::StrCat(ShortOf(*shown), ": no node vouches for it"));
+  }
+  const auto attestation = confab::ReadAttestation(shown->attestation, flock_id, shown->key);
+  if (!attestation) {
+    return absl::UnauthenticatedError(
+        absl::StrCat(ShortOf(*shown), ": what vouches for it is forged, or of another flock"));
+  }
+  const auto address = nodes.AddressOf(FingerprintOf(attestation->node));
+  if (!address) {
+    return absl::UnauthenticatedError(absl::StrCat(ShortOf(*shown), " of ", attestation->service,
+                                                   ": its node is no living member"));
+  }
+  return Peer{attestation->service, *address};
+}
+
+// Says in the log who was refused: at most ten times a second, for whoever is refused may come
+// back at once. Thread-safe.
+class Refusals {
+ public:
+  absl::Status Say(const char* whom, const absl::Status& why) {
+    const std::lock_guard lock(mutex_);
+    const Instant now = confab::Now();
+    if (now - began_ >= 1s) {
+      if (said_ > kMost) spdlog::warn("{} more were refused", said_ - kMost);
+      began_ = now;
+      said_ = 0;
+    }
+    if (++said_ <= kMost) spdlog::warn("{} was refused: {}", whom, std::string(why.message()));
+    return why;
+  }
+
+ private:
+  static constexpr int kMost = 10;
+
+  std::mutex mutex_;
+  Instant began_;
+  int said_ = 0;
+};
+
+absl::Status Refused(const char* whom, const absl::Status& why) {
+  static Refusals refusals;
+  return refusals.Say(whom, why);
+}
+
+class AttestedIdentity final : public confab::Identity {
+ public:
+  AttestedIdentity(confab::Node node, std::string service, const confab::NodeKeySeed& seed,
+                   confab::TlsKey key, std::shared_ptr<confab::TlsIdentity> shown)
+      : service_(std::move(service)),
+        flock_id_(node.flock_id),
+        seed_(seed),
+        key_(std::move(key)),
+        shown_(std::move(shown)),
+        peers_(WatchLocal<TrustService>(node, "reeve", &TrustService::Stub::async::WatchPeers),
+               [nodes = nodes_](const trust::v1::WatchPeersResponse& message) {
+                 nodes->Take(message);
+               }) {}
+
+  std::shared_ptr<grpc::ServerCredentials> ForServer(const std::string& horde,
+                                                     const std::string& api) override {
+    return confab::ServerTls(
+        shown_, [nodes = nodes_, flock_id = flock_id_,
+                 called = trust::Party{horde, api}](const absl::StatusOr<Shown>& shown) {
+          const auto peer = Identify(shown, flock_id, *nodes);
+          if (!peer.ok()) return Refused("a caller", peer.status());
+          static const trust::Rules built_in;
+          const auto verdict = built_in.Decide(trust::Verb::kCall, {kHorde, peer->service}, called);
+          if (verdict.allowed) return absl::OkStatus();
+          return Refused("a caller", absl::PermissionDeniedError(absl::StrCat(
+                                         ShortOf(*shown), ": ", peer->ToString(), " may not call ",
+                                         called.ToString(), ": ", verdict.Reason())));
+        });
+  }
+
+  absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(
+      const Endpoint& to, const std::string& service) override {
+    // A key for each endpoint that is called.
+    auto key = confab::TlsKey::Make(
+        [this](const KeyId& id) { return confab::Attest(seed_, flock_id_, service_, id); });
+    if (!key.ok()) return key.status();
+    return confab::ClientTls(*key, [nodes = nodes_, flock_id = flock_id_, address = to.ip,
+                                    service](const absl::StatusOr<Shown>& shown) {
+      const auto peer = Identify(shown, flock_id, *nodes);
+      if (!peer.ok()) return Refused("a server", peer.status());
+      if (peer->address == address && peer->service == service) return absl::OkStatus();
+      return Refused("a server", absl::PermissionDeniedError(
+                                     absl::StrCat(ShortOf(*shown), ": it is ", peer->ToString(),
+                                                  ", not ", service, " of ", address.ToString())));
+    });
+  }
+
+ private:
+  const std::string service_;
+  const std::string flock_id_;
+  const confab::NodeKeySeed seed_;
+  const confab::TlsKey key_;
+  const std::shared_ptr<confab::TlsIdentity> shown_;
+  const std::shared_ptr<LivingNodes> nodes_ = std::make_shared<LivingNodes>();
+  Subscription<trust::v1::WatchPeersResponse> peers_;  // last: it uses the others
+};
+
+}  // namespace
+
+absl::StatusOr<Network> AttestedNetwork(const confab::Node& node, const std::string& service) {
+  const auto seed = confab::LoadOrMakeNodeKey(node.state);
+  if (!seed.ok()) return seed.status();
+  const auto issuer = confab::TlsIssuer::From(confab::IssuerSecretOf(*seed));
+  if (!issuer.ok()) return issuer.status();
+  auto key = confab::TlsKey::Make(
+      [&](const KeyId& id) { return confab::Attest(*seed, node.flock_id, service, id); }, &*issuer);
+  if (!key.ok()) return key.status();
+  auto shown = confab::TlsIdentity::Make(*key);
+  if (!shown.ok()) return shown.status();
+  Network network{node};
+  network.node.identity =
+      std::make_shared<AttestedIdentity>(node, service, *seed, *std::move(key), *std::move(shown));
+  return network;
+}
+
+}  // namespace radix
