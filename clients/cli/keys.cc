@@ -73,7 +73,8 @@ absl::StatusOr<GetKeysResponse> GetKeys(const LabNode& node) {
 }
 
 void AddKeys(CLI::App& app, Invocation& invocation) {
-  CLI::App& keys = *app.add_subcommand("keys", "The keys that let nodes into the group");
+  CLI::App& keys = *app.add_subcommand(
+      "keys", "The keys that let nodes into the group, and operators to its services");
   keys.require_subcommand(1);
   keys.fallthrough();
   CLI::App& status = *keys.add_subcommand("status",
@@ -94,6 +95,7 @@ void AddKeys(CLI::App& app, Invocation& invocation) {
       return kExitOk;
     };
   });
+  AddKeysIssue(keys, invocation);
   AddKeysRotate(keys, invocation);
 }
 

@@ -56,11 +56,25 @@ class PythonGrpcTest(unittest.TestCase):
         self.assertEqual(sorted(instance.node for instance in found.instances), ["n1", "n2", "n3"])
         self.assertEqual(found.instances[0].node, "n1")
 
-    def test_what_was_found_can_be_dialled(self):
+    def test_what_was_found_lets_in_nobody_without_a_key(self):
         for instance in self.lookup(horde="radix", inst="reeve1_0").instances:
-            with grpc.insecure_channel(instance.net_id) as channel:
-                again = self.lookup(channel, horde="radix", api="reeve1")
-                self.assertEqual(again.instances[0].node, instance.node)
+            for credentials in None, grpc.ssl_channel_credentials():
+                dial = grpc.insecure_channel if credentials is None else grpc.secure_channel
+                arguments = (instance.net_id,) if credentials is None else (instance.net_id, credentials)
+                with dial(*arguments) as channel, self.assertRaises(grpc.RpcError) as caught:
+                    self.lookup(channel, horde="radix", api="reeve1")
+                self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+    def test_with_an_issued_key_it_can_be_called_over_tcp(self):
+        folder = self.lab.folder / "issued"
+        issued = self.lab.run("keys", "issue", "--for", "reeve", "--out", folder, "--node", "n2")
+        self.assertEqual(issued.returncode, 0, issued.stderr)
+        authority, key, chain = ((folder / f"{name}.pem").read_bytes() for name in ("ca", "key", "cert"))
+        (n2,) = (i.net_id for i in self.lookup(horde="radix", api="reeve1").instances if i.node == "n2")
+        with grpc.secure_channel(
+            n2, grpc.ssl_channel_credentials(authority, key, chain), [("grpc.ssl_target_name_override", "radix")]
+        ) as channel:
+            self.assertEqual(self.lookup(channel, horde="radix", api="reeve1").instances[0].node, "n2")
 
     def test_errors_have_their_codes(self):
         for selector, code in (

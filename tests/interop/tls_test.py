@@ -1,0 +1,138 @@
+"""openssl s_client and, where it is there, grpcurl on the TCP ports of real nodes: who is let in, who is not, and what the log says of it.
+
+    tls_test.py PROGRAMS TOOLS
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+TOOLS = pathlib.Path(sys.argv.pop(2)).resolve()
+
+from lab import Lab, take_down_after, wait_for  # noqa: E402
+
+OPENSSL = shutil.which("openssl")
+
+
+class TlsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        take_down_after(cls, cls.lab)
+        cls.lab.up(3)
+        cls.issued = cls.lab.folder / "issued"
+        done = cls.lab.run("keys", "issue", "--for", "reeve", "--out", cls.issued)
+        assert done.returncode == 0, done.stderr
+        cls.reeves = {i["node"]: i["net_id"] for i in cls.lab.json("services") if i["api"] == "reeve1"}
+
+    def log(self, node="n1", service="reeve"):
+        return (self.lab.state / node / "log" / f"{service}.log").read_text()
+
+    def s_client(self, net_id, *arguments):
+        """What openssl says of a connection that then only waits for the server's word; it ends with it, or after a second."""
+        command = [OPENSSL, "s_client", "-connect", net_id, "-alpn", "h2", "-quiet", "-ign_eof", *map(str, arguments)]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=1.5, check=False)
+        except subprocess.TimeoutExpired as still_open:
+            return still_open.stdout or b"", True
+        return done.stdout, False
+
+    def assert_refused(self, reason, *arguments):
+        before = self.log().count(reason)
+        said, open_still = self.s_client(self.reeves["n1"], *arguments)
+        self.assertFalse(open_still, "the connection stays open")
+        self.assertEqual(said, b"", "an unknown peer must not reach HTTP/2")
+        wait_for(lambda: self.log().count(reason) > before, 5, f"nothing in the log about '{reason}'")
+
+    def make_certificate(self, name, *key):
+        files = self.lab.folder / f"{name}.key", self.lab.folder / f"{name}.pem"
+        command = [OPENSSL, "req", "-x509", "-newkey", *key, "-nodes", "-subj", "/CN=radix", "-days", "1",
+                   "-addext", "subjectAltName=DNS:radix", "-keyout", files[0], "-out", files[1]]  # fmt: skip
+        subprocess.run(command, capture_output=True, check=True)
+        return ["-key", files[0], "-cert", files[1]]
+
+    def test_who_shows_an_issued_certificate_is_let_in(self):
+        said, open_still = self.s_client(self.reeves["n1"], "-key", self.issued / "key.pem", "-cert", self.issued / "cert.pem",
+                                         "-CAfile", self.issued / "ca.pem", "-verify_return_error", "-tls1_3")  # fmt: skip
+        self.assertTrue(open_still, "the server closed it")
+        self.assertEqual(said[3:4], b"\x04", f"no HTTP/2 SETTINGS frame: {said!r}")
+
+    def test_without_a_certificate_nobody_is_let_in(self):
+        self.assert_refused("peer did not return a certificate")
+
+    def test_a_certificate_for_which_no_node_vouches_is_refused(self):
+        self.assert_refused("no node vouches for it", *self.make_certificate("own", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"))
+
+    def test_a_wrong_curve_is_refused(self):
+        self.assert_refused("is not ECDSA P-256", *self.make_certificate("curve", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"))
+
+    def test_an_rsa_key_is_refused(self):
+        self.assert_refused("is not ECDSA P-256", *self.make_certificate("rsa", "rsa:2048"))
+
+    # The subject and what vouches for it are copied from the issued certificate; the key is another.
+    def test_the_right_name_with_the_wrong_key_is_refused(self):
+        text = subprocess.run([OPENSSL, "x509", "-in", self.issued / "cert.pem", "-noout", "-ext", "subjectAltName"],
+                              capture_output=True, text=True, check=True).stdout  # fmt: skip
+        uri = text[text.index("URI:") :].split()[0]
+        files = self.lab.folder / "forged.key", self.lab.folder / "forged.pem"
+        command = [OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=radix",
+                   "-addext", f"subjectAltName=DNS:radix,{uri}", "-keyout", files[0], "-out", files[1]]  # fmt: skip
+        subprocess.run(command, capture_output=True, check=True)
+        self.assert_refused("what vouches for it is forged", "-key", files[0], "-cert", files[1])
+
+    def test_an_issued_key_opens_nothing_but_what_it_is_for(self):
+        heartbeater = next(i["net_id"] for i in self.lab.json("services") if i["api"] == "heartbeater1" and i["node"] == "n1")
+        _, open_still = self.s_client(heartbeater, "-key", self.issued / "key.pem", "-cert", self.issued / "cert.pem")
+        self.assertFalse(open_still)
+        wait_for(lambda: "may not call radix/heartbeater1: no rule matches" in self.log(service="heartbeater"), 5, "no word of it")
+
+    def test_a_node_is_pinned_by_its_own_certificate_only(self):
+        _, open_still = self.s_client(self.reeves["n2"], "-key", self.issued / "key.pem", "-cert", self.issued / "cert.pem",
+                                      "-CAfile", self.issued / "ca.pem", "-verify_return_error")  # fmt: skip
+        self.assertFalse(open_still, "another node passed for n1")
+
+    def test_nothing_is_overwritten_and_nothing_open_to_others(self):
+        again = self.lab.run("keys", "issue", "--for", "reeve", "--out", self.issued)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("is there already", again.stderr)
+        for file in self.issued.iterdir():
+            self.assertEqual(file.stat().st_mode & 0o777, 0o600, file)
+        unknown = self.lab.run("keys", "issue", "--for", "jabberwock", "--out", self.lab.folder / "x")
+        self.assertEqual(unknown.returncode, 2)
+        self.assertIn("--for", unknown.stderr)
+
+    def test_grpcurl_calls_with_it(self):
+        if not (TOOLS / "grpcurl").exists():
+            self.skipTest("there is no grpcurl")
+        command = [TOOLS / "grpcurl", "-cacert", self.issued / "ca.pem", "-cert", self.issued / "cert.pem",
+                   "-key", self.issued / "key.pem", "-authority", "radix", "-max-time", "10"]  # fmt: skip
+        done = subprocess.run([*command, self.reeves["n1"], "radix.reeve.v1.ReeveService/GetState"],
+                              capture_output=True, text=True, timeout=30, check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('"stewardConnected": true' if "stewardConnected" in done.stdout else '"steward_connected": true', done.stdout)
+        own = subprocess.run([*command, self.reeves["n1"], "radix.trust.v1.TrustService/WatchPeers"],
+                             capture_output=True, text=True, timeout=30, check=False)  # fmt: skip
+        self.assertIn("PermissionDenied", own.stderr)
+
+    # Everything that is written down or said, of every node.
+    def test_no_private_key_is_in_any_log_or_state(self):
+        secrets = {(self.lab.state / node / "node.key").read_text().strip(): node for node in self.reeves}
+        secrets[(self.lab.state / "secondary.key").read_text().split()[0]] = "the group"
+        for file in self.lab.state.rglob("*"):
+            if not file.is_file() or file.name in ("node.key", "secondary.key"):
+                continue
+            content = file.read_bytes()
+            self.assertNotIn(b"PRIVATE KEY", content, file)
+            for secret, whose in secrets.items():
+                self.assertNotIn(secret.encode(), content, f"{file} has the key of {whose}")
+                self.assertNotIn(bytes.fromhex(secret), content, f"{file} has the key of {whose}")
+
+
+if __name__ == "__main__":
+    if OPENSSL is None:
+        print("skipped: there is no openssl; the package is openssl")
+        sys.exit(77)
+    unittest.main()
