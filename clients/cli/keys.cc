@@ -96,6 +96,7 @@ void AddKeys(CLI::App& app, Invocation& invocation) {
     };
   });
   AddKeysIssue(keys, invocation);
+  AddKeysRevoke(keys, invocation);
   AddKeysRotate(keys, invocation);
 }
 

@@ -22,6 +22,7 @@ Json ToJson(const flock::v1::GetKeysResponse& keys);
 absl::StatusOr<flock::v1::GetKeysResponse> GetKeys(const LabNode& node);
 
 void AddKeysIssue(CLI::App& keys, Invocation& invocation);
+void AddKeysRevoke(CLI::App& keys, Invocation& invocation);
 void AddKeysRotate(CLI::App& keys, Invocation& invocation);
 
 }  // namespace radix::cli

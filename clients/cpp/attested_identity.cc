@@ -2,12 +2,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +19,7 @@
 #include "radix/trust/v1/trust.grpc.pb.h"
 #include "services/confab/certificate.h"
 #include "services/confab/clock.h"
+#include "services/confab/connections.h"
 #include "services/confab/fingerprint.h"
 #include "services/confab/identity.h"
 #include "services/confab/key_id.h"
@@ -32,11 +37,12 @@ using trust::v1::TrustService;
 
 constexpr char kHorde[] = "radix";
 
-// The nodes that live, by the word of this node's reeve. What it said last holds while it is away.
-// Thread-safe.
-class LivingNodes {
+// The nodes that live, and what is not believed any more, by the word of this node's reeve. What it
+// said last holds while it is away. Thread-safe.
+class Peers {
  public:
-  void Take(const trust::v1::WatchPeersResponse& message) {
+  // Returns whether it changed what is revoked.
+  bool Take(const trust::v1::WatchPeersResponse& message) {
     const std::lock_guard lock(mutex_);
     if (message.snapshot()) addresses_.clear();
     for (const trust::v1::NodeKey& node : message.nodes()) {
@@ -45,6 +51,23 @@ class LivingNodes {
       std::erase_if(addresses_, [&](const auto& known) { return known.second == *address; });
       if (node.has_key_fingerprint()) addresses_[node.key_fingerprint()] = *address;
     }
+    if (!message.has_revoked()) return false;
+    std::set<std::string> keys(message.revoked().keys().begin(), message.revoked().keys().end());
+    std::set<std::uint64_t> nodes(message.revoked().node_fingerprints().begin(),
+                                  message.revoked().node_fingerprints().end());
+    if (keys == revoked_keys_ && nodes == revoked_nodes_) return false;
+    revoked_keys_ = std::move(keys);
+    revoked_nodes_ = std::move(nodes);
+    return true;
+  }
+
+  bool IsRevoked(const KeyId& key) const {
+    const std::lock_guard lock(mutex_);
+    return revoked_keys_.contains(key.ToString());
+  }
+  bool IsRevoked(std::uint64_t fingerprint) const {
+    const std::lock_guard lock(mutex_);
+    return revoked_nodes_.contains(fingerprint);
   }
 
   std::optional<IpAddress> AddressOf(std::uint64_t fingerprint) const {
@@ -57,6 +80,8 @@ class LivingNodes {
  private:
   mutable std::mutex mutex_;
   std::map<std::uint64_t, IpAddress> addresses_;
+  std::set<std::string> revoked_keys_;
+  std::set<std::uint64_t> revoked_nodes_;
 };
 
 // A peer that is who its certificate says.
@@ -72,7 +97,7 @@ std::string ShortOf(const Shown& shown) {
 }
 
 absl::StatusOr<Peer> Identify(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
-                              const LivingNodes& nodes) {
+                              const Peers& nodes) {
   if (!shown.ok()) return shown.status();
   if (shown->attestation.empty()) {
     return absl::UnauthenticatedError(absl::StrCat(ShortOf(*shown), ": no node vouches for it"));
@@ -82,7 +107,16 @@ absl::StatusOr<Peer> Identify(const absl::StatusOr<Shown>& shown, const std::str
     return absl::UnauthenticatedError(
         absl::StrCat(ShortOf(*shown), ": what vouches for it is forged, or of another flock"));
   }
-  const auto address = nodes.AddressOf(FingerprintOf(attestation->node));
+  if (nodes.IsRevoked(shown->key)) {
+    return absl::UnauthenticatedError(
+        absl::StrCat(ShortOf(*shown), " of ", attestation->service, ": it was revoked"));
+  }
+  const std::uint64_t fingerprint = FingerprintOf(attestation->node);
+  if (nodes.IsRevoked(fingerprint)) {
+    return absl::UnauthenticatedError(
+        absl::StrCat(ShortOf(*shown), " of ", attestation->service, ": its node was revoked"));
+  }
+  const auto address = nodes.AddressOf(fingerprint);
   if (!address) {
     return absl::UnauthenticatedError(absl::StrCat(ShortOf(*shown), " of ", attestation->service,
                                                    ": its node is no living member"));
@@ -119,50 +153,88 @@ absl::Status Refused(const char* whom, const absl::Status& why) {
   return refusals.Say(whom, why);
 }
 
+// Whether a caller may come in.
+absl::Status CheckCaller(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
+                         const Peers& peers, const trust::Party& called) {
+  const auto peer = Identify(shown, flock_id, peers);
+  if (!peer.ok()) return Refused("a caller", peer.status());
+  static const trust::Rules built_in;
+  const auto verdict = built_in.Decide(trust::Verb::kCall, {kHorde, peer->service}, called);
+  if (verdict.allowed) return absl::OkStatus();
+  return Refused("a caller", absl::PermissionDeniedError(absl::StrCat(
+                                 ShortOf(*shown), ": ", peer->ToString(), " may not call ",
+                                 called.ToString(), ": ", verdict.Reason())));
+}
+
+// Whether a server is who is meant.
+absl::Status CheckServer(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
+                         const Peers& peers, const IpAddress& address, const std::string& service) {
+  const auto peer = Identify(shown, flock_id, peers);
+  if (!peer.ok()) return Refused("a server", peer.status());
+  if (peer->address == address && peer->service == service) return absl::OkStatus();
+  return Refused("a server", absl::PermissionDeniedError(
+                                 absl::StrCat(ShortOf(*shown), ": it is ", peer->ToString(),
+                                              ", not ", service, " of ", address.ToString())));
+}
+
+// The servers of this process, whose connections end when their callers are not believed any more.
+// Thread-safe.
+class Guarded {
+ public:
+  using CheckConnection = std::function<bool(const Shown&)>;
+
+  void Add(const std::shared_ptr<confab::Connections>& connections, CheckConnection may_stay) {
+    const std::lock_guard lock(mutex_);
+    servers_.emplace_back(connections, std::move(may_stay));
+  }
+  void Recheck() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [server, may_stay] : servers_) {
+      const auto connections = server.lock();
+      if (connections == nullptr) continue;
+      const std::size_t ended = connections->Recheck(may_stay);
+      if (ended > 0) spdlog::info("something was revoked: {} connections were ended", ended);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<std::weak_ptr<confab::Connections>, CheckConnection>> servers_;
+};
+
 class AttestedIdentity final : public confab::Identity {
  public:
-  AttestedIdentity(confab::Node node, std::string service, const confab::NodeKeySeed& seed,
-                   confab::TlsKey key, std::shared_ptr<confab::TlsIdentity> shown)
+  AttestedIdentity(const confab::Node& node, std::string service, const confab::NodeKeySeed& seed,
+                   std::shared_ptr<confab::TlsIdentity> shown)
       : service_(std::move(service)),
         flock_id_(node.flock_id),
         seed_(seed),
-        key_(std::move(key)),
         shown_(std::move(shown)),
-        peers_(WatchLocal<TrustService>(node, "reeve", &TrustService::Stub::async::WatchPeers),
-               [nodes = nodes_](const trust::v1::WatchPeersResponse& message) {
-                 nodes->Take(message);
+        reeve_(WatchLocal<TrustService>(node, "reeve", &TrustService::Stub::async::WatchPeers),
+               [peers = peers_, guarded = guarded_](const trust::v1::WatchPeersResponse& message) {
+                 if (peers->Take(message)) guarded->Recheck();
                }) {}
 
-  std::shared_ptr<grpc::ServerCredentials> ForServer(const std::string& horde,
-                                                     const std::string& api) override {
-    return confab::ServerTls(
-        shown_, [nodes = nodes_, flock_id = flock_id_,
-                 called = trust::Party{horde, api}](const absl::StatusOr<Shown>& shown) {
-          const auto peer = Identify(shown, flock_id, *nodes);
-          if (!peer.ok()) return Refused("a caller", peer.status());
-          static const trust::Rules built_in;
-          const auto verdict = built_in.Decide(trust::Verb::kCall, {kHorde, peer->service}, called);
-          if (verdict.allowed) return absl::OkStatus();
-          return Refused("a caller", absl::PermissionDeniedError(absl::StrCat(
-                                         ShortOf(*shown), ": ", peer->ToString(), " may not call ",
-                                         called.ToString(), ": ", verdict.Reason())));
-        });
+  std::shared_ptr<grpc::ServerCredentials> ForServer(
+      const std::string& horde, const std::string& api,
+      const std::shared_ptr<confab::Connections>& connections) override {
+    const auto check = [peers = peers_, flock_id = flock_id_,
+                        called = trust::Party{horde, api}](const absl::StatusOr<Shown>& shown) {
+      return CheckCaller(shown, flock_id, *peers, called);
+    };
+    guarded_->Add(connections, [check](const Shown& shown) { return check(shown).ok(); });
+    return confab::ServerTls(shown_, check);
   }
 
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(
       const Endpoint& to, const std::string& service) override {
     // A key for each endpoint that is called.
-    auto key = confab::TlsKey::Make(
+    const auto key = confab::TlsKey::Make(
         [this](const KeyId& id) { return confab::Attest(seed_, flock_id_, service_, id); });
     if (!key.ok()) return key.status();
-    return confab::ClientTls(*key, [nodes = nodes_, flock_id = flock_id_, address = to.ip,
+    return confab::ClientTls(*key, [peers = peers_, flock_id = flock_id_, address = to.ip,
                                     service](const absl::StatusOr<Shown>& shown) {
-      const auto peer = Identify(shown, flock_id, *nodes);
-      if (!peer.ok()) return Refused("a server", peer.status());
-      if (peer->address == address && peer->service == service) return absl::OkStatus();
-      return Refused("a server", absl::PermissionDeniedError(
-                                     absl::StrCat(ShortOf(*shown), ": it is ", peer->ToString(),
-                                                  ", not ", service, " of ", address.ToString())));
+      return CheckServer(shown, flock_id, *peers, address, service);
     });
   }
 
@@ -170,10 +242,10 @@ class AttestedIdentity final : public confab::Identity {
   const std::string service_;
   const std::string flock_id_;
   const confab::NodeKeySeed seed_;
-  const confab::TlsKey key_;
   const std::shared_ptr<confab::TlsIdentity> shown_;
-  const std::shared_ptr<LivingNodes> nodes_ = std::make_shared<LivingNodes>();
-  Subscription<trust::v1::WatchPeersResponse> peers_;  // last: it uses the others
+  const std::shared_ptr<Peers> peers_ = std::make_shared<Peers>();
+  const std::shared_ptr<Guarded> guarded_ = std::make_shared<Guarded>();
+  Subscription<trust::v1::WatchPeersResponse> reeve_;  // last: it uses the others
 };
 
 }  // namespace
@@ -190,7 +262,7 @@ absl::StatusOr<Network> AttestedNetwork(const confab::Node& node, const std::str
   if (!shown.ok()) return shown.status();
   Network network{node};
   network.node.identity =
-      std::make_shared<AttestedIdentity>(node, service, *seed, *std::move(key), *std::move(shown));
+      std::make_shared<AttestedIdentity>(node, service, *seed, *std::move(shown));
   return network;
 }
 

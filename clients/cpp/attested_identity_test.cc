@@ -5,14 +5,16 @@
 #include <stdlib.h>
 
 #include <filesystem>
-#include <fstream>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "clients/cpp/fake_galumph.h"
+#include "clients/cpp/subscription.h"
 #include "services/confab/certificate.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
@@ -22,6 +24,7 @@
 #include "services/confab/serve.h"
 #include "services/confab/tls.h"
 #include "services/trust/trust_service.h"
+#include "tests/wait.h"
 
 namespace radix {
 namespace {
@@ -43,6 +46,7 @@ class TestNode {
     const auto attestation =
         confab::ReadAttestation(confab::Attest(*seed, kFlock, "x", KeyId{}), kFlock, KeyId{});
     key_ = {node_.address, FingerprintOf(attestation->node)};
+    trust_.SetRevoked({});
     reeve_ = *confab::Server::Start(node_, {.socket = "reeve"}, {confab::Hosted(trust_)});
   }
   ~TestNode() {
@@ -151,6 +155,67 @@ TEST_F(AttestedIdentityTest, AServiceOfANodeThatIsGoneIsNotLetIn) {
   EXPECT_TRUE(Call(reeve_).ok());
   there_.trust().SetNodes({there_.key()});
   EXPECT_EQ(FirstRefusal().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(AttestedIdentityTest, WhoseNodeWasRevokedIsThrownOutAndNotLetInAgain) {
+  const auto channel = *confab::Dial(reeve_, server_->net_id(), "steward");
+  EXPECT_TRUE(Call(reeve_).ok());
+  EXPECT_TRUE(CallOn(channel, 5s).ok());
+  there_.trust().SetRevoked({.nodes = {*here_.key().fingerprint}});
+  // The connection ends: the call after it needs a new one.
+  EXPECT_TRUE(Eventually([&] { return channel->GetState(false) != GRPC_CHANNEL_READY; }));
+  EXPECT_EQ(CallOn(channel, 2s).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(FirstRefusal().error_code(), grpc::StatusCode::UNAVAILABLE);
+  there_.trust().SetRevoked({});
+  EXPECT_TRUE(Call(reeve_).ok());
+}
+
+// Its issued key is revoked, and nothing else of its node.
+TEST_F(AttestedIdentityTest, ARevokedKeyIsThrownOutWithItsStreams) {
+  const auto seed = confab::LoadOrMakeNodeKey(here_.node().state);
+  const auto key = confab::TlsKey::Make(
+      [&](const KeyId& id) { return confab::Attest(*seed, kFlock, "reeve", id); });
+  EXPECT_TRUE(Call(reeve_).ok());
+  beasts_.Hold();
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(confab::kTlsName);
+  const auto channel = grpc::CreateCustomChannel("ipv4:" + server_->net_id(),
+                                                 confab::ClientTls(*key, Anybody()), arguments);
+  auto held = std::async(std::launch::async, [&] { return CallOn(channel, 20s); });
+  ASSERT_TRUE(Eventually([&] { return beasts_.calls() == 2; }));
+  there_.trust().SetRevoked({.keys = {key->id()}});
+  EXPECT_EQ(Await(std::move(held), "the held call").error_code(), grpc::StatusCode::UNAVAILABLE);
+  beasts_.Release();
+  EXPECT_FALSE(CallOn(channel, 2s).ok());
+  EXPECT_TRUE(Call(reeve_).ok());
+}
+
+// Before dean has said what was revoked, nobody is let in.
+TEST(AttestedIdentityBootTest, AReeveThatDoesNotKnowWhatWasRevokedTellsNobodyWhoLives) {
+  trust::TrustServiceImpl trust;
+  std::string folder = testing::TempDir() + "/radix-identity-XXXXXX";
+  const confab::Node node{.name = "n2",
+                          .address = *IpAddress::Parse("127.0.0.2"),
+                          .state = mkdtemp(folder.data()),
+                          .flock_id = kFlock};
+  const auto reeve = *confab::Server::Start(node, {.socket = "reeve"}, {confab::Hosted(trust)});
+  trust.SetNodes({{node.address, 1}});
+  std::promise<trust::v1::WatchPeersResponse> first;
+  {
+    const Subscription<trust::v1::WatchPeersResponse> watch(
+        WatchLocal<trust::v1::TrustService>(node, "reeve",
+                                            &trust::v1::TrustService::Stub::async::WatchPeers),
+        [&](const trust::v1::WatchPeersResponse& message) { first.set_value(message); });
+    auto told = first.get_future();
+    EXPECT_EQ(told.wait_for(200ms), std::future_status::timeout);
+    trust.SetRevoked({.nodes = {7}});
+    const trust::v1::WatchPeersResponse message = Await(std::move(told), "the first message");
+    EXPECT_EQ(message.nodes_size(), 1);
+    EXPECT_EQ(message.revoked().node_fingerprints_size(), 1);
+  }
+  trust.EndStreams();
+  reeve->Shutdown(1s);
+  std::filesystem::remove_all(node.state);
 }
 
 TEST_F(AttestedIdentityTest, AnotherFlockIsNotLetIn) {

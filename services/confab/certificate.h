@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/confab/key_id.h"
+#include "services/confab/shown.h"
 
 namespace radix::confab {
 
@@ -67,13 +68,6 @@ class TlsKey {
   KeyId id_;
   std::string private_pem_;
   std::string certificate_pem_;
-};
-
-// What a certificate shows. That whoever showed it has the private key is TLS's to prove; nothing
-// else in it is believed.
-struct Shown {
-  KeyId key;
-  std::string attestation;  // as it stands there, not verified; empty for none
 };
 
 // Reads the first certificate of `pem`, which takes about 0.1 ms: keep what it returns.

@@ -25,6 +25,8 @@ class Descriptor {
   }
 
   int get() const { return fd_; }
+  // Gives it away.
+  int Release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/confab/address.h"
+#include "services/confab/connections.h"
 
 namespace radix::confab {
 
@@ -19,8 +20,11 @@ class Identity {
   virtual ~Identity() = default;
 
   // For a server that serves `horde`/`api`: it lets in whoever may call that, and nobody else.
-  virtual std::shared_ptr<grpc::ServerCredentials> ForServer(const std::string& horde,
-                                                             const std::string& api) = 0;
+  // Whenever somebody is not to be let in any more, who has come in before has to go: of
+  // `connections`, as long as it exists.
+  virtual std::shared_ptr<grpc::ServerCredentials> ForServer(
+      const std::string& horde, const std::string& api,
+      const std::shared_ptr<Connections>& connections) = 0;
 
   // For a channel to `service` at `to`: it goes on only with that. Internal, if it cannot make a
   // key.

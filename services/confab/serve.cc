@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/confab/bindable.h"
+#include "services/confab/caller_noting.h"
 #include "services/confab/clock.h"
 #include "services/confab/identity.h"
 
@@ -110,23 +111,26 @@ void EnableHealthAndReflection() {
 }
 
 // The port that it gets is in `port` once the server has started.
-absl::Status AddTcp(const Node& node, const ListenOptions& options, grpc::ServerBuilder& builder,
-                    int& port) {
-  std::shared_ptr<grpc::ServerCredentials> credentials;
-  if (node.identity != nullptr) {
-    credentials = node.identity->ForServer(options.horde, options.api);
-  } else if (node.address.is_loopback()) {
-    credentials = grpc::InsecureServerCredentials();
-  } else {
+absl::Status AddPlaintext(const Endpoint& local, grpc::ServerBuilder& builder, int& port) {
+  if (!local.ip.is_loopback()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("will not serve plaintext on ", node.address.ToString(),
+        absl::StrCat("will not serve plaintext on ", local.ip.ToString(),
                      ": without an identity only loopback addresses are served"));
   }
   // gRPC does not say why it could not bind.
-  const Endpoint local{node.address, *options.port};
   if (auto free = CheckBindable(Transport::kTcp, local); !free.ok()) return free;
-  builder.AddListeningPort(local.ToString(), credentials, &port);
+  builder.AddListeningPort(local.ToString(), grpc::InsecureServerCredentials(), &port);
   return absl::OkStatus();
+}
+
+// Has gRPC take what an acceptor hands on.
+Acceptor::Hand HandTo(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server) {
+  return [server = std::shared_ptr(std::move(server))](int listener, int connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.listener_fd = listener;
+    parameters.fd = connection;
+    server->HandleNewConnection(&parameters);
+  };
 }
 
 }  // namespace
@@ -157,8 +161,20 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
   }
   int port = 0;
+  Acceptor::Hand hand;
   if (options.port) {
-    if (auto added = AddTcp(node, options, builder, port); !added.ok()) return added;
+    const Endpoint local{node.address, *options.port};
+    if (node.identity == nullptr) {
+      if (auto added = AddPlaintext(local, builder, port); !added.ok()) return added;
+    } else {
+      auto acceptor = Acceptor::Listen(local);
+      if (!acceptor.ok()) return acceptor.status();
+      server->acceptor_ = *std::move(acceptor);
+      port = server->acceptor_->endpoint().port;
+      hand = HandTo(builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+          node.identity->ForServer(options.horde, options.api, server->acceptor_->connections())));
+    }
   }
   for (const HostedService& hosted : services) {
     builder.RegisterService(hosted.service);
@@ -168,6 +184,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   server->calls_ = std::make_shared<CallCounter>();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(MakeCallCountingFactory(server->calls_));
+  if (server->acceptor_ != nullptr) {
+    interceptors.push_back(MakeCallerNotingFactory(server->acceptor_->connections()));
+  }
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || (options.port && port == 0)) {
@@ -177,6 +196,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   if (options.port) {
     server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();
   }
+  if (hand) server->acceptor_->Begin(std::move(hand));
   server->to_itself_ = server->server_->InProcessChannel({});
   server->SetServing(true);
   return server;
@@ -208,6 +228,7 @@ void Server::CheckItself(std::function<void(bool answered)> done) {
 void Server::AwaitQuiet(Duration quiet, Duration limit) { calls_->AwaitQuiet(quiet, limit); }
 
 bool Server::Shutdown(Duration grace) {
+  acceptor_.reset();
   to_itself_.reset();
   if (server_ != nullptr) {
     std::promise<void> done;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/confab/acceptor.h"
 #include "services/confab/call_counter.h"
 #include "services/confab/lock_file.h"
 #include "services/confab/node.h"
@@ -90,6 +91,7 @@ class Server {
   Server() = default;
 
   std::optional<LockFile> lock_;
+  std::unique_ptr<Acceptor> acceptor_;  // of TLS connections, until it is shut down
   std::shared_ptr<CallCounter> calls_;
   std::unique_ptr<grpc::Server> server_;  // null once it is being shut down
   std::future<void> ended_;               // of the shutting down

@@ -134,6 +134,44 @@ void DeanDriver::EndWatches() {
 }
 
 Instant DeanDriver::Tick(Instant now) {
+  const Instant next = TakeTurn(now);
+  TellDecisions();
+  return next;
+}
+
+void DeanDriver::TellDecisions() {
+  std::function<void()> changed;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!acceptor_.is_open()) return;
+    const std::pair name(acceptor_.document().epoch, acceptor_.document().revision);
+    if (told_ == name) return;
+    told_ = name;
+    changed = on_decisions_;
+  }
+  if (changed) changed();  // not with the lock held: it asks for them
+}
+
+void DeanDriver::OnDecisions(std::function<void()> changed) {
+  const std::lock_guard lock(mutex_);
+  on_decisions_ = std::move(changed);
+}
+
+std::optional<std::vector<v1::Decision>> DeanDriver::DecisionsOf(const std::string& kind) {
+  v1::DocumentBody body;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!acceptor_.is_open()) return std::nullopt;
+    body.ParseFromString(acceptor_.document().body);
+  }
+  std::vector<v1::Decision> decisions;
+  for (v1::Decision& each : *body.mutable_decisions()) {
+    if (each.kind() == kind) decisions.push_back(std::move(each));
+  }
+  return decisions;
+}
+
+Instant DeanDriver::TakeTurn(Instant now) {
   const std::lock_guard lock(mutex_);
   if (closed_) return Instant::max();
   Instant next = std::min(now + 1s, acceptor_.Tick(now));

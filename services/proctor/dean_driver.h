@@ -53,6 +53,12 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   v1::GetNodeResponse NodeState();
 
+  // Those of `kind` that are on disk; nullopt while nobody knows, before it was read.
+  std::optional<std::vector<v1::Decision>> DecisionsOf(const std::string& kind);
+
+  // Calls `changed`, which must be quick, whenever they may have changed. Set once.
+  void OnDecisions(std::function<void()> changed);
+
   // Has dean take a turn, then calls `then` on its thread; see clients/cpp/pulse.h.
   void AfterTurn(std::function<void()> then) { timer_->AfterTurn(std::move(then)); }
 
@@ -84,6 +90,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   void StartWatches();
   void EndWatches();
   Instant Tick(Instant now);
+  Instant TakeTurn(Instant now);
+  void TellDecisions();
 
   void HandleGroup(const registry::Group& group);
   void Follow(Instant now);
@@ -114,6 +122,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   ServingTable local_;                                                // this node's instances
 
   DurableAcceptor acceptor_;
+  std::function<void()> on_decisions_;
+  std::optional<std::pair<std::int64_t, std::int64_t>> told_;  // epoch and revision of the document
   std::optional<Session> session_;
   std::uint64_t last_session_ = 0;
   Instant follow_again_at_;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/confab/time.h"
+#include "services/proctor/document_codec.h"
 
 namespace radix::proctor {
 namespace {
@@ -65,6 +68,53 @@ grpc::ServerUnaryReactor* DeanServiceImpl::GetStatus(grpc::CallbackServerContext
                                                      const v1::GetStatusRequest* request,
                                                      v1::GetStatusResponse* response) {
   return Carry(*driver_, context, request, response, &v1::ProctorService::Stub::async::GetStatus);
+}
+
+DeanServiceImpl::DeanServiceImpl(std::shared_ptr<DeanDriver> driver) : driver_(std::move(driver)) {
+  driver_->OnDecisions([this] { watchers_.WakeAll(); });
+}
+
+DeanServiceImpl::~DeanServiceImpl() { driver_->OnDecisions(nullptr); }
+
+grpc::ServerUnaryReactor* DeanServiceImpl::Propose(grpc::CallbackServerContext* context,
+                                                   const v1::ProposeRequest* request,
+                                                   v1::ProposeResponse* response) {
+  if (absl::Status status = CheckOperatorsDecision(request->decision()); !status.ok()) {
+    return confab::Answer(context, status);
+  }
+  return Carry(*driver_, context, request, response, &v1::ProctorService::Stub::async::Propose);
+}
+
+grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* DeanServiceImpl::WatchDecisions(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchDecisionsRequest* request) {
+  auto stream = WatchStream::Create();
+  if (request->kind().empty()) {
+    stream->End({grpc::StatusCode::INVALID_ARGUMENT, "kind: must be set"});
+    return stream.get();
+  }
+  if (!watchers_.Add(stream)) {
+    stream->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 64 watchers already"});
+    return stream.get();
+  }
+  // What was sent last, as it was sent; nothing yet.
+  const auto told = std::make_shared<std::optional<std::string>>();
+  stream->Begin(
+      [this, kind = request->kind(), told](v1::WatchDecisionsResponse& response) {
+        auto decisions = driver_->DecisionsOf(kind);
+        if (!decisions) return false;
+        for (v1::Decision& each : *decisions) *response.add_decisions() = std::move(each);
+        std::string text = response.SerializeAsString();
+        if (*told == text) return false;
+        *told = std::move(text);
+        return true;
+      },
+      [this, stream] { watchers_.Remove(stream); });
+  return stream.get();
+}
+
+void DeanServiceImpl::Close() {
+  watchers_.EndAll({grpc::StatusCode::UNAVAILABLE, "dean is shutting down; connect again"});
+  driver_->Close();
 }
 
 grpc::ServerUnaryReactor* DeanServiceImpl::GetNode(grpc::CallbackServerContext* context,

@@ -6,13 +6,16 @@
 
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "services/proctor/dean_driver.h"
+#include "services/registry/pulled_stream.h"
 
 namespace radix::proctor {
 
 // Thread-safe.
 class DeanServiceImpl final : public v1::DeanService::CallbackService {
  public:
-  explicit DeanServiceImpl(std::shared_ptr<DeanDriver> driver) : driver_(std::move(driver)) {}
+  explicit DeanServiceImpl(std::shared_ptr<DeanDriver> driver);
+  // The driver may live on; it is told nothing any more.
+  ~DeanServiceImpl() override;
 
   grpc::ServerUnaryReactor* Apply(grpc::CallbackServerContext* context,
                                   const v1::ApplyRequest* request,
@@ -20,12 +23,24 @@ class DeanServiceImpl final : public v1::DeanService::CallbackService {
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* Propose(grpc::CallbackServerContext* context,
+                                    const v1::ProposeRequest* request,
+                                    v1::ProposeResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* WatchDecisions(
+      grpc::CallbackServerContext* context, const v1::WatchDecisionsRequest* request) override;
   grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,
                                     const v1::GetNodeRequest* request,
                                     v1::GetNodeResponse* response) override;
 
+  // Ends all streams, and all that would come later; and what its driver does.
+  void Close();
+
  private:
+  using WatchStream = registry::PulledStream<v1::WatchDecisionsResponse>;
+  static constexpr std::size_t kWatchersMax = 64;
+
   const std::shared_ptr<DeanDriver> driver_;
+  registry::StreamSet<WatchStream> watchers_{kWatchersMax};
 };
 
 }  // namespace radix::proctor

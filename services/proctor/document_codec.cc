@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t kKindMax = 255;
 constexpr std::size_t kKeyMax = 1024;
 constexpr std::size_t kValueMax = std::size_t{64} * 1024;
+constexpr char kRevoked[] = "revoked";
 constexpr std::size_t kDecisionsMax = kBodyMax / 2;  // so that a full inventory leaves room
 
 std::size_t SizeOfDecisions(const v1::DocumentBody& body) {
@@ -73,6 +75,26 @@ absl::Status CheckDecision(const v1::Decision& decision) {
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckOperatorsDecision(const v1::Decision& decision) {
+  if (decision.kind() != kRevoked) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decision.kind: '", decision.kind(), "' is not for operators to decide"));
+  }
+  const std::string& key = decision.key();
+  const auto is_hex = [](char each) {
+    return (each >= '0' && each <= '9') || (each >= 'a' && each <= 'f');
+  };
+  for (const auto& [prefix, digits] : {std::pair("key/", 64U), std::pair("node/", 16U)}) {
+    const std::size_t from = std::strlen(prefix);
+    if (key.starts_with(prefix) && key.size() == from + digits &&
+        std::all_of(key.begin() + static_cast<std::ptrdiff_t>(from), key.end(), is_hex)) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::InvalidArgumentError(
+      "decision.key: must be key/ and 64 hex digits, or node/ and 16 hex digits");
 }
 
 absl::Status CheckRoom(const v1::DocumentBody& before, const v1::DocumentBody& after) {

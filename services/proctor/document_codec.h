@@ -17,6 +17,10 @@ void Replace(v1::DocumentBody& body, const v1::Decision& decision);
 // is empty.
 absl::Status CheckDecision(const v1::Decision& decision);
 
+// InvalidArgument, naming the field, unless it is one that operators make: of what is revoked
+// (radix/trust/v1/trust.proto).
+absl::Status CheckOperatorsDecision(const v1::Decision& decision);
+
 // ResourceExhausted when `after`, which is to follow `before`, has no room, and is the larger one.
 absl::Status CheckRoom(const v1::DocumentBody& before, const v1::DocumentBody& after);
 

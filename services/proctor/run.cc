@@ -73,7 +73,7 @@ int RunDean(int argc, char** argv) {
   DeanServiceImpl service(driver);
   return ServeUntilStopped(
       arguments->node, "dean", {&service, v1::DeanService::service_full_name()},
-      [driver] { driver->Close(); }, AfterTurnOf(*driver));
+      [&service] { service.Close(); }, AfterTurnOf(*driver));
 }
 
 }  // namespace radix::proctor

@@ -1,8 +1,10 @@
 #include "services/trust/trust_service.h"
 
 #include <memory>
+#include <utility>
 
 #include "services/confab/caller.h"
+#include "services/trust/trust_codec.h"
 
 namespace radix::trust {
 
@@ -14,21 +16,25 @@ grpc::ServerWriteReactor<v1::WatchPeersResponse>* TrustServiceImpl::WatchPeers(
   } else if (!watchers_.Add(stream)) {
     stream->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 1,024 watchers already"});
   } else {
-    auto revision = std::make_shared<std::optional<std::uint64_t>>();
+    auto cursor = std::make_shared<Cursor>();
     stream->Begin(
-        [this, revision](v1::WatchPeersResponse& response) { return NextFor(*revision, response); },
+        [this, cursor](v1::WatchPeersResponse& response) { return NextFor(*cursor, response); },
         [this, stream] { watchers_.Remove(stream); });
   }
   return stream.get();
 }
 
-bool TrustServiceImpl::NextFor(std::optional<std::uint64_t>& revision,
-                               v1::WatchPeersResponse& response) {
+bool TrustServiceImpl::NextFor(Cursor& cursor, v1::WatchPeersResponse& response) {
   const std::lock_guard lock(mutex_);
   // Nobody is told that there is nobody, before flock has said who there is.
-  if (nodes_.revision() == 0 || revision == nodes_.revision()) return false;
-  const NodeKeys::Changes changes = nodes_.Since(revision);
-  revision = changes.revision;
+  if (nodes_.revision() == 0 || (!revoked_ && !waited_)) return false;
+  const bool same_nodes = cursor.revision == nodes_.revision();
+  if (same_nodes && cursor.revoked_revision == revoked_revision_) return false;
+  const NodeKeys::Changes changes = nodes_.Since(cursor.revision);
+  cursor.revision = changes.revision;
+  if (std::exchange(cursor.revoked_revision, revoked_revision_) != revoked_revision_) {
+    *response.mutable_revoked() = ToProto(revoked_.value_or(Revoked()));
+  }
   response.set_snapshot(changes.snapshot);
   for (const NodeKey& node : changes.nodes) {
     v1::NodeKey& to = *response.add_nodes();
@@ -41,7 +47,20 @@ bool TrustServiceImpl::NextFor(std::optional<std::uint64_t>& revision,
 void TrustServiceImpl::SetNodes(const std::vector<NodeKey>& living) {
   {
     const std::lock_guard lock(mutex_);
-    if (!nodes_.Replace(living)) return;
+    const bool waited = confab::Now() - began_ >= kRevokedLimit;
+    const bool changed = nodes_.Replace(living) || waited != waited_;
+    waited_ = waited;
+    if (!changed) return;
+  }
+  watchers_.WakeAll();
+}
+
+void TrustServiceImpl::SetRevoked(Revoked revoked) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (revoked_ == revoked) return;
+    revoked_ = std::move(revoked);
+    ++revoked_revision_;
   }
   watchers_.WakeAll();
 }

@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "radix/trust/v1/trust.grpc.pb.h"
+#include "services/confab/clock.h"
+#include "services/confab/time.h"
 #include "services/registry/pulled_stream.h"
 #include "services/trust/node_keys.h"
+#include "services/trust/revoked.h"
 
 namespace radix::trust {
 
@@ -19,8 +22,15 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   grpc::ServerWriteReactor<v1::WatchPeersResponse>* WatchPeers(
       grpc::CallbackServerContext* context, const v1::WatchPeersRequest* request) override;
 
-  // Who lives, each with a fingerprint.
+  // Who lives, each with a fingerprint. Until it is known what was revoked, or `kRevokedLimit` is
+  // over, nobody is told: a reeve that was started again would forgive for a while.
   void SetNodes(const std::vector<NodeKey>& living);
+
+  // All that was revoked, as this node has it on disk.
+  void SetRevoked(Revoked revoked);
+
+  // Without dean, who has the disk, a node still takes part.
+  static constexpr Duration kRevokedLimit = 5s;
 
   // Ends all streams, and all that would come later.
   void EndStreams();
@@ -29,10 +39,20 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   using WatchStream = registry::PulledStream<v1::WatchPeersResponse>;
   static constexpr std::size_t kWatchersMax = 1024;
 
-  bool NextFor(std::optional<std::uint64_t>& revision, v1::WatchPeersResponse& response);
+  // What one watcher was told last.
+  struct Cursor {
+    std::optional<std::uint64_t> revision;
+    std::uint64_t revoked_revision = 0;
+  };
 
+  bool NextFor(Cursor& cursor, v1::WatchPeersResponse& response);
+
+  const Instant began_ = confab::Now();
   std::mutex mutex_;
   NodeKeys nodes_;
+  std::optional<Revoked> revoked_;  // nullopt: nobody said
+  std::uint64_t revoked_revision_ = 1;
+  bool waited_ = false;  // for what was revoked, long enough
   registry::StreamSet<WatchStream> watchers_{kWatchersMax};
 };
 

@@ -1,0 +1,208 @@
+#include "services/confab/acceptor.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/client_hello.h"
+#include "services/confab/clock.h"
+#include "services/confab/socket_address.h"
+
+namespace radix::confab {
+namespace {
+
+constexpr std::uint64_t kListenerId = 0;
+constexpr std::uint64_t kStopId = 1;
+constexpr int kBacklog = 1024;
+constexpr Duration kDeafness = 100ms;
+
+absl::Status ListenFailure(const Endpoint& endpoint) {
+  const std::string text = absl::StrCat("TCP ", endpoint.ToString(), ": ");
+  if (errno == EADDRINUSE) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(text, "the port is in use; end what has it, or choose another"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(text, std::strerror(errno)));
+}
+
+// As gRPC names it.
+std::string PeerName(const Endpoint& endpoint) {
+  if (endpoint.ip.is_v4()) return "ipv4:" + endpoint.ToString();
+  return absl::StrCat("ipv6:%5B", endpoint.ip.ToString(), "%5D:", endpoint.port);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(const Endpoint& endpoint,
+                                                           const AcceptorOptions& options) {
+  Descriptor listener(socket(endpoint.ip.is_v4() ? AF_INET : AF_INET6,
+                             SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Descriptor poll(epoll_create1(EPOLL_CLOEXEC));
+  Descriptor stop(eventfd(0, EFD_CLOEXEC));
+  if (!listener || !poll || !stop) return ListenFailure(endpoint);
+  const int yes = 1;
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_storage address{};
+  socklen_t size = ToSystem(endpoint, address);
+  if (bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      listen(listener.get(), kBacklog) != 0) {
+    return ListenFailure(endpoint);
+  }
+  size = sizeof address;
+  if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return ListenFailure(endpoint);
+  }
+  return std::unique_ptr<Acceptor>(new Acceptor({endpoint.ip, FromSystem(address).port}, options,
+                                                std::move(listener), std::move(poll),
+                                                std::move(stop)));
+}
+
+Acceptor::Acceptor(const Endpoint& endpoint, const AcceptorOptions& options, Descriptor listener,
+                   Descriptor poll, Descriptor stop)
+    : endpoint_(endpoint),
+      options_(options),
+      listener_(std::move(listener)),
+      poll_(std::move(poll)),
+      stop_(std::move(stop)),
+      last_id_(kStopId) {}
+
+Acceptor::~Acceptor() {
+  if (!thread_.joinable()) return;
+  eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+void Acceptor::Begin(Hand hand) {
+  hand_ = std::move(hand);
+  Watch(listener_.get(), kListenerId, EPOLLIN);
+  Watch(stop_.get(), kStopId, EPOLLIN);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Acceptor::Watch(int fd, std::uint64_t id, std::uint32_t events) const {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = id;
+  epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Acceptor::Run() {
+  std::array<epoll_event, 64> events;
+  for (;;) {
+    const int count =
+        epoll_wait(poll_.get(), events.data(), events.size(), EndTheSilent(confab::Now()));
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
+      if (id == kStopId) return;
+      if (id == kListenerId) {
+        AcceptAll();
+      } else if (const auto found = silent_.find(id); found != silent_.end()) {
+        Listen(id, found->second);
+      } else if (const auto handed = handed_.find(id); handed != handed_.end()) {
+        connections_->Remove(handed->second, id);
+        handed_.erase(handed);
+      }
+    }
+  }
+}
+
+// Ends those that were silent too long. Returns for how many milliseconds nothing else is due.
+int Acceptor::EndTheSilent(Instant now) {
+  while (!silent_.empty() && silent_.begin()->second.until <= now) Forget(silent_.begin()->first);
+  if (deaf_ && now >= resume_at_) {
+    deaf_ = false;
+    Watch(listener_.get(), kListenerId, EPOLLIN);
+  }
+  if (silent_.empty() && !deaf_) return -1;
+  Instant next = deaf_ ? resume_at_ : silent_.begin()->second.until;
+  if (!silent_.empty()) next = std::min(next, silent_.begin()->second.until);
+  return static_cast<int>((next - now) / 1ms) + 1;
+}
+
+void Acceptor::AcceptAll() {
+  for (int i = 0; i < kBacklog && AcceptOne(); ++i) {
+  }
+}
+
+bool Acceptor::AcceptOne() {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  Descriptor socket(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size,
+                            SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!socket) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      spdlog::error("{}: no more connections can be taken for now: {}", endpoint_.ToString(),
+                    std::strerror(errno));
+      epoll_ctl(poll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+      deaf_ = true;
+      resume_at_ = confab::Now() + kDeafness;
+      return false;
+    }
+    return errno == ECONNABORTED || errno == EINTR;
+  }
+  const Endpoint peer = FromSystem(address);
+  std::string host = peer.ip.ToString();
+  std::size_t& of_host = silent_of_host_[host];
+  if (silent_.size() + handed_.size() >= options_.connections_max ||
+      silent_.size() >= options_.silent_max || of_host >= options_.silent_per_host_max) {
+    if (of_host == 0) silent_of_host_.erase(host);
+    return true;  // and this one is closed
+  }
+  ++of_host;
+  const std::uint64_t id = ++last_id_;
+  Watch(socket.get(), id, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  silent_.emplace(id, Silent{std::move(socket), std::move(host), PeerName(peer),
+                             confab::Now() + options_.silence_max});
+  return true;
+}
+
+// Looks at what it has said so far, and leaves that to gRPC.
+void Acceptor::Listen(std::uint64_t id, Silent& silent) {
+  std::array<std::uint8_t, kClientHelloMax> bytes;
+  const ssize_t size = recv(silent.socket.get(), bytes.data(), bytes.size(), MSG_PEEK);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) return Forget(id);
+  switch (ReadClientHello(std::span(bytes).first(static_cast<std::size_t>(size)))) {
+    case ClientHello::kIncomplete:
+      return;
+    case ClientHello::kRefused:
+      return Forget(id);
+    case ClientHello::kTls13:
+      break;
+  }
+  const int yes = 1;
+  setsockopt(silent.socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  Descriptor again(fcntl(silent.socket.get(), F_DUPFD_CLOEXEC, 0));
+  if (!again) return Forget(id);
+  // From here on the duplicate is watched, only for the end.
+  epoll_ctl(poll_.get(), EPOLL_CTL_DEL, silent.socket.get(), nullptr);
+  const std::uint64_t handed_id = ++last_id_;
+  const int duplicate = again.get();
+  handed_.emplace(handed_id, silent.peer);
+  connections_->Add(silent.peer, handed_id, std::move(again));
+  Watch(duplicate, handed_id, EPOLLRDHUP | EPOLLET);
+  hand_(listener_.get(), silent.socket.Release());
+  Forget(id);
+}
+
+void Acceptor::Forget(std::uint64_t id) {
+  const auto found = silent_.find(id);
+  const auto host = silent_of_host_.find(found->second.host);
+  if (--host->second == 0) silent_of_host_.erase(host);
+  silent_.erase(found);
+}
+
+}  // namespace radix::confab

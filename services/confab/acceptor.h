@@ -1,0 +1,93 @@
+// Accepts a server's TCP connections in gRPC's stead.
+//
+// gRPC 1.51 takes whatever comes, as much as comes, and at the limit of open files it closes its
+// listening socket for good. Here a peer has to say a ClientHello that offers TLS 1.3 before gRPC
+// hears of it, and only so many may be silent at a time.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "services/confab/address.h"
+#include "services/confab/connections.h"
+#include "services/confab/descriptor.h"
+#include "services/confab/time.h"
+
+namespace radix::confab {
+
+struct AcceptorOptions {
+  std::size_t connections_max = 16384;  // more are closed at once
+  std::size_t silent_max = 1024;        // that have not said their ClientHello yet
+  std::size_t silent_per_host_max = 256;
+  Duration silence_max = 3s;
+};
+
+// Listens with a thread of its own, from Begin until it is destroyed. Thread-safe, but for its
+// beginning and its end.
+class Acceptor {
+ public:
+  // Gives a connection to gRPC. `listener` is only its name.
+  using Hand = std::function<void(int listener, int connection)>;
+
+  // Port 0: a free one. AlreadyExists: the port is in use; FailedPrecondition, with the system's
+  // message: it cannot be had.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Listen(const Endpoint& endpoint,
+                                                          const AcceptorOptions& options = {});
+  // Ends the listening; connections that gRPC has go on.
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  // Until then whoever connects waits.
+  void Begin(Hand hand);
+
+  // Where it listens.
+  const Endpoint& endpoint() const { return endpoint_; }
+
+  // Those that gRPC has.
+  const std::shared_ptr<Connections>& connections() const { return connections_; }
+
+ private:
+  // Who has connected and not said hello.
+  struct Silent {
+    Descriptor socket;
+    std::string host;
+    std::string peer;
+    Instant until;
+  };
+
+  Acceptor(const Endpoint& endpoint, const AcceptorOptions& options, Descriptor listener,
+           Descriptor poll, Descriptor stop);
+  void Run();
+  void AcceptAll();
+  bool AcceptOne();
+  void Watch(int fd, std::uint64_t id, std::uint32_t events) const;
+  void Listen(std::uint64_t id, Silent& silent);
+  void Forget(std::uint64_t id);
+  int EndTheSilent(Instant now);
+
+  const Endpoint endpoint_;
+  const AcceptorOptions options_;
+  const Descriptor listener_;
+  const Descriptor poll_;
+  const Descriptor stop_;
+  Hand hand_;
+  // Of the thread.
+  std::uint64_t last_id_;
+  std::map<std::uint64_t, Silent> silent_;  // oldest first
+  std::map<std::string, std::size_t> silent_of_host_;
+  std::map<std::uint64_t, std::string> handed_;  // to gRPC, by name
+  Instant resume_at_;                            // when there were no more descriptors
+  bool deaf_ = false;
+  const std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
+  std::thread thread_;
+};
+
+}  // namespace radix::confab

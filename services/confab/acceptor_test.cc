@@ -1,0 +1,229 @@
+#include "services/confab/acceptor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/confab/clock.h"
+#include "services/confab/socket_address.h"
+#include "tests/wait.h"
+
+namespace radix::confab {
+namespace {
+
+// A ClientHello with nothing in it but TLS 1.3.
+std::string Hello() {
+  std::string body("\x03\x03", 2);
+  body += std::string(32, 'r') + std::string("\0\0\x02\x13\x01\x01\0", 7);
+  body += std::string("\0\x07\0\x2b\0\x03\x02\x03\x04", 9);
+  std::string message("\x01\0\0", 3);
+  message += static_cast<char>(body.size());
+  message += body;
+  std::string record("\x16\x03\x01\0", 4);
+  record += static_cast<char>(message.size());
+  return record + message;
+}
+
+// The far end of a connection.
+class Caller {
+ public:
+  explicit Caller(const Endpoint& to) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_storage address{};
+    const socklen_t size = ToSystem(to, address);
+    connected_ = connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0;
+  }
+  bool connected() const { return connected_; }
+  void Say(const std::string& text) const {
+    send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  }
+  // Whether the other side closed it within `limit`.
+  bool IsEnded(Duration limit) const {
+    pollfd readable{socket_.get(), POLLIN, 0};
+    char byte = 0;
+    return poll(&readable, 1, static_cast<int>(limit / 1ms)) > 0 &&
+           recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0;
+  }
+  std::string name() const {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    return "ipv4:" + FromSystem(address).ToString();
+  }
+
+ private:
+  Descriptor socket_;
+  bool connected_ = false;
+};
+
+class AcceptorTest : public testing::Test {
+ protected:
+  void Begin(const AcceptorOptions& options = {}) {
+    auto acceptor = Acceptor::Listen({*IpAddress::Parse("127.0.0.1"), 0}, options);
+    ASSERT_TRUE(acceptor.ok()) << acceptor.status();
+    acceptor_ = *std::move(acceptor);
+    acceptor_->Begin([this](int, int connection) {
+      const std::lock_guard lock(mutex_);
+      handed_.emplace_back(connection);
+    });
+  }
+  std::size_t handed() {
+    const std::lock_guard lock(mutex_);
+    return handed_.size();
+  }
+  Descriptor TakeHanded() {
+    const std::lock_guard lock(mutex_);
+    Descriptor last = std::move(handed_.back());
+    handed_.pop_back();
+    return last;
+  }
+
+  std::mutex mutex_;
+  std::vector<Descriptor> handed_;
+  std::unique_ptr<Acceptor> acceptor_;
+};
+
+TEST_F(AcceptorTest, WhoSaysHelloIsHandedOnWithAllThatItSaid) {
+  Begin();
+  const Caller caller(acceptor_->endpoint());
+  const std::string hello = Hello();
+  caller.Say(hello.substr(0, 20));
+  EXPECT_FALSE(caller.IsEnded(50ms));
+  EXPECT_EQ(handed(), 0U);
+  caller.Say(hello.substr(20));
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const Descriptor connection = TakeHanded();
+  std::string read(hello.size() + 1, '\0');
+  EXPECT_EQ(recv(connection.get(), read.data(), read.size(), 0),
+            static_cast<ssize_t>(hello.size()));
+  EXPECT_EQ(acceptor_->connections()->size(), 1U);
+}
+
+TEST_F(AcceptorTest, WhoSaysAnythingElseIsNot) {
+  Begin();
+  const Caller caller(acceptor_->endpoint());
+  caller.Say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  EXPECT_TRUE(caller.IsEnded(5s));
+  EXPECT_EQ(handed(), 0U);
+}
+
+TEST_F(AcceptorTest, WhoIsSilentIsEndedInTime) {
+  Begin({.silence_max = 100ms});
+  const Caller mute(acceptor_->endpoint());
+  const Caller slow(acceptor_->endpoint());
+  slow.Say(Hello().substr(0, 5));
+  const Caller quick(acceptor_->endpoint());
+  quick.Say(Hello());
+  EXPECT_TRUE(mute.IsEnded(5s));
+  EXPECT_TRUE(slow.IsEnded(5s));
+  EXPECT_FALSE(quick.IsEnded(50ms));
+}
+
+TEST_F(AcceptorTest, OnlySoManyOfAHostAreSilentAtATime) {
+  Begin({.silent_per_host_max = 2});
+  const Caller first(acceptor_->endpoint());
+  const Caller second(acceptor_->endpoint());
+  const Caller third(acceptor_->endpoint());
+  EXPECT_TRUE(third.IsEnded(5s));
+  EXPECT_FALSE(first.IsEnded(50ms));
+  first.Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const Caller fourth(acceptor_->endpoint());
+  fourth.Say(Hello());
+  EXPECT_TRUE(Eventually([&] { return handed() == 2; }));
+}
+
+TEST_F(AcceptorTest, OnlySoManyAreThere) {
+  Begin({.connections_max = 1});
+  const Caller first(acceptor_->endpoint());
+  first.Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const Caller second(acceptor_->endpoint());
+  second.Say(Hello());
+  EXPECT_TRUE(second.IsEnded(5s));
+}
+
+TEST_F(AcceptorTest, AConnectionThatEndedIsForgotten) {
+  Begin();
+  {
+    const Caller caller(acceptor_->endpoint());
+    caller.Say(Hello());
+    ASSERT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 1; }));
+  }
+  EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+}
+
+// gRPC shuts a connection down before it closes it.
+TEST_F(AcceptorTest, AConnectionThatTheServerEndedIsForgottenAndTheCallerHearsOfIt) {
+  Begin();
+  const Caller caller(acceptor_->endpoint());
+  caller.Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  shutdown(TakeHanded().get(), SHUT_RDWR);
+  EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+  EXPECT_TRUE(caller.IsEnded(5s));
+}
+
+TEST_F(AcceptorTest, WhoseKeyIsNotBelievedAnyMoreIsEnded) {
+  Begin();
+  Shown good;
+  good.key.bytes.fill(1);
+  Shown bad;
+  bad.key.bytes.fill(2);
+  const Caller stays(acceptor_->endpoint());
+  const Caller goes(acceptor_->endpoint());
+  const Caller unknown(acceptor_->endpoint());
+  for (const Caller* each : {&stays, &goes, &unknown}) each->Say(Hello());
+  Connections& connections = *acceptor_->connections();
+  ASSERT_TRUE(Eventually([&] { return connections.size() == 3; }));
+  connections.HandleCall(stays.name(), [&] { return std::optional(good); });
+  connections.HandleCall(goes.name(), [&] { return std::optional(bad); });
+  connections.HandleCall(goes.name(), [&] { return std::optional(good); });  // is not asked
+  EXPECT_EQ(connections.Recheck([&](const Shown& shown) { return shown.key == good.key; }), 2U);
+  EXPECT_TRUE(goes.IsEnded(5s));
+  EXPECT_TRUE(unknown.IsEnded(5s));
+  EXPECT_FALSE(stays.IsEnded(50ms));
+  EXPECT_TRUE(Eventually([&] { return connections.size() == 1; }));
+}
+
+TEST_F(AcceptorTest, WithoutDescriptorsItIsDeafOnlyForAWhile) {
+  Begin();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 64;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<Descriptor> all;
+  while (all.empty() || all.back()) all.emplace_back(dup(0));
+  all.pop_back();
+  all.pop_back();  // room for the caller's, not for the server's
+  const Caller caller(acceptor_->endpoint());
+  ASSERT_TRUE(caller.connected());  // by the kernel
+  caller.Say(Hello());
+  EXPECT_FALSE(caller.IsEnded(300ms));
+  EXPECT_EQ(handed(), 0U);
+  all.clear();
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(Eventually([&] { return handed() == 1; }));
+}
+
+TEST_F(AcceptorTest, APortThatIsInUseIsNamed) {
+  Begin();
+  const auto second = Acceptor::Listen(acceptor_->endpoint());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(second.status().message()),
+              testing::HasSubstr(acceptor_->endpoint().ToString()));
+}
+
+}  // namespace
+}  // namespace radix::confab

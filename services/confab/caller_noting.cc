@@ -1,0 +1,42 @@
+#include "services/confab/caller_noting.h"
+
+#include <optional>
+#include <utility>
+
+#include "services/confab/certificate.h"
+
+namespace radix::confab {
+namespace {
+
+std::optional<Shown> ShownIn(const grpc::ServerContextBase& context) {
+  const auto pem = context.auth_context()->FindPropertyValues("x509_pem_cert");
+  if (pem.empty()) return std::nullopt;
+  auto shown = ReadCertificate({pem.front().data(), pem.front().size()});
+  if (!shown.ok()) return std::nullopt;
+  return *std::move(shown);
+}
+
+class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit CallerNotingFactory(std::shared_ptr<Connections> connections)
+      : connections_(std::move(connections)) {}
+
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* info) override {
+    grpc::ServerContextBase& context = *info->server_context();
+    connections_->HandleCall(context.peer(), [&] { return ShownIn(context); });
+    return nullptr;  // the call itself is none of its business
+  }
+
+ private:
+  const std::shared_ptr<Connections> connections_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeCallerNotingFactory(
+    std::shared_ptr<Connections> connections) {
+  return std::make_unique<CallerNotingFactory>(std::move(connections));
+}
+
+}  // namespace radix::confab

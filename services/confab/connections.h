@@ -1,0 +1,50 @@
+// The connections that a server has, and who is at their other ends.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "services/confab/descriptor.h"
+#include "services/confab/shown.h"
+
+namespace radix::confab {
+
+// gRPC 1.51 ends a connection only by its own will. So of each one that it gets there is a second
+// descriptor here, by which it is shut down when its key is not to be believed any more.
+// Thread-safe.
+class Connections {
+ public:
+  // `peer` as gRPC names it, for example "ipv4:10.0.0.1:4242". `id` is another one for each
+  // connection, and `again` a duplicate of its descriptor.
+  void Add(const std::string& peer, std::uint64_t id, Descriptor again);
+  // That one has ended.
+  void Remove(const std::string& peer, std::uint64_t id);
+
+  // `peer` makes a call. `read` says what it showed, and is asked at the first one only: to read a
+  // certificate takes 0.1 ms.
+  void HandleCall(const std::string& peer, const std::function<std::optional<Shown>()>& read);
+
+  // Shuts down those that `may_stay` does not believe any more, and those that have not made a call
+  // yet: of these nobody knows what they showed, and they may come back. Returns how many.
+  std::size_t Recheck(const std::function<bool(const Shown&)>& may_stay);
+
+  std::size_t size() const;
+
+ private:
+  struct Connection {
+    std::uint64_t id = 0;
+    Descriptor again;
+    std::optional<Shown> shown;  // nullopt until its first call
+  };
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Connection, std::less<>> connections_;
+};
+
+}  // namespace radix::confab

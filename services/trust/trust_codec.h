@@ -1,0 +1,19 @@
+// Trust's messages.
+
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "radix/trust/v1/trust.pb.h"
+#include "services/trust/revoked.h"
+
+namespace radix::trust {
+
+v1::Revoked ToProto(const Revoked& revoked);
+
+// Adds what the decision of the kind `revoked` with that key is about. InvalidArgument, if it is
+// malformed.
+absl::Status AddDecision(const std::string& key, Revoked& revoked);
+
+}  // namespace radix::trust
