@@ -121,7 +121,7 @@ class Flock::Node {
   // node_receive.cc
   void HandleSealed(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   bool Prove(Incoming& packet, Instant now);
-  void HandleBeat(Member& member, const Beat& beat, Instant now);
+  void HandleBeat(Member& member, const Incoming& packet, Instant now);
   void AnswerUnproven(const Incoming& packet, Instant now);
   void HandleProven(const Incoming& packet, bool pair, Instant now);
   void HandleMemberNews(const Incoming& packet, Instant now);
@@ -137,7 +137,9 @@ class Flock::Node {
   void SendPair(const MemberId& to, Writer& body);
   void SendSealed(PacketType type, const MemberId& to, const Key& key, std::uint32_t tag,
                   Writer& body);
-  void SendHello(std::uint32_t slot, std::size_t size, Instant now);
+  // A short one; or, with a token of who is there, one that is answered by WELCOME.
+  void SendHello(std::uint32_t slot, Instant now,
+                 std::optional<std::uint64_t> token = std::nullopt);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                 std::optional<NewsItem> news = std::nullopt, std::uint32_t key_tag = 0);
   // Asks whether the receiver knows the same members; where there are many, those of one window.
@@ -189,9 +191,10 @@ class Flock::Node {
   void HandleRing(const Incoming& packet, Instant now);
   void TickRotation(Instant now);
   void MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now);
-  void AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now);
+  void AskForRing(const Incoming& packet, Instant now);
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
-  bool WithinDoorBudget(Instant now);
+  bool WithinDoorBudget(Duration cost, Instant now);
+  bool ProveByHello(const Hello& hello, Instant now);
 
   // node_secondary.cc
   void TickSecondary(Instant now);

@@ -7,8 +7,10 @@
 namespace radix::flock {
 namespace {
 
-// What answering HELLOs may cost: one answer is 50 us of work; a tenth of a core, with bursts.
-constexpr Duration kHelloCost = 500us;
+// What answering HELLOs may cost: a WELCOME is 50 us of work, a RETRY less than 5 us; a tenth of a
+// core, with bursts.
+constexpr Duration kWelcomeCost = 500us;
+constexpr Duration kRetryCost = 50us;
 constexpr Duration kDoorBudgetMax = 200ms;
 // Without the acknowledgement of everybody in contact, the next key is used after so long anyway.
 constexpr Duration kAcknowledgeAtMost = 5s;
@@ -27,11 +29,11 @@ constexpr Duration kAskOtherForRing = 50ms;
 
 }  // namespace
 
-bool Flock::Node::WithinDoorBudget(Instant now) {
+bool Flock::Node::WithinDoorBudget(Duration cost, Instant now) {
   door_budget_ = std::min(kDoorBudgetMax, door_budget_ + (now - door_filled_at_));
   door_filled_at_ = now;
-  if (door_budget_ < kHelloCost) return false;
-  door_budget_ -= kHelloCost;
+  if (door_budget_ < cost) return false;
+  door_budget_ -= cost;
   return true;
 }
 
@@ -43,8 +45,25 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
     ++counters_.dropped_unauthenticated;
     return;
   }
-  if (leaving_ || !WithinDoorBudget(now)) {
+  const bool opens = hello->proof && tokens_.OpensDoor(hello->proof->token, header.sender, now);
+  if (leaving_ || !WithinDoorBudget(opens ? kWelcomeCost : kRetryCost, now)) {
     ++counters_.dropped_budget;
+    return;
+  }
+  std::array<std::uint8_t, kDatagramSizeMax> datagram;
+  const Destination to = DestinationOf(header.sender);
+  if (!hello->proof) {
+    const std::uint64_t token = tokens_.ForDoor(header.sender, now);
+    outbox_.Push(header.sender.slot, std::span(datagram).first(handshake_.WriteRetry(
+                                         *hello, self_, token, to, datagram)));
+    return;
+  }
+  if (!opens) {
+    ++counters_.dropped_unproven;
+    return;
+  }
+  if (!ProveByHello(*hello, now)) {
+    ++counters_.dropped_replayed;
     return;
   }
   Welcome welcome;
@@ -68,13 +87,43 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   Writer out(ring);
   ring_.Encode(out);
   welcome.ring.assign(out.written().begin(), out.written().end());
-  if (membership_.table().live_count() <= kFew) welcome.others = Others(header.sender.slot);
-  std::array<std::uint8_t, Handshake::kHelloSize> datagram;
-  const std::size_t size =
-      handshake_.WriteWelcome(*hello, welcome, DestinationOf(header.sender), now, datagram);
+  if (membership_.table().live_count() <= kFew) {
+    welcome.others = Others(header.sender.slot);
+    // It will have the same view; or tell at once what else it knows.
+    Member* const member = membership_.table().Find(header.sender);
+    if (member != nullptr && IsProven(*member)) {
+      membership_.table().Open(*member).view = static_cast<std::uint16_t>(welcome.beat.view_hash);
+    }
+  }
+  const std::size_t size = handshake_.WriteWelcome(*hello, welcome, to, now, datagram);
   if (size == 0) return;
   has_own_ring_ = false;
   outbox_.Push(header.sender.slot, std::span(datagram).first(size));
+}
+
+// The author of a HELLO with a token shows that it is there now, as one does who acknowledges a
+// ping. Returns false if the HELLO came before.
+bool Flock::Node::ProveByHello(const Hello& hello, Instant now) {
+  MemberTable& table = membership_.table();
+  const HelloProof& proof = *hello.proof;
+  const Member* const known = table.Find(hello.sender);
+  const bool proven = known != nullptr && IsProven(*known);
+  if (proven ? !table.ContactOf(*known).window.IsFresh(proof.counter)
+             : table.WasSeen(hello.sender, proof.counter)) {
+    return false;
+  }
+  Member* const member = membership_.Prove(
+      Record{hello.sender, proof.incarnation, MemberState::kAlive, proof.fingerprint}, now);
+  // Another boot of its slot is held for later: it reads that in the WELCOME, and tops it.
+  if (member == nullptr) return true;
+  Contact& contact = proven ? table.Open(*member) : table.Acquaint(*member, proof.counter);
+  contact.window.Accept(proof.counter);
+  contact.heard_at = now;
+  ++counters_.accepted;
+  last_authentic_ = now;
+  away_since_ = kNever;
+  handshake_.Withdraw(hello.sender.slot);
+  return true;
 }
 
 std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
@@ -92,7 +141,7 @@ std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
 void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes,
                                 Instant now) {
   const auto welcome = handshake_.OpenWelcome(header, DestinationOf(self_), bytes, now);
-  if (!welcome || FingerprintOf(welcome->public_key) != welcome->sender.fingerprint) {
+  if (!welcome) {
     ++counters_.dropped_unauthenticated;
     return;
   }
@@ -139,7 +188,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   // Makes itself known there. If it knows what they lack it tells them; else it asks.
   const std::vector<Record> lacked = LackedBy(*welcome);
   Writer body = Begin(sender, now);
-  Append(Ack{welcome->token, 0}, body);
+  if (!known_there) Append(Ack{welcome->token, 0}, body);
   if (!lacked.empty()) {
     AppendRecords(lacked, body);
     membership_.table().Open(*member).view =
@@ -175,13 +224,13 @@ std::vector<Record> Flock::Node::LackedBy(const Welcome& welcome) const {
 
 void Flock::Node::HandleRetry(const Header& header, std::span<const std::uint8_t> bytes,
                               Instant now) {
-  const auto size = handshake_.OpenRetry(header, DestinationOf(self_), bytes, now);
-  if (!size) {
+  const auto token = handshake_.OpenRetry(header, DestinationOf(self_), bytes, now);
+  if (!token) {
     ++counters_.dropped_unauthenticated;
     return;
   }
   ++counters_.accepted;
-  SendHello(header.sender.slot, *size, now);
+  SendHello(header.sender.slot, now, token);
   discovery_.HandleAnswer(header.sender.slot);  // should it get lost
 }
 
@@ -216,12 +265,15 @@ void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
 }
 
 // It uses a key that this node lacks. Of many who do one is asked at first.
-void Flock::Node::AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now) {
-  if (handshake_.IsPending(slot, now, kAskSameForRing)) return;
+void Flock::Node::AskForRing(const Incoming& packet, Instant now) {
+  const std::uint32_t tag = packet.body.beat.ring_tag;
+  if (handshake_.IsPending(packet.sender.slot, now, kAskSameForRing)) return;
   if (tag == lacking_ring_ && now - lacking_ring_asked_ < kAskOtherForRing) return;
   lacking_ring_ = tag;
   lacking_ring_asked_ = now;
-  SendHello(slot, Handshake::kHelloUsual, now);
+  // The token of its ping saves a round trip.
+  const auto& ping = packet.body.ping;
+  SendHello(packet.sender.slot, now, ping ? std::optional(ping->token) : std::nullopt);
 }
 
 void Flock::Node::MergeRing(std::span<const std::uint8_t> ring, const MemberId& from, Instant now) {

@@ -57,6 +57,9 @@ bool Insider::Receive(std::span<const std::uint8_t> datagram, Instant now) {
       if (hello) hello_ = hello;
       return hello.has_value();
     }
+    case flock::PacketType::kRetry:
+      token_ = handshake_.OpenRetry(*header, DestinationOf(self_), datagram, now);
+      return token_.has_value();
     case flock::PacketType::kWelcome: {
       const auto welcome = handshake_.OpenWelcome(*header, DestinationOf(self_), datagram, now);
       if (!welcome) return false;
@@ -94,7 +97,10 @@ bool Insider::ReceiveSealed(const flock::Header& header, std::span<const std::ui
 Bytes Insider::Hello(const flock::MemberId& victim, Instant now) {
   Bytes datagram(flock::Handshake::kHelloSize);
   const flock::Destination to{{victim.slot, 0}, charter_.ranges.At(victim.slot)};
-  datagram.resize(handshake_.WriteHello(self_, to, now, datagram));
+  std::optional<flock::HelloProof> proof;
+  if (token_) proof = {*token_, ++counter_, 1, record().fingerprint};
+  token_.reset();
+  datagram.resize(handshake_.WriteHello(self_, to, now, proof, datagram));
   return datagram;
 }
 
@@ -125,7 +131,7 @@ Bytes Insider::SealDoor(const flock::Header& header, const flock::Destination& t
 }
 
 Bytes Insider::Welcome(const flock::Welcome& welcome, Instant now) {
-  if (!hello_) return {};
+  if (!hello_ || !hello_->proof) return {};
   Bytes datagram(flock::kDatagramSizeMax);
   const flock::Destination to = DestinationOf(hello_->sender);
   datagram.resize(handshake_.WriteWelcome(*hello_, welcome, to, now, datagram));

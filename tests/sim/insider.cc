@@ -55,8 +55,13 @@ void Insider::NoteSent(std::size_t to, std::span<const std::uint8_t> bytes) {
 
 void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
-  if (!header || header->type != flock::PacketType::kWelcome) return;
+  if (!header) return;
   const flock::Destination here{self_, cluster_.charter().ranges.At(self_.slot)};
+  if (header->type == flock::PacketType::kRetry) {
+    const auto token = handshake_.OpenRetry(*header, here, bytes, cluster_.now());
+    if (token) SendHello(asked_, token);
+  }
+  if (header->type != flock::PacketType::kWelcome) return;
   const auto welcome = handshake_.OpenWelcome(*header, here, bytes, cluster_.now());
   if (!welcome) return;
   ring_.Merge(welcome->ring, cluster_.now());
@@ -64,11 +69,20 @@ void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
 }
 
 void Insider::AskForKeys() {
-  const std::size_t to = AnyHonest();
+  asked_ = AnyHonest();
+  SendHello(asked_, std::nullopt);
+}
+
+void Insider::SendHello(std::size_t to, std::optional<std::uint64_t> token) {
+  std::optional<flock::HelloProof> proof;
+  if (token) {
+    const flock::Record record = RecordOf(node_);
+    proof = {*token, ++counters_[to], record.incarnation, record.fingerprint};
+  }
   std::array<std::uint8_t, flock::Handshake::kHelloSize> hello;
   const std::uint32_t slot = cluster_.slot(to);
   const flock::Destination destination{{slot, 0}, cluster_.charter().ranges.At(slot)};
-  const std::size_t size = handshake_.WriteHello(self_, destination, cluster_.now(), hello);
+  const std::size_t size = handshake_.WriteHello(self_, destination, cluster_.now(), proof, hello);
   cluster_.Inject(self_.slot, to, std::span(hello).first(size));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -60,6 +61,7 @@ class Insider {
     std::uint32_t incarnation = 1;
   };
 
+  void SendHello(std::size_t to, std::optional<std::uint64_t> token);
   std::size_t AnyHonest();
   flock::Record RecordOf(std::size_t node);
   flock::Record RecordOf(const Ghost& ghost) const;
@@ -88,6 +90,7 @@ class Insider {
   bool patient_ = false;
   std::vector<Ghost> ghosts_;
   std::array<std::uint8_t, flock::kDatagramSizeMax> draft_{};
+  std::size_t asked_ = 0;      // the node that got the last HELLO
   std::uint64_t lies_ = 0;     // that somebody took in
   std::uint32_t key_tag_ = 0;  // of the transient key in use; 0: not known yet
 };
