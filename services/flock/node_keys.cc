@@ -184,18 +184,22 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     membership_.MergeHearsay(item, sender, false, now);
   }
   const bool known_there = (welcome->beat.flags & Beat::kHearsYou) != 0;
-  if (known_there && welcome->beat.view_hash == membership_.table().view_hash()) return;
+  const bool same_view = welcome->beat.view_hash == membership_.table().view_hash();
+  const bool same_key = welcome->beat.ring_tag == ring_.current().tag;
+  if (known_there && same_view && same_key) return;
   // Makes itself known there. If it knows what they lack it tells them; else it asks.
   const std::vector<Record> lacked = LackedBy(*welcome);
   Writer body = Begin(sender, now);
   if (!known_there) Append(Ack{welcome->token, 0}, body);
+  // Who keeps another key says so, and lets the other ask for it.
+  if (!same_key) Append(Ping{tokens_.For(sender, now), prober_.NextSequence(), 0}, body);
   if (!lacked.empty()) {
     AppendRecords(lacked, body);
     membership_.table().Open(*member).view =
         static_cast<std::uint16_t>(membership_.table().view_hash());
   } else {
     if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
-    AppendDigest(0, body);
+    if (!known_there || !same_view) AppendDigest(0, body);
   }
   SendGroup(sender, body, now);
 }
