@@ -111,17 +111,159 @@ TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
   Flock bob = *Flock::Create(ConfigOf(3), boot);
   Flock cid = *Flock::Create(ConfigOf(4), boot);
   const Instant now = boot + 1ms;  // by when they may answer at the door
-  // Each says HELLO to the slot before its own: a short one, and a RETRY, one that is long enough,
-  // and a WELCOME; then its own record, and no digest.
+  // Each says HELLO to the slot before its own: a short one, and a RETRY, one with its token, and a
+  // WELCOME. That lists all: nothing else is to be said.
   cid.HandleTimeout(now);
-  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(100, 70, 268, 268, 104));
+  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(76, 76, 129, 243));
+  EXPECT_EQ(bob.live_count(), 2U);
   EXPECT_EQ(cid.view_hash(), bob.view_hash());
   bob.HandleTimeout(now);
   std::vector<std::size_t> sizes = Carry({&ann, &bob, &cid}, now);
-  sizes.resize(5);  // then a HELLO, for the ring of the others, which is the greater
-  EXPECT_THAT(sizes, testing::ElementsAre(100, 70, 268, 268, 129));
+  sizes.resize(5);  // the last with a ping; then a HELLO, for their ring, which is the greater
+  EXPECT_THAT(sizes, testing::ElementsAre(76, 76, 129, 243, 105));
   EXPECT_EQ(ann.live_count(), 3U);
   EXPECT_EQ(ann.view_hash(), bob.view_hash());
+}
+
+using Bytes = std::vector<std::uint8_t>;
+
+// What `from` sends to the slot `to`; the rest is lost.
+std::vector<Bytes> SentTo(Flock& from, std::uint32_t to) {
+  std::vector<Bytes> sent;
+  while (const auto transmit = from.PollTransmit()) {
+    if (transmit->slot == to) sent.emplace_back(transmit->bytes.begin(), transmit->bytes.end());
+  }
+  return sent;
+}
+
+// Ann, whom Bob does not know, says HELLO to him.
+class DoorTest : public testing::Test {
+ protected:
+  // What `to` answers.
+  std::vector<Bytes> Deliver(Flock& from, const Bytes& bytes, Flock& to) {
+    to.HandleDatagram({ConfigOf(1).charter.ranges.At(from.self().slot), 7117}, bytes, now_);
+    return SentTo(to, from.self().slot);
+  }
+  // Ann's HELLO with Bob's token.
+  Bytes HelloWithToken() {
+    ann_.HandleTimeout(now_);
+    const auto hello = SentTo(ann_, 2);
+    const auto retry = Deliver(ann_, hello.at(0), bob_);
+    return Deliver(bob_, retry.at(0), ann_).at(0);
+  }
+
+  const Instant boot_{1h};
+  Instant now_ = boot_ + 100ms;  // by when he may answer at the door
+  Flock bob_ = *Flock::Create(ConfigOf(2), boot_);
+  Flock ann_ = *Flock::Create(ConfigOf(3), boot_);
+};
+
+TEST_F(DoorTest, WhoAsksForATokenIsNotKnownYetAndGetsNoMoreThanItSent) {
+  ann_.HandleTimeout(now_);
+  const auto hello = SentTo(ann_, 2).at(0);
+  const auto answers = Deliver(ann_, hello, bob_);
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_LE(answers[0].size(), hello.size());
+  EXPECT_TRUE(Deliver(ann_, hello, bob_).empty()) << "somebody sends it again";
+  EXPECT_EQ(bob_.live_count(), 1U);
+  EXPECT_EQ(bob_.counters().accepted, 0U);
+}
+
+TEST_F(DoorTest, AHelloWithATokenIsAnsweredOnceAndByNobodyElse) {
+  const Bytes hello = HelloWithToken();
+  Flock cid = *Flock::Create(ConfigOf(4), boot_);
+  EXPECT_TRUE(Deliver(ann_, hello, cid).empty());
+  EXPECT_EQ(Deliver(ann_, hello, bob_).size(), 1U);
+  EXPECT_EQ(bob_.live_count(), 2U);
+  for (const Duration later : {0ms, 1ms, 500ms, 1000ms}) {
+    now_ += later;
+    EXPECT_TRUE(Deliver(ann_, hello, bob_).empty());
+  }
+  EXPECT_EQ(bob_.counters().dropped_replayed, 4U);
+}
+
+TEST_F(DoorTest, ATokenOpensTheDoorForFourSecondsAtMost) {
+  const Bytes hello = HelloWithToken();
+  now_ += 4s;
+  EXPECT_TRUE(Deliver(ann_, hello, bob_).empty());
+  EXPECT_EQ(bob_.live_count(), 1U);
+  EXPECT_EQ(bob_.counters().dropped_unproven, 1U);
+}
+
+TEST_F(DoorTest, ATokenOfAnEarlierBootOpensNothing) {
+  const Bytes hello = HelloWithToken();
+  Config again = ConfigOf(2);
+  again.entropy = Key{2, 3};
+  Flock bob = *Flock::Create(again, now_);
+  now_ += 1ms;
+  EXPECT_TRUE(Deliver(ann_, hello, bob).empty());
+  EXPECT_EQ(bob.live_count(), 1U);
+}
+
+TEST_F(DoorTest, AnEarlierBootOfTheAskerIsNotLetInAfterALaterOne) {
+  const Bytes before = HelloWithToken();
+  Config again = ConfigOf(3);
+  again.boot += 1;
+  again.entropy = Key{3, 3};
+  ann_ = *Flock::Create(again, boot_);
+  ASSERT_EQ(Deliver(ann_, HelloWithToken(), bob_).size(), 1U);
+  const std::uint64_t view = bob_.view_hash();
+  Deliver(ann_, before, bob_);
+  EXPECT_EQ(bob_.view_hash(), view);
+}
+
+TEST_F(DoorTest, WhereBothAskAtOnceOneAnswerLetsBothIn) {
+  const Bytes hello = HelloWithToken();
+  std::vector<Bytes> crossing;
+  for (; crossing.empty() && now_ < boot_ + 1s; now_ += 10ms) {  // tries its neighbours
+    bob_.HandleTimeout(now_);
+    crossing = SentTo(bob_, 3);
+  }
+  ASSERT_EQ(crossing.size(), 1U);
+  const auto retry = Deliver(bob_, crossing[0], ann_);
+  const auto welcome = Deliver(ann_, hello, bob_);
+  ASSERT_EQ(welcome.size(), 1U);
+  EXPECT_TRUE(Deliver(ann_, retry.at(0), bob_).empty()) << "it is in";
+  EXPECT_TRUE(Deliver(bob_, welcome[0], ann_).empty());
+  EXPECT_EQ(ann_.view_hash(), bob_.view_hash());
+  EXPECT_EQ(ann_.live_count(), 2U);
+}
+
+TEST_F(DoorTest, OfTwoWhoAreAloneWhoAsksTakesTheRingWhicheverIsTheGreater) {
+  for (const std::uint32_t other : {3U, 4U, 5U, 6U, 7U}) {
+    Config config = ConfigOf(other);
+    config.remembered = {2};
+    Flock asker = *Flock::Create(config, boot_);
+    Flock asked = *Flock::Create(ConfigOf(2), boot_);
+    asker.HandleTimeout(now_);
+    Carry({&asker, &asked}, now_);
+    const std::uint32_t ring = Flock::Create(ConfigOf(2), boot_)->transient_key_id();
+    EXPECT_EQ(asked.transient_key_id(), ring) << other;
+    EXPECT_EQ(asker.transient_key_id(), ring) << other;
+  }
+}
+
+TEST_F(DoorTest, WhoTookAnotherRingAtOnceIsStillHeardByWhomItLetIn) {
+  // Ann asks Bob, who then takes Cid's: she is told of that under the one that she has.
+  const Bytes hello = HelloWithToken();
+  const auto welcome = Deliver(ann_, hello, bob_);
+  ASSERT_EQ(welcome.size(), 1U);
+  EXPECT_TRUE(Deliver(bob_, welcome[0], ann_).empty());
+  const std::uint32_t before = bob_.transient_key_id();
+  for (std::uint32_t slot = 4; bob_.transient_key_id() == before && slot < 8; ++slot) {
+    Config config = ConfigOf(slot);
+    config.remembered = {2};
+    Flock cid = *Flock::Create(config, boot_);
+    config = ConfigOf(1);
+    config.remembered = {slot};
+    Flock eve = *Flock::Create(config, boot_);
+    eve.HandleTimeout(now_);
+    Carry({&cid, &eve}, now_);  // so that he shares his, too
+    cid.HandleTimeout(now_);
+    Carry({&ann_, &bob_, &cid}, now_);
+  }
+  ASSERT_NE(bob_.transient_key_id(), before);
+  EXPECT_EQ(ann_.transient_key_id(), bob_.transient_key_id());
 }
 
 // How late each stall that `flock` tells of was, in milliseconds.
