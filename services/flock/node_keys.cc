@@ -100,12 +100,9 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   const bool few = membership_.table().live_count() <= kFew;
   if (few) welcome.others = Others(header.sender.slot);
   Member* const member = membership_.table().Find(header.sender);
-  if (member != nullptr && IsProven(*member)) {
-    Contact& contact = membership_.table().Open(*member);
-    // It will have the same view; or tell at once what else it knows.
-    if (few) contact.view = static_cast<std::uint16_t>(welcome.beat.view_hash);
-    // And this key opens there, whatever becomes the one in use here: nobody else may tell it.
-    if (ring_.Find(contact.ring_tag, now) == nullptr) contact.ring_tag = welcome.beat.ring_tag;
+  // It will have the same view; or tell at once what else it knows.
+  if (few && member != nullptr && IsProven(*member)) {
+    membership_.table().Open(*member).view = static_cast<std::uint16_t>(welcome.beat.view_hash);
   }
   const std::size_t size = handshake_.WriteWelcome(*hello, welcome, to, now, datagram);
   if (size == 0) return;
@@ -340,7 +337,10 @@ void Flock::Node::TellOfRing(std::uint32_t before, const MemberId& from, Instant
     // Its token lets the other ask for the ring without a RETRY.
     Append(Ping{tokens_.For(peer, now), prober_.NextSequence(), 0}, body);
     AppendNewsTo(body, peer, kNewsOnOthers);
-    SendGroup(peer, body, now);
+    // Who was let in, and said nothing since, has the key of before: nobody else may tell it.
+    const Member& member = *membership_.table().Find(peer.slot);
+    const bool silent = membership_.table().ContactOf(member).ring_tag == 0;
+    SendGroup(peer, body, now, silent ? before : 0);
   }
 }
 
