@@ -9,25 +9,10 @@
 #include <vector>
 
 #include "services/confab/random.h"
+#include "services/flock/carried_bloc_test.h"
 
 namespace radix::flock {
 namespace {
-
-Config ConfigOf(std::uint32_t slot) {
-  CharterFields fields;
-  fields.bloc = "test";
-  fields.ranges = {"10.0.0.0-10.0.0.7"};
-  fields.port = 7117;
-  fields.key_file = "none";
-  Config config;
-  config.charter = *Charter::Create(fields);
-  config.slot = slot;
-  config.boot = slot + 100;
-  config.identity_seed = Key{static_cast<std::uint8_t>(slot), 1};
-  config.secondary_keys = {Key{1}};
-  config.entropy = Key{static_cast<std::uint8_t>(slot), 2};
-  return config;
-}
 
 std::string ErrorOf(Config config) {
   return std::string(Flock::Create(std::move(config), Instant(1h)).status().message());
@@ -83,28 +68,6 @@ TEST(FlockTest, WrongDatagramsOfAnyLengthAreAnsweredByNothingAndChangeNothing) {
   EXPECT_EQ(bob.counters().accepted, 0U);
 }
 
-// Carries what any of `flocks` sends to the others, all at `now`, until nothing is left; returns
-// how long each datagram was.
-std::vector<std::size_t> Carry(std::vector<Flock*> flocks, Instant now) {
-  std::vector<std::size_t> sizes;
-  for (bool any = true; any;) {
-    any = false;
-    for (Flock* const from : flocks) {
-      while (const auto transmit = from->PollTransmit()) {
-        for (Flock* const to : flocks) {
-          if (to->self().slot != transmit->slot) continue;
-          const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
-          sizes.push_back(bytes.size());
-          const auto last = std::to_string(from->self().slot);
-          to->HandleDatagram({*IpAddress::Parse("10.0.0." + last), 7117}, bytes, now);
-          any = true;
-        }
-      }
-    }
-  }
-  return sizes;
-}
-
 TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
   const Instant boot(1h);
   Flock ann = *Flock::Create(ConfigOf(2), boot);
@@ -125,145 +88,82 @@ TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
   EXPECT_EQ(ann.view_hash(), bob.view_hash());
 }
 
-using Bytes = std::vector<std::uint8_t>;
-
-// What `from` sends to the slot `to`; the rest is lost.
-std::vector<Bytes> SentTo(Flock& from, std::uint32_t to) {
-  std::vector<Bytes> sent;
-  while (const auto transmit = from.PollTransmit()) {
-    if (transmit->slot == to) sent.emplace_back(transmit->bytes.begin(), transmit->bytes.end());
-  }
-  return sent;
-}
-
-// Ann, whom Bob does not know, says HELLO to him.
-class DoorTest : public testing::Test {
- protected:
-  // What `to` answers.
-  std::vector<Bytes> Deliver(Flock& from, const Bytes& bytes, Flock& to) {
-    to.HandleDatagram({ConfigOf(1).charter.ranges.At(from.self().slot), 7117}, bytes, now_);
-    return SentTo(to, from.self().slot);
-  }
-  // Ann's HELLO with Bob's token.
-  Bytes HelloWithToken() {
-    ann_.HandleTimeout(now_);
-    const auto hello = SentTo(ann_, 2);
-    const auto retry = Deliver(ann_, hello.at(0), bob_);
-    return Deliver(bob_, retry.at(0), ann_).at(0);
-  }
-
-  const Instant boot_{1h};
-  Instant now_ = boot_ + 100ms;  // by when he may answer at the door
-  Flock bob_ = *Flock::Create(ConfigOf(2), boot_);
-  Flock ann_ = *Flock::Create(ConfigOf(3), boot_);
-};
-
-TEST_F(DoorTest, WhoAsksForATokenIsNotKnownYetAndGetsNoMoreThanItSent) {
-  ann_.HandleTimeout(now_);
-  const auto hello = SentTo(ann_, 2).at(0);
-  const auto answers = Deliver(ann_, hello, bob_);
-  ASSERT_EQ(answers.size(), 1U);
-  EXPECT_LE(answers[0].size(), hello.size());
-  EXPECT_TRUE(Deliver(ann_, hello, bob_).empty()) << "somebody sends it again";
-  EXPECT_EQ(bob_.live_count(), 1U);
-  EXPECT_EQ(bob_.counters().accepted, 0U);
-}
-
-TEST_F(DoorTest, AHelloWithATokenIsAnsweredOnceAndByNobodyElse) {
-  const Bytes hello = HelloWithToken();
-  Flock cid = *Flock::Create(ConfigOf(4), boot_);
-  EXPECT_TRUE(Deliver(ann_, hello, cid).empty());
-  EXPECT_EQ(Deliver(ann_, hello, bob_).size(), 1U);
-  EXPECT_EQ(bob_.live_count(), 2U);
-  for (const Duration later : {0ms, 1ms, 500ms, 1000ms}) {
-    now_ += later;
-    EXPECT_TRUE(Deliver(ann_, hello, bob_).empty());
-  }
-  EXPECT_EQ(bob_.counters().dropped_replayed, 4U);
-}
-
-TEST_F(DoorTest, ATokenOpensTheDoorForFourSecondsAtMost) {
-  const Bytes hello = HelloWithToken();
-  now_ += 4s;
-  EXPECT_TRUE(Deliver(ann_, hello, bob_).empty());
-  EXPECT_EQ(bob_.live_count(), 1U);
-  EXPECT_EQ(bob_.counters().dropped_unproven, 1U);
-}
-
-TEST_F(DoorTest, ATokenOfAnEarlierBootOpensNothing) {
-  const Bytes hello = HelloWithToken();
-  Config again = ConfigOf(2);
-  again.entropy = Key{2, 3};
-  Flock bob = *Flock::Create(again, now_);
-  now_ += 1ms;
-  EXPECT_TRUE(Deliver(ann_, hello, bob).empty());
-  EXPECT_EQ(bob.live_count(), 1U);
-}
-
-TEST_F(DoorTest, AnEarlierBootOfTheAskerIsNotLetInAfterALaterOne) {
-  const Bytes before = HelloWithToken();
-  Config again = ConfigOf(3);
-  again.boot += 1;
-  again.entropy = Key{3, 3};
-  ann_ = *Flock::Create(again, boot_);
-  ASSERT_EQ(Deliver(ann_, HelloWithToken(), bob_).size(), 1U);
-  const std::uint64_t view = bob_.view_hash();
-  Deliver(ann_, before, bob_);
-  EXPECT_EQ(bob_.view_hash(), view);
-}
-
-TEST_F(DoorTest, WhereBothAskAtOnceOneAnswerLetsBothIn) {
-  const Bytes hello = HelloWithToken();
-  std::vector<Bytes> crossing;
-  for (; crossing.empty() && now_ < boot_ + 1s; now_ += 10ms) {  // tries its neighbours
-    bob_.HandleTimeout(now_);
-    crossing = SentTo(bob_, 3);
-  }
-  ASSERT_EQ(crossing.size(), 1U);
-  const auto retry = Deliver(bob_, crossing[0], ann_);
-  const auto welcome = Deliver(ann_, hello, bob_);
-  ASSERT_EQ(welcome.size(), 1U);
-  EXPECT_TRUE(Deliver(ann_, retry.at(0), bob_).empty()) << "it is in";
-  EXPECT_TRUE(Deliver(bob_, welcome[0], ann_).empty());
-  EXPECT_EQ(ann_.view_hash(), bob_.view_hash());
-  EXPECT_EQ(ann_.live_count(), 2U);
-}
-
-TEST_F(DoorTest, OfTwoWhoAreAloneWhoAsksTakesTheRingWhicheverIsTheGreater) {
-  for (const std::uint32_t other : {3U, 4U, 5U, 6U, 7U}) {
-    Config config = ConfigOf(other);
-    config.remembered = {2};
-    Flock asker = *Flock::Create(config, boot_);
-    Flock asked = *Flock::Create(ConfigOf(2), boot_);
-    asker.HandleTimeout(now_);
-    Carry({&asker, &asked}, now_);
-    const std::uint32_t ring = Flock::Create(ConfigOf(2), boot_)->transient_key_id();
-    EXPECT_EQ(asked.transient_key_id(), ring) << other;
-    EXPECT_EQ(asker.transient_key_id(), ring) << other;
-  }
-}
-
-TEST_F(DoorTest, WhoTookAnotherRingAtOnceIsStillHeardByWhomItLetIn) {
-  // Ann asks Bob, who then takes Cid's: she is told of that under the one that she has.
-  const Bytes hello = HelloWithToken();
-  const auto welcome = Deliver(ann_, hello, bob_);
-  ASSERT_EQ(welcome.size(), 1U);
-  EXPECT_TRUE(Deliver(bob_, welcome[0], ann_).empty());
-  const std::uint32_t before = bob_.transient_key_id();
-  for (std::uint32_t slot = 4; bob_.transient_key_id() == before && slot < 8; ++slot) {
+// Flocks of the slots 2 to `last` that know each other, at `now`.
+std::vector<Flock> Acquainted(std::uint32_t last, std::uint8_t seed, Instant boot, Instant now) {
+  std::vector<Flock> flocks;
+  for (std::uint32_t slot = 2; slot <= last; ++slot) {
     Config config = ConfigOf(slot);
+    config.entropy = Key{static_cast<std::uint8_t>(slot), seed};
     config.remembered = {2};
-    Flock cid = *Flock::Create(config, boot_);
-    config = ConfigOf(1);
-    config.remembered = {slot};
-    Flock eve = *Flock::Create(config, boot_);
-    eve.HandleTimeout(now_);
-    Carry({&cid, &eve}, now_);  // so that he shares his, too
-    cid.HandleTimeout(now_);
-    Carry({&ann_, &bob_, &cid}, now_);
+    flocks.push_back(*Flock::Create(config, boot));
+    flocks.back().HandleTimeout(now);
+    std::vector<Flock*> all;
+    for (Flock& flock : flocks) all.push_back(&flock);
+    Carry(all, now);
   }
-  ASSERT_NE(bob_.transient_key_id(), before);
-  EXPECT_EQ(ann_.transient_key_id(), bob_.transient_key_id());
+  return flocks;
+}
+
+TEST(FlockTest, AntiEntropyAsksNobodyTwiceAtATime) {
+  const Instant boot(1h);
+  int rounds = 0;
+  for (std::uint8_t seed = 1; seed <= 10; ++seed) {
+    Instant now = boot + 50ms;
+    std::vector<Flock> flocks = Acquainted(4, seed, boot, now);
+    // One more that only the first gets to know: for a second the views of the others differ.
+    Config config = ConfigOf(1);
+    config.remembered = {2};
+    Flock more = *Flock::Create(config, boot);
+    more.HandleTimeout(now);
+    Carry({&more, &flocks[0]}, now);
+    ASSERT_EQ(flocks[0].live_count(), 4U);
+    // Nothing arrives any more. What falls due at the same nanosecond is of one round.
+    while ((now = std::max(now, flocks[0].NextTimeout())) < boot + 1s) {
+      flocks[0].HandleTimeout(now);
+      std::vector<std::uint32_t> asked;
+      while (const auto transmit = flocks[0].PollTransmit()) asked.push_back(transmit->slot);
+      std::ranges::sort(asked);
+      EXPECT_EQ(std::ranges::adjacent_find(asked), asked.end());
+      if (!asked.empty()) ++rounds;
+      now += 1ns;
+    }
+  }
+  EXPECT_GT(rounds, 50);
+}
+
+TEST(FlockTest, WhoLacksSomethingItselfAsksForItWithWhatItTells) {
+  const Instant boot(1h);
+  Instant now = boot + 50ms;
+  std::vector<Flock> flocks = Acquainted(3, 1, boot, now);
+  ASSERT_EQ(flocks[1].live_count(), 2U);
+  // Each gets to know somebody of whom the other does not hear.
+  std::vector<Flock> more;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    Config config = ConfigOf(6 + i);
+    config.remembered = {2 + i};
+    more.push_back(*Flock::Create(config, boot));
+    more[i].HandleTimeout(now);
+    Carry({&more[i], &flocks[i]}, now);
+    ASSERT_EQ(flocks[i].live_count(), 3U);
+  }
+  // The first asks until it is heard, when it has no news left to tell.
+  std::vector<Bytes> asks;
+  for (; now < boot + 990ms; now += 1ms) {
+    flocks[0].HandleTimeout(now);
+    for (Bytes& bytes : SentTo(flocks[0], 3)) asks.push_back(std::move(bytes));
+  }
+  ASSERT_FALSE(asks.empty());
+  const Endpoint from{ConfigOf(1).charter.ranges.At(2), 7117};
+  SentTo(flocks[1], 2);
+  flocks[1].HandleDatagram(from, asks.back(), now);
+  const auto answers = SentTo(flocks[1], 2);
+  EXPECT_EQ(answers.size(), 1U);
+  for (const Bytes& bytes : answers) {
+    flocks[0].HandleDatagram({ConfigOf(1).charter.ranges.At(3), 7117}, bytes, now);
+  }
+  EXPECT_EQ(flocks[0].live_count(), 4U);
+  for (const Bytes& bytes : SentTo(flocks[0], 3)) flocks[1].HandleDatagram(from, bytes, now);
+  EXPECT_EQ(flocks[1].live_count(), 4U);
 }
 
 // How late each stall that `flock` tells of was, in milliseconds.
