@@ -247,7 +247,7 @@ void Flock::Node::HandleRetry(const Header& header, std::span<const std::uint8_t
   }
   ++counters_.accepted;
   SendHello(header.sender.slot, now, token);
-  discovery_.HandleAnswer(header.sender.slot);  // should it get lost
+  discovery_.HandleAnswer(header.sender.slot, now);  // should it get lost
 }
 
 void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
