@@ -10,6 +10,7 @@
 
 #include "services/flock/carried_bloc_test.h"
 #include "services/flock/flock.h"
+#include "services/flock/handshake.h"
 
 namespace radix::flock {
 namespace {
@@ -241,6 +242,100 @@ TEST_F(DoorTest, OfWhomAWelcomeListsOneTellsWhomElseItKnowsIfThereIsAny) {
     EXPECT_EQ(std::ranges::any_of(known, [](const MemberView& m) { return m.id.slot == 1; }),
               knows_another);
   }
+}
+
+// A crowd that boots on all other slots, again and again, and asks with a token each time.
+void LetACrowdAsk(Flock& bob, int boots, Instant& now) {
+  for (int i = 0; i < boots; ++i) {
+    Config config = ConfigOf(4 + static_cast<std::uint32_t>(i) % 4);
+    config.boot += static_cast<std::uint64_t>(i) * 100;
+    config.entropy = Key{static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i / 256), 7};
+    config.remembered = {2};
+    Flock one = *Flock::Create(config, now);
+    one.HandleTimeout(now);
+    Carry({&one, &bob}, now);
+    now += 1ms;
+  }
+}
+
+// HELLOs without a token from slot 4 to Bob's, more than are remembered: they can be sent again for
+// ever.
+std::vector<Bytes> RecordedHellos(Instant now) {
+  std::vector<Bytes> recorded;
+  for (std::size_t i = 0; i < Handshake::kRecentMax + 44; ++i) {
+    Config config = ConfigOf(4);
+    config.entropy = Key{static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i / 256), 8};
+    config.remembered = {2};
+    Flock one = *Flock::Create(config, now);
+    one.HandleTimeout(now);
+    recorded.push_back(SentTo(one, 2).at(0));
+  }
+  return recorded;
+}
+
+TEST_F(DoorTest, ARecordedHelloIsAnsweredNoMoreHoweverOftenAndWheneverItComesAgain) {
+  const Bytes hello = HelloWithToken();
+  // From elsewhere it is not even looked at; nor does it spoil the true one.
+  const auto& ranges = ConfigOf(1).charter.ranges;
+  const Endpoint true_source{ranges.At(3), 7117};
+  for (const Endpoint& from : {Endpoint{ranges.At(4), 7117}, Endpoint{ranges.At(3), 7118}}) {
+    for (int i = 0; i < 1000; ++i) bob_.HandleDatagram(from, hello, now_);
+  }
+  EXPECT_FALSE(bob_.PollTransmit().has_value());
+  ASSERT_EQ(Deliver(ann_, hello, bob_).size(), 1U);
+  // More others ask than HELLOs are remembered; the window of who was let in tells.
+  LetACrowdAsk(bob_, static_cast<int>(Handshake::kRecentMax) + 10, now_);
+  const std::uint64_t view = bob_.view_hash();
+  std::size_t answers = 0;
+  for (int i = 0; i < 1000; ++i) {
+    now_ += 10ms;  // within the life of its token, and after
+    bob_.HandleDatagram(true_source, hello, now_);
+    answers += SentTo(bob_, 3).size();
+  }
+  EXPECT_EQ(answers, 0U);
+  EXPECT_EQ(bob_.view_hash(), view);
+}
+
+TEST_F(DoorTest, OfABootThatIsNotLetInTooOneHelloIsAnsweredOnce) {
+  const Bytes before = HelloWithToken();
+  Config again = ConfigOf(3);
+  again.boot += 1;
+  again.entropy = Key{3, 3};
+  ann_ = *Flock::Create(again, boot_);
+  ASSERT_EQ(Deliver(ann_, HelloWithToken(), bob_).size(), 1U);
+  Flock cid = *Flock::Create(ConfigOf(4), boot_);
+  std::size_t answered = 0;
+  const auto recorded = RecordedHellos(now_);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    for (std::size_t j = 30 * i; j < 30 * i + 30; ++j) {
+      Deliver(cid, recorded[j % recorded.size()], bob_);
+    }
+    now_ += 2ms;
+    for (const Bytes& answer : Deliver(ann_, before, bob_)) answered += answer.size();
+  }
+  EXPECT_LE(answered, kDatagramSizeMax);
+}
+
+TEST_F(DoorTest, WhatIsSentBeforeATokenCameBackIsNoMoreThanWhatCame) {
+  // All that a forger of sources can have recorded: HELLOs of any time, and tokens of others.
+  const Bytes with_token = HelloWithToken();
+  Config config = ConfigOf(2);
+  config.entropy = Key{2, 3};
+  bob_ = *Flock::Create(config, boot_);  // whose token that is not
+  Flock cid = *Flock::Create(ConfigOf(4), boot_);
+  const auto recorded = RecordedHellos(now_);
+  std::size_t came = 0;
+  std::size_t sent = 0;
+  for (int i = 0; i < 10000; ++i) {
+    now_ += 1ms;
+    const Bytes& hello = recorded[static_cast<std::size_t>(i) % recorded.size()];
+    came += hello.size();
+    for (const Bytes& answer : Deliver(cid, hello, bob_)) sent += answer.size();
+    EXPECT_TRUE(Deliver(ann_, with_token, bob_).empty());
+  }
+  EXPECT_GT(sent, 0U);
+  EXPECT_LE(sent, came);
+  EXPECT_EQ(bob_.live_count(), 1U);
 }
 
 }  // namespace

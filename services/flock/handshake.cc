@@ -145,12 +145,13 @@ std::optional<Hello> Handshake::OpenHello(const Header& header, const Destinatio
 bool Handshake::TakeOnce(const Hello& hello) {
   // Nonces are random, so that a hash of them need not be good.
   const std::uint64_t hash = hello.nonce ^ hello.sender.slot * 0x9e3779b97f4a7c15;
-  if (std::ranges::find(recent_, hash) != recent_.end()) return false;
-  if (recent_.size() < kRecentMax) {
-    recent_.push_back(hash);
+  Recent& recent = recent_[hello.proof ? 1 : 0];
+  if (std::ranges::find(recent.hashes, hash) != recent.hashes.end()) return false;
+  if (recent.hashes.size() < kRecentMax) {
+    recent.hashes.push_back(hash);
   } else {
-    recent_[recent_at_] = hash;
-    recent_at_ = (recent_at_ + 1) % kRecentMax;
+    recent.hashes[recent.oldest] = hash;
+    recent.oldest = (recent.oldest + 1) % kRecentMax;
   }
   return true;
 }

@@ -94,6 +94,8 @@ class Handshake {
   std::optional<Hello> OpenHello(const Header& header, const Destination& self,
                                  std::span<const std::uint8_t> datagram) const;
   // Whether it came for the first time, as far as the last kRecentMax tell: it is answered once.
+  // Those with a token, which must be valid, are kept apart: anybody may send the others again for
+  // ever, and nobody is forgotten for that.
   static constexpr std::size_t kRecentMax = 256;
   bool TakeOnce(const Hello& hello);
   // Answers it by `token`. No longer than any HELLO. Requires: room for kRetrySize.
@@ -118,6 +120,10 @@ class Handshake {
     Instant since;
     bool made = false;
   };
+  struct Recent {
+    std::vector<std::uint64_t> hashes;  // of HELLOs
+    std::size_t oldest = 0;             // once there are kRecentMax
+  };
   struct Pending {
     std::uint32_t slot = 0;
     std::uint64_t nonce = 0;
@@ -137,8 +143,7 @@ class Handshake {
   KeyStream& secrets_;
   Ephemeral ephemeral_;
   std::vector<Pending> pending_;
-  std::vector<std::uint64_t> recent_;  // HELLOs that opened: a hash of each
-  std::size_t recent_at_ = 0;          // the oldest, once there are kRecentMax
+  Recent recent_[2];  // of those without a token, and with one
 };
 
 }  // namespace radix::flock

@@ -199,7 +199,9 @@ class Flock::Node {
   void AskForRing(const Incoming& packet, Instant now);
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
   bool WithinDoorBudget(Duration cost, Instant now);
-  bool ProveByHello(const Hello& hello, Instant now);
+  bool Admits(const Hello& hello, Instant now);
+  bool WasHeard(const Hello& hello) const;
+  void ProveByHello(const Hello& hello, Instant now);
 
   // node_secondary.cc
   void TickSecondary(Instant now);

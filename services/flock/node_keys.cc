@@ -48,15 +48,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
     ++counters_.dropped_unauthenticated;
     return;
   }
-  if (!handshake_.TakeOnce(*hello)) {
-    ++counters_.dropped_replayed;
-    return;
-  }
-  const bool opens = hello->proof && tokens_.OpensDoor(hello->proof->token, header.sender, now);
-  if (leaving_ || !WithinDoorBudget(opens ? kWelcomeCost : kRetryCost, now)) {
-    ++counters_.dropped_budget;
-    return;
-  }
+  if (!Admits(*hello, now)) return;
   std::array<std::uint8_t, kDatagramSizeMax> datagram;
   const Destination to = DestinationOf(header.sender);
   if (!hello->proof) {
@@ -65,14 +57,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
                                          *hello, self_, token, to, datagram)));
     return;
   }
-  if (!opens) {
-    ++counters_.dropped_unproven;
-    return;
-  }
-  if (!ProveByHello(*hello, now)) {
-    ++counters_.dropped_replayed;
-    return;
-  }
+  ProveByHello(*hello, now);
   // From now on its own is compared as any other: where two let each other in at once, each would
   // else take the other's.
   if (hello->proof->takes_ring) has_own_ring_ = false;
@@ -109,21 +94,45 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   outbox_.Push(header.sender.slot, std::span(datagram).first(size));
 }
 
-// The author of a HELLO with a token shows that it is there now, as one does who acknowledges a
-// ping. Returns false if the HELLO came before.
-bool Flock::Node::ProveByHello(const Hello& hello, Instant now) {
-  MemberTable& table = membership_.table();
-  const HelloProof& proof = *hello.proof;
-  const Member* const known = table.Find(hello.sender);
-  const bool proven = known != nullptr && IsProven(*known);
-  if (proven ? !table.ContactOf(*known).window.IsFresh(proof.counter)
-             : table.WasSeen(hello.sender, proof.counter)) {
+// Whether it is to be answered. What is not costs little, and uses up nothing of the budget.
+bool Flock::Node::Admits(const Hello& hello, Instant now) {
+  const auto& proof = hello.proof;
+  if (proof && !tokens_.OpensDoor(proof->token, hello.sender, now)) {
+    ++counters_.dropped_unproven;
     return false;
   }
+  if (WasHeard(hello) || !handshake_.TakeOnce(hello)) {
+    ++counters_.dropped_replayed;
+    return false;
+  }
+  if (leaving_ || !WithinDoorBudget(proof ? kWelcomeCost : kRetryCost, now)) {
+    ++counters_.dropped_budget;
+    return false;
+  }
+  return true;
+}
+
+// As far as the windows of those tell who were let in.
+bool Flock::Node::WasHeard(const Hello& hello) const {
+  if (!hello.proof) return false;
+  const MemberTable& table = membership_.table();
+  const Member* const known = table.Find(hello.sender.slot);
+  if (known != nullptr && known->boot == hello.sender.boot && IsProven(*known)) {
+    return !table.ContactOf(*known).window.IsFresh(hello.proof->counter);
+  }
+  return table.WasSeen(hello.sender, hello.proof->counter);
+}
+
+// The author of a HELLO with a token, which was not heard before, shows that it is there now, as
+// one does who acknowledges a ping.
+void Flock::Node::ProveByHello(const Hello& hello, Instant now) {
+  MemberTable& table = membership_.table();
+  const HelloProof& proof = *hello.proof;
+  const bool proven = table.IsProven(hello.sender);
   Member* const member = membership_.Prove(
       Record{hello.sender, proof.incarnation, MemberState::kAlive, proof.fingerprint}, now);
   // Another boot of its slot is held for later: it reads that in the WELCOME, and tops it.
-  if (member == nullptr) return true;
+  if (member == nullptr) return;
   Contact& contact = proven ? table.Open(*member) : table.Acquaint(*member, proof.counter);
   contact.window.Accept(proof.counter);
   contact.heard_at = now;
@@ -131,7 +140,6 @@ bool Flock::Node::ProveByHello(const Hello& hello, Instant now) {
   last_authentic_ = now;
   away_since_ = kNever;
   handshake_.Withdraw(hello.sender.slot);
-  return true;
 }
 
 std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
