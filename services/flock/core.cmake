@@ -11,7 +11,7 @@ if(NOT RADIX_SANITIZE)
   target_compile_options(radix_core_flock PRIVATE $<$<CONFIG:RelWithDebInfo>:-O3>)
 endif()
 
-foreach(test anti_entropy damping discovery electorate event_history flock handshake incumbent key_ring leadership lease member_table membership
+foreach(test anti_entropy damping discovery door electorate event_history flock handshake incumbent key_ring leadership lease member_table membership
         news pace packet_codec packet_protection pair_keys prober replay_window secondary_ring secondary_rotation standing
         statement suspicion)
   radix_test(${test}_test.cc DEPS radix_core_flock)

@@ -15,6 +15,11 @@ constexpr Duration kLonelyInterval = 150ms;
 constexpr Duration kFirstWait = 20ms;
 // Guesses that hit somebody known are drawn again, so often.
 constexpr int kDraws = 8;
+// Who answered and is not known yet is tried so often, first after so long, then each time after
+// twice as long. Where datagrams get lost a guess that hit is worth much: in a sparse range the
+// next may be seconds away.
+constexpr int kAnsweredTries = 4;
+constexpr Duration kFirstTry = 200ms;
 
 }  // namespace
 
@@ -47,6 +52,7 @@ std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant
     if (members.live_count() < 2) wait = std::min(wait, kLonelyInterval);
   }
   next_ = now + random.Between(wait * 2 / 3, wait * 4 / 3);
+  if (const auto answered = TakeAnswered(members, now)) return answered;
   for (int i = 0; i < kDraws; ++i) {
     const std::uint32_t slot = Guess(members, random);
     const Member* const known = members.Find(slot);
@@ -56,6 +62,23 @@ std::optional<std::uint32_t> Discovery::Poll(const MemberTable& members, Instant
     }
   }
   return std::nullopt;
+}
+
+void Discovery::HandleAnswer(std::uint32_t slot, Instant now) {
+  if (std::ranges::count(answered_, slot, &Answered::slot) > 0) return;
+  answered_.push_back({slot, now + kFirstTry});
+}
+
+std::optional<std::uint32_t> Discovery::TakeAnswered(const MemberTable& members, Instant now) {
+  std::erase_if(answered_, [&](const Answered& answered) {
+    const Member* const known = members.Find(answered.slot);
+    return answered.tries == kAnsweredTries || (known != nullptr && IsLive(known->state));
+  });
+  const auto due = std::ranges::find_if(
+      answered_, [&](const Answered& answered) { return now >= answered.due; });
+  if (due == answered_.end()) return std::nullopt;
+  due->due = now + kFirstTry * (2 << due->tries++);
+  return due->slot;
 }
 
 std::uint32_t Discovery::Guess(const MemberTable& members, Random& random) {

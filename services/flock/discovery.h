@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -28,15 +27,21 @@ class Discovery {
   // The slot to say HELLO to, if one is due.
   std::optional<std::uint32_t> Poll(const MemberTable& members, Instant now, Random& random);
 
-  // Somebody answered at `slot`: it is tried next, if it is not known by then. Once, however often
-  // it answers: who holds the group's key and never lets anybody in fills nothing.
-  void HandleAnswer(std::uint32_t slot) {
-    if (std::ranges::count(first_, slot) == 0) first_.push_back(slot);
-  }
+  // Somebody answered at `slot` just now: a little later it is tried, if it is not
+  // known by then, and a few times more. However often it answers meanwhile: who holds the group's
+  // key and never lets anybody in fills nothing, and keeps nobody from guessing.
+  void HandleAnswer(std::uint32_t slot, Instant now = kNever);
 
   Instant next() const { return next_; }
 
  private:
+  struct Answered {
+    std::uint32_t slot = 0;
+    Instant due;
+    int tries = 0;
+  };
+
+  std::optional<std::uint32_t> TakeAnswered(const MemberTable& members, Instant now);
   std::uint32_t Guess(const MemberTable& members, Random& random);
   std::uint32_t Near(std::uint32_t slots, Random& random) const;
 
@@ -44,6 +49,7 @@ class Discovery {
   std::uint32_t expected_;
   std::uint32_t self_;
   std::vector<std::uint32_t> first_;  // to be tried before guessing; taken from the back
+  std::vector<Answered> answered_;    // but not let in yet
   Instant next_;
   Duration wait_;
   std::uint32_t probes_ = 0;

@@ -69,6 +69,24 @@ TEST_F(DiscoveryTest, TriesAgainWhoAnsweredAndIsNotKnownYet) {
   EXPECT_EQ(Tried(discovery, kStart + 2s).front(), 77U);
 }
 
+TEST_F(DiscoveryTest, TriesWhoAnsweredSomeTimesMoreButNotAtOnceAndGuessesMeanwhile) {
+  Discovery discovery = MakeDiscovery(kSlots);
+  Tried(discovery, kStart + 1s);
+  discovery.HandleAnswer(77, now_);
+  // What was sent to it when it answered may be answered yet.
+  const auto at_once = Tried(discovery, now_ + 190ms);
+  EXPECT_EQ(std::ranges::count(at_once, 77U), 0);
+  EXPECT_FALSE(at_once.empty());
+  const auto later = Tried(discovery, now_ + 10s);
+  EXPECT_GE(std::ranges::count(later, 77U), 4);
+  EXPECT_LE(std::ranges::count(later, 77U), 6);  // two of them guessed
+  EXPECT_GE(later.size(), 40U);
+  // Once it is known nobody asks.
+  discovery.HandleAnswer(78, now_);
+  Join(78);
+  EXPECT_EQ(std::ranges::count(Tried(discovery, now_ + 10s), 78U), 0);
+}
+
 TEST_F(DiscoveryTest, GoesOnWhileAloneAndSlowlyWhenAsManyAreThereAsThereMayBe) {
   Discovery discovery = MakeDiscovery(2);
   EXPECT_GE(Tried(discovery, kStart + 10s).size(), 50U);

@@ -9,25 +9,10 @@
 #include <vector>
 
 #include "services/confab/random.h"
+#include "services/flock/carried_bloc_test.h"
 
 namespace radix::flock {
 namespace {
-
-Config ConfigOf(std::uint32_t slot) {
-  CharterFields fields;
-  fields.bloc = "test";
-  fields.ranges = {"10.0.0.0-10.0.0.7"};
-  fields.port = 7117;
-  fields.key_file = "none";
-  Config config;
-  config.charter = *Charter::Create(fields);
-  config.slot = slot;
-  config.boot = slot + 100;
-  config.identity_seed = Key{static_cast<std::uint8_t>(slot), 1};
-  config.secondary_keys = {Key{1}};
-  config.entropy = Key{static_cast<std::uint8_t>(slot), 2};
-  return config;
-}
 
 std::string ErrorOf(Config config) {
   return std::string(Flock::Create(std::move(config), Instant(1h)).status().message());
@@ -83,45 +68,102 @@ TEST(FlockTest, WrongDatagramsOfAnyLengthAreAnsweredByNothingAndChangeNothing) {
   EXPECT_EQ(bob.counters().accepted, 0U);
 }
 
-// Carries what any of `flocks` sends to the others, all at `now`, until nothing is left; returns
-// how long each datagram was.
-std::vector<std::size_t> Carry(std::vector<Flock*> flocks, Instant now) {
-  std::vector<std::size_t> sizes;
-  for (bool any = true; any;) {
-    any = false;
-    for (Flock* const from : flocks) {
-      while (const auto transmit = from->PollTransmit()) {
-        for (Flock* const to : flocks) {
-          if (to->self().slot != transmit->slot) continue;
-          const std::vector<std::uint8_t> bytes(transmit->bytes.begin(), transmit->bytes.end());
-          sizes.push_back(bytes.size());
-          const auto last = std::to_string(from->self().slot);
-          to->HandleDatagram({*IpAddress::Parse("10.0.0." + last), 7117}, bytes, now);
-          any = true;
-        }
-      }
-    }
-  }
-  return sizes;
-}
-
 TEST(FlockTest, WhoseWelcomeListsAllIsToldWhatItLacksAndAskedNothing) {
   const Instant boot(1h);
   Flock ann = *Flock::Create(ConfigOf(2), boot);
   Flock bob = *Flock::Create(ConfigOf(3), boot);
   Flock cid = *Flock::Create(ConfigOf(4), boot);
   const Instant now = boot + 1ms;  // by when they may answer at the door
-  // Each says HELLO to the slot before its own: a short one, and a RETRY, one that is long enough,
-  // and a WELCOME; then its own record, and no digest.
+  // Each says HELLO to the slot before its own: a short one, and a RETRY, one with its token, and a
+  // WELCOME. That lists all: nothing else is to be said.
   cid.HandleTimeout(now);
-  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(100, 70, 268, 268, 104));
+  EXPECT_THAT(Carry({&bob, &cid}, now), testing::ElementsAre(76, 76, 129, 243));
+  EXPECT_EQ(bob.live_count(), 2U);
   EXPECT_EQ(cid.view_hash(), bob.view_hash());
   bob.HandleTimeout(now);
   std::vector<std::size_t> sizes = Carry({&ann, &bob, &cid}, now);
-  sizes.resize(5);  // then a HELLO, for the ring of the others, which is the greater
-  EXPECT_THAT(sizes, testing::ElementsAre(100, 70, 268, 268, 129));
+  sizes.resize(5);  // the last with a ping; then a HELLO, for their ring, which is the greater
+  EXPECT_THAT(sizes, testing::ElementsAre(76, 76, 129, 243, 105));
   EXPECT_EQ(ann.live_count(), 3U);
   EXPECT_EQ(ann.view_hash(), bob.view_hash());
+}
+
+// Flocks of the slots 2 to `last` that know each other, at `now`.
+std::vector<Flock> Acquainted(std::uint32_t last, std::uint8_t seed, Instant boot, Instant now) {
+  std::vector<Flock> flocks;
+  for (std::uint32_t slot = 2; slot <= last; ++slot) {
+    Config config = ConfigOf(slot);
+    config.entropy = Key{static_cast<std::uint8_t>(slot), seed};
+    config.remembered = {2};
+    flocks.push_back(*Flock::Create(config, boot));
+    flocks.back().HandleTimeout(now);
+    std::vector<Flock*> all;
+    for (Flock& flock : flocks) all.push_back(&flock);
+    Carry(all, now);
+  }
+  return flocks;
+}
+
+TEST(FlockTest, AntiEntropyAsksNobodyTwiceAtATime) {
+  const Instant boot(1h);
+  int rounds = 0;
+  for (std::uint8_t seed = 1; seed <= 10; ++seed) {
+    Instant now = boot + 50ms;
+    std::vector<Flock> flocks = Acquainted(4, seed, boot, now);
+    // One more that only the first gets to know: for a second the views of the others differ.
+    Config config = ConfigOf(1);
+    config.remembered = {2};
+    Flock more = *Flock::Create(config, boot);
+    more.HandleTimeout(now);
+    Carry({&more, &flocks[0]}, now);
+    ASSERT_EQ(flocks[0].live_count(), 4U);
+    // Nothing arrives any more. What falls due at the same nanosecond is of one round.
+    while ((now = std::max(now, flocks[0].NextTimeout())) < boot + 1s) {
+      flocks[0].HandleTimeout(now);
+      std::vector<std::uint32_t> asked;
+      while (const auto transmit = flocks[0].PollTransmit()) asked.push_back(transmit->slot);
+      std::ranges::sort(asked);
+      EXPECT_EQ(std::ranges::adjacent_find(asked), asked.end());
+      if (!asked.empty()) ++rounds;
+      now += 1ns;
+    }
+  }
+  EXPECT_GT(rounds, 50);
+}
+
+TEST(FlockTest, WhoLacksSomethingItselfAsksForItWithWhatItTells) {
+  const Instant boot(1h);
+  Instant now = boot + 50ms;
+  std::vector<Flock> flocks = Acquainted(3, 1, boot, now);
+  ASSERT_EQ(flocks[1].live_count(), 2U);
+  // Each gets to know somebody of whom the other does not hear.
+  std::vector<Flock> more;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    Config config = ConfigOf(6 + i);
+    config.remembered = {2 + i};
+    more.push_back(*Flock::Create(config, boot));
+    more[i].HandleTimeout(now);
+    Carry({&more[i], &flocks[i]}, now);
+    ASSERT_EQ(flocks[i].live_count(), 3U);
+  }
+  // The first asks until it is heard, when it has no news left to tell.
+  std::vector<Bytes> asks;
+  for (; now < boot + 990ms; now += 1ms) {
+    flocks[0].HandleTimeout(now);
+    for (Bytes& bytes : SentTo(flocks[0], 3)) asks.push_back(std::move(bytes));
+  }
+  ASSERT_FALSE(asks.empty());
+  const Endpoint from{ConfigOf(1).charter.ranges.At(2), 7117};
+  SentTo(flocks[1], 2);
+  flocks[1].HandleDatagram(from, asks.back(), now);
+  const auto answers = SentTo(flocks[1], 2);
+  EXPECT_EQ(answers.size(), 1U);
+  for (const Bytes& bytes : answers) {
+    flocks[0].HandleDatagram({ConfigOf(1).charter.ranges.At(3), 7117}, bytes, now);
+  }
+  EXPECT_EQ(flocks[0].live_count(), 4U);
+  for (const Bytes& bytes : SentTo(flocks[0], 3)) flocks[1].HandleDatagram(from, bytes, now);
+  EXPECT_EQ(flocks[1].live_count(), 4U);
 }
 
 // How late each stall that `flock` tells of was, in milliseconds.

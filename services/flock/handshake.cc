@@ -6,6 +6,7 @@
 #include <array>
 
 #include "services/flock/key_ring.h"
+#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
@@ -15,15 +16,12 @@ constexpr Duration kEphemeralAge = 10s;
 // An answer that comes later is ignored.
 constexpr Duration kPendingAge = 3s;
 
-// What a HELLO, a WELCOME or a RETRY has besides its body.
-constexpr std::size_t kDoorOverhead = kHeaderSize + PacketProtection::kDoorNonceSize + kTagSize;
-constexpr std::size_t kHelloBody = Handshake::kHelloSize - kDoorOverhead;
+constexpr std::size_t kDoorBodyMax = kDatagramSizeMax - Handshake::kOverhead;
 using Nonce = std::array<std::uint8_t, PacketProtection::kDoorNonceSize>;
 
 }  // namespace
 
 void EncodeWelcome(const Welcome& welcome, Writer& out) {
-  Encode(welcome.sender, out);
   Encode(welcome.beat, out);
   out.Bytes(welcome.public_key);
   out.U64(welcome.counter);
@@ -37,15 +35,16 @@ void EncodeWelcome(const Welcome& welcome, Writer& out) {
   for (const Record& other : welcome.others) Encode(other, out);
 }
 
-std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
+std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std::uint8_t> bytes) {
   Reader in(bytes);
   Welcome welcome;
-  welcome.sender = DecodeRecord(in);
   welcome.beat.incarnation = in.U32();
   welcome.beat.flags = in.U8();
   welcome.beat.ring_tag = in.U32();
   welcome.beat.view_hash = in.U64();
   welcome.public_key = in.ReadKey();
+  welcome.sender = {sender, welcome.beat.incarnation, MemberState::kAlive,
+                    FingerprintOf(welcome.public_key)};
   welcome.counter = in.U64();
   welcome.token = in.U64();
   if (in.U8() != 0) welcome.about_you = DecodeRecord(in);
@@ -59,8 +58,7 @@ std::optional<Welcome> DecodeWelcome(std::span<const std::uint8_t> bytes) {
     const Record& other = welcome.others.emplace_back(DecodeRecord(in));
     if (other.id.boot == 0 || other.state != MemberState::kAlive) return std::nullopt;
   }
-  const bool valid = welcome.counter > 0 && welcome.sender.state == MemberState::kAlive &&
-                     KeyRing::IsValid(ring) &&
+  const bool valid = welcome.counter > 0 && KeyRing::IsValid(ring) &&
                      (!welcome.about_you || welcome.about_you->state <= MemberState::kLeft);
   if (!valid) return std::nullopt;
   return welcome;
@@ -81,23 +79,37 @@ const Handshake::Ephemeral& Handshake::FreshEphemeral(Instant now) {
 }
 
 std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, Instant now,
+                                  const std::optional<HelloProof>& proof,
                                   std::span<std::uint8_t> out) {
-  const Ephemeral& ephemeral = FreshEphemeral(now);
   std::erase_if(pending_,
                 [&](const Pending& p) { return now - p.at > kPendingAge || p.slot == to.id.slot; });
   if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
-  const std::uint64_t hello_nonce = secrets_.NextNumber();
-  pending_.push_back({to.id.slot, hello_nonce, now, ephemeral.secret, out.size()});
+  Pending& pending = pending_.emplace_back();
+  pending.slot = to.id.slot;
+  pending.nonce = secrets_.NextNumber();
+  pending.at = now;
+  pending.has_token = proof.has_value();
 
-  const Header header{PacketType::kHello, ring_.current().tag, self, hello_nonce};
+  const Header header{PacketType::kHello, ring_.current().tag, self, pending.nonce};
   Writer head(out);
   Encode(header, head);
-  std::array<std::uint8_t, kHelloBody> body{};
-  std::copy(ephemeral.public_key.begin(), ephemeral.public_key.end(), body.begin());
+  std::array<std::uint8_t, kHelloSize - kOverhead> body{};
+  Writer writer(body);
+  if (proof) {
+    const Ephemeral& ephemeral = FreshEphemeral(now);
+    pending.secret = ephemeral.secret;
+    writer.U64(proof->token);
+    writer.U64(proof->counter);
+    writer.U32(proof->incarnation);
+    writer.U64(proof->fingerprint);
+    writer.U8(proof->takes_ring ? 1 : 0);
+    writer.Bytes(ephemeral.public_key);
+  } else {
+    writer.U64(0);  // as long as the token that it asks for
+  }
   Nonce nonce;
   secrets_.Fill(nonce);
-  return protection_.SealDoor(ring_.current().key, to, nonce, out,
-                              std::span(body).first(out.size() - kDoorOverhead));
+  return protection_.SealDoor(ring_.current().key, to, nonce, out, writer.written());
 }
 
 bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
@@ -105,28 +117,41 @@ bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
                              [&](const Pending& p) { return p.slot == slot && now - p.at < age; });
 }
 
+void Handshake::Withdraw(std::uint32_t slot) {
+  std::erase_if(pending_, [&](const Pending& p) { return p.slot == slot && !p.has_token; });
+}
+
 std::optional<Hello> Handshake::OpenHello(const Header& header, const Destination& self,
                                           std::span<const std::uint8_t> datagram) const {
   const Key* const key = ring_.Find(header.key_tag);
-  if (key == nullptr || datagram.size() < kHelloShort || datagram.size() > kHelloSize) {
-    return std::nullopt;
-  }
+  const bool has_token = datagram.size() == kHelloSize;
+  if (key == nullptr || (!has_token && datagram.size() != kHelloShort)) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> body;
   const auto opened = protection_.OpenDoor(*key, {{self.id.slot, 0}, self.address}, datagram, body);
   if (opened.empty()) return std::nullopt;
+  Hello hello{header.sender, header.counter, header.key_tag, std::nullopt, {}};
+  if (!has_token) return hello;
   Reader in(opened);
-  return Hello{header.sender, header.counter, header.key_tag, in.ReadKey(), datagram.size()};
+  HelloProof& proof = hello.proof.emplace();
+  proof.token = in.U64();
+  proof.counter = in.U64();
+  proof.incarnation = in.U32();
+  proof.fingerprint = in.U64();
+  proof.takes_ring = in.U8() != 0;
+  hello.ephemeral = in.ReadKey();
+  return hello;
 }
 
 bool Handshake::TakeOnce(const Hello& hello) {
   // Nonces are random, so that a hash of them need not be good.
   const std::uint64_t hash = hello.nonce ^ hello.sender.slot * 0x9e3779b97f4a7c15;
-  if (std::ranges::find(recent_, hash) != recent_.end()) return false;
-  if (recent_.size() < kRecentMax) {
-    recent_.push_back(hash);
+  Recent& recent = recent_[hello.proof ? 1 : 0];
+  if (std::ranges::find(recent.hashes, hash) != recent.hashes.end()) return false;
+  if (recent.hashes.size() < kRecentMax) {
+    recent.hashes.push_back(hash);
   } else {
-    recent_[recent_at_] = hash;
-    recent_at_ = (recent_at_ + 1) % kRecentMax;
+    recent.hashes[recent.oldest] = hash;
+    recent.oldest = (recent.oldest + 1) % kRecentMax;
   }
   return true;
 }
@@ -158,17 +183,11 @@ std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
   const Ephemeral& ephemeral = FreshEphemeral(now);
   // The outer body: our ephemeral, then the inner one, sealed. Its key is used this once, so that
   // its nonce may be zero.
-  std::array<std::uint8_t, kHelloBody> body{};
+  std::array<std::uint8_t, kDoorBodyMax> body{};
   Writer writer(body);
   writer.Bytes(ephemeral.public_key);
   EncodeWelcome(welcome, writer);
-  const bool fits = writer.ok() && writer.room() >= kTagSize;
-  const std::size_t size = kDoorOverhead + writer.size() + kTagSize;
-  if (!fits || size > hello.size) {
-    // Whoever has to say HELLO again can as well be answered in full.
-    if (fits && (welcome.others.empty() || hello.size == kHelloShort)) {
-      return WriteRetry(hello, welcome.sender.id, size, to, out);
-    }
+  if (!writer.ok() || writer.room() < kTagSize) {
     if (welcome.others.empty()) return 0;
     Welcome brief = welcome;
     brief.others.clear();
@@ -198,40 +217,39 @@ std::vector<Handshake::Pending>::iterator Handshake::FindPending(const Header& h
   });
 }
 
-std::size_t Handshake::WriteRetry(const Hello& hello, const MemberId& self, std::size_t size,
+std::size_t Handshake::WriteRetry(const Hello& hello, const MemberId& self, std::uint64_t token,
                                   const Destination& to, std::span<std::uint8_t> out) {
+  const Key* const secondary = ring_.Find(hello.key_tag);
+  if (secondary == nullptr) return 0;
   const Header header{PacketType::kRetry, hello.key_tag, self, hello.nonce};
   Writer head(out);
   Encode(header, head);
-  std::array<std::uint8_t, 2> body{};
-  Writer writer(body);
-  writer.U16(static_cast<std::uint16_t>(size));
+  std::array<std::uint8_t, kRetrySize - kOverhead> body{};
+  Writer(body).U64(token);
   Nonce nonce;
   secrets_.Fill(nonce);
-  return protection_.SealDoor(*ring_.Find(hello.key_tag), to, nonce, out, body);
+  return protection_.SealDoor(*secondary, to, nonce, out, body);
 }
 
-std::optional<std::size_t> Handshake::OpenRetry(const Header& header, const Destination& self,
-                                                std::span<const std::uint8_t> datagram,
-                                                Instant now) {
+std::optional<std::uint64_t> Handshake::OpenRetry(const Header& header, const Destination& self,
+                                                  std::span<const std::uint8_t> datagram,
+                                                  Instant now) {
   const auto pending = FindPending(header, now);
   const Key* const secondary = ring_.Find(header.key_tag);
-  if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
-  const bool was_asked_for = pending->size != kHelloShort && pending->size != kHelloUsual;
+  if (pending == pending_.end() || pending->has_token || secondary == nullptr) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;
   Reader in(protection_.OpenDoor(*secondary, self, datagram, buffer));
-  const std::size_t size = in.U16();
+  const std::uint64_t token = in.U64();
   if (!in.ok() || in.left() > 0) return std::nullopt;
-  if (was_asked_for || size <= pending->size || size > kHelloSize) return std::nullopt;
   pending_.erase(pending);
-  return size;
+  return token;
 }
 
 std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destination& self,
                                               std::span<const std::uint8_t> datagram, Instant now) {
   const auto pending = FindPending(header, now);
   const Key* const secondary = ring_.Find(header.key_tag);
-  if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
+  if (pending == pending_.end() || !pending->has_token || secondary == nullptr) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;
   const auto opened = protection_.OpenDoor(*secondary, self, datagram, buffer);
   Reader outer(opened);
@@ -250,8 +268,9 @@ std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destin
                                                 key->data()) != 0) {
     return std::nullopt;
   }
-  auto welcome = DecodeWelcome(std::span(inner).first(static_cast<std::size_t>(size)));
-  if (!welcome || welcome->sender.id != header.sender) return std::nullopt;
+  auto welcome =
+      DecodeWelcome(header.sender, std::span(inner).first(static_cast<std::size_t>(size)));
+  if (!welcome) return std::nullopt;
   pending_.erase(pending);
   return welcome;
 }

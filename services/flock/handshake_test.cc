@@ -4,9 +4,11 @@
 #include <sodium.h>
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "services/flock/key_ring.h"
+#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
@@ -31,17 +33,26 @@ class HandshakeTest : public testing::Test {
  protected:
   HandshakeTest() { EXPECT_GE(sodium_init(), 0); }
 
-  std::vector<std::uint8_t> Hello(Side& from, const Side& to,
-                                  std::size_t size = Handshake::kHelloSize) {
-    std::vector<std::uint8_t> out(size);
+  // With a token, or the short one that asks for it.
+  std::vector<std::uint8_t> Hello(Side& from, const Side& to, bool has_token = true) {
+    std::vector<std::uint8_t> out(Handshake::kHelloSize);
     const Destination there{{to.self.id.slot, 0}, to.self.address};
-    EXPECT_EQ(from.handshake.WriteHello(from.self.id, there, now_, out), size);
+    std::optional<HelloProof> proof;
+    if (has_token) proof = {11, 12, 13, 14};
+    out.resize(from.handshake.WriteHello(from.self.id, there, now_, proof, out));
+    return out;
+  }
+  std::vector<std::uint8_t> Retry(Side& from, const std::vector<std::uint8_t>& hello,
+                                  const Side& to) {
+    const auto opened = from.handshake.OpenHello(*DecodeHeader(hello), from.self, hello);
+    std::vector<std::uint8_t> out(Handshake::kRetrySize);
+    out.resize(opened ? from.handshake.WriteRetry(*opened, from.self.id, 77, to.self, out) : 0);
     return out;
   }
   std::vector<std::uint8_t> Answer(Side& from, const std::vector<std::uint8_t>& hello,
                                    const Side& to) {
     const auto opened = from.handshake.OpenHello(*DecodeHeader(hello), from.self, hello);
-    if (!opened) return {};
+    if (!opened || !opened->proof) return {};
     const Ranking ranking(1);
     KeyRing ring(ranking, {0, 0, from.self.id}, Key{9}, 60s, now_);
     ring.Prepare(0, from.self.id, Key{8});
@@ -51,11 +62,12 @@ class HandshakeTest : public testing::Test {
     Writer writer(encoded);
     ring.Encode(writer);
     Welcome welcome;
-    welcome.sender = {from.self.id, 3, MemberState::kAlive, 4};
+    welcome.sender.id = from.self.id;
+    welcome.beat.incarnation = 3;
+    welcome.public_key = Key{4};
     welcome.counter = 12;
     welcome.about_you = Record{to.self.id, 1, MemberState::kDead, 2};
     welcome.secondary_keys = {Key{1}, Key{2}, Key{3}};
-    if (brief_) welcome.secondary_keys.resize(1);
     welcome.others = others_;
     welcome.ring.assign(writer.written().begin(), writer.written().end());
     std::array<std::uint8_t, kDatagramSizeMax> out{};
@@ -65,43 +77,56 @@ class HandshakeTest : public testing::Test {
 
   Instant now_{100s};
   std::vector<Record> others_;  // that a WELCOME lists
-  bool brief_ = false;          // whether it has fewer keys
   Side ann_{1, {Key{1}}, "blue"};
   Side bob_{2, {Key{1}}, "blue"};
 };
 
-TEST_F(HandshakeTest, AHelloIsAnsweredByAWelcomeThatIsNeverLonger) {
+TEST_F(HandshakeTest, AHelloWithATokenIsAnsweredByAWelcome) {
   const auto hello = Hello(ann_, bob_);
+  const auto heard = bob_.handshake.OpenHello(*DecodeHeader(hello), bob_.self, hello);
+  ASSERT_TRUE(heard && heard->proof);
+  EXPECT_EQ(heard->proof->token, 11U);
+  EXPECT_EQ(heard->proof->counter, 12U);
+  EXPECT_EQ(heard->proof->incarnation, 13U);
+  EXPECT_EQ(heard->proof->fingerprint, 14U);
   const auto welcome = Answer(bob_, hello, ann_);
   ASSERT_FALSE(welcome.empty());
-  EXPECT_LE(welcome.size(), hello.size());
   const auto opened = ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_);
   ASSERT_TRUE(opened.has_value());
   EXPECT_EQ(opened->sender.id, bob_.self.id);
+  EXPECT_EQ(opened->sender.incarnation, 3U);
+  EXPECT_EQ(opened->sender.fingerprint, FingerprintOf(Key{4}));
   EXPECT_EQ(opened->counter, 12U);
   EXPECT_EQ(opened->about_you->state, MemberState::kDead);
   EXPECT_EQ(opened->secondary_keys.size(), 3U);
 }
 
-TEST_F(HandshakeTest, AHelloThatIsTooShortIsAnsweredByTheSizeThatItMustHave) {
-  for (const std::size_t size : {Handshake::kHelloShort, Handshake::kHelloUsual}) {
-    const auto retry = Answer(bob_, Hello(ann_, bob_, size), ann_);
-    ASSERT_EQ(DecodeHeader(retry)->type, PacketType::kRetry);
-    EXPECT_LE(retry.size(), size);
-    const auto wanted = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
-    ASSERT_TRUE(wanted);
-    EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_)) << "again";
-    const auto welcome = Answer(bob_, Hello(ann_, bob_, *wanted), ann_);
-    EXPECT_EQ(welcome.size(), *wanted);
-    EXPECT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+TEST_F(HandshakeTest, AShortHelloIsAnsweredByATokenAndThatIsNoLonger) {
+  const auto hello = Hello(ann_, bob_, false);
+  EXPECT_EQ(hello.size(), Handshake::kHelloShort);
+  EXPECT_FALSE(bob_.handshake.OpenHello(*DecodeHeader(hello), bob_.self, hello)->proof);
+  const auto retry = Retry(bob_, hello, ann_);
+  ASSERT_EQ(DecodeHeader(retry)->type, PacketType::kRetry);
+  EXPECT_LE(retry.size(), hello.size());
+  const auto token = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
+  EXPECT_EQ(token.value_or(0), 77U);
+}
+
+TEST_F(HandshakeTest, AHelloOfAnyOtherLengthDoesNotOpen) {
+  for (const bool has_token : {false, true}) {
+    auto hello = Hello(ann_, bob_, has_token);
+    hello.push_back(0);
+    EXPECT_FALSE(bob_.handshake.OpenHello(*DecodeHeader(hello), bob_.self, hello));
+    hello.resize(hello.size() - 2);
+    EXPECT_FALSE(bob_.handshake.OpenHello(*DecodeHeader(hello), bob_.self, hello));
   }
 }
 
 TEST_F(HandshakeTest, ARetryIsBelievedOnlyFromWhomItWasAskedAndOnlyOnce) {
-  const auto hello = Hello(ann_, bob_, Handshake::kHelloShort);
-  const auto retry = Answer(bob_, hello, ann_);
+  const auto hello = Hello(ann_, bob_, false);
+  const auto retry = Retry(bob_, hello, ann_);
   Side eve(1, {Key{1}}, "blue", 5);
-  Hello(eve, bob_, Handshake::kHelloShort);
+  Hello(eve, bob_, false);
   EXPECT_FALSE(eve.handshake.OpenRetry(*DecodeHeader(retry), eve.self, retry, now_));
   for (std::size_t at = 0; at < retry.size(); ++at) {
     auto altered = retry;
@@ -111,20 +136,27 @@ TEST_F(HandshakeTest, ARetryIsBelievedOnlyFromWhomItWasAskedAndOnlyOnce) {
       EXPECT_FALSE(ann_.handshake.OpenRetry(*header, ann_.self, altered, now_)) << at;
     }
   }
-  // A HELLO of the size that was asked for is not asked to be longer still.
-  const auto wanted = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
-  const auto shorter = Hello(ann_, bob_, *wanted - 1);
-  const auto again = Answer(bob_, shorter, ann_);
+  EXPECT_TRUE(ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_));
+  EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_)) << "again";
+  // A HELLO with a token is not asked to bring another: that could go on for ever.
+  const auto again = Retry(bob_, Hello(ann_, bob_), ann_);
   ASSERT_EQ(DecodeHeader(again)->type, PacketType::kRetry);
   EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(again), ann_.self, again, now_));
 }
 
+TEST_F(HandshakeTest, WhoWasLetInMeanwhileAsksForNoMoreUnlessItDidWithAToken) {
+  const auto retry = Retry(bob_, Hello(ann_, bob_, false), ann_);
+  ann_.handshake.Withdraw(bob_.self.id.slot);
+  EXPECT_FALSE(ann_.handshake.IsPending(bob_.self.id.slot, now_, 1s));
+  EXPECT_FALSE(ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_));
+  // Both asked with a token: each needs what the other's answer brings.
+  const auto welcome = Answer(bob_, Hello(ann_, bob_), ann_);
+  ann_.handshake.Withdraw(bob_.self.id.slot);
+  EXPECT_TRUE(ann_.handshake.OpenWelcome(*DecodeHeader(welcome), ann_.self, welcome, now_));
+}
+
 TEST_F(HandshakeTest, AWelcomeListsTheOthersIfThereIsRoom) {
   others_ = {{{7, 8}, 1, MemberState::kAlive, 9}, {{8, 9}, 1, MemberState::kAlive, 9}};
-  const auto full = Answer(bob_, Hello(ann_, bob_), ann_);
-  EXPECT_TRUE(
-      ann_.handshake.OpenWelcome(*DecodeHeader(full), ann_.self, full, now_)->others.empty());
-  brief_ = true;
   const auto brief = Answer(bob_, Hello(ann_, bob_), ann_);
   const auto opened = ann_.handshake.OpenWelcome(*DecodeHeader(brief), ann_.self, brief, now_);
   ASSERT_EQ(opened->others.size(), 2U);
@@ -132,6 +164,10 @@ TEST_F(HandshakeTest, AWelcomeListsTheOthersIfThereIsRoom) {
   others_[1].state = MemberState::kDead;
   const auto dead = Answer(bob_, Hello(ann_, bob_), ann_);
   EXPECT_FALSE(ann_.handshake.OpenWelcome(*DecodeHeader(dead), ann_.self, dead, now_));
+  others_.assign(40, {{7, 8}, 1, MemberState::kAlive, 9});
+  const auto many = Answer(bob_, Hello(ann_, bob_), ann_);
+  EXPECT_TRUE(
+      ann_.handshake.OpenWelcome(*DecodeHeader(many), ann_.self, many, now_)->others.empty());
 }
 
 TEST_F(HandshakeTest, AWelcomeOpensOnceAndOnlyForWhomItWasMade) {

@@ -152,7 +152,7 @@ void Flock::Node::NoticeAbsence(Instant now) {
   if (now < next_away_hello_) return;
   next_away_hello_ = now + kAwayHelloInterval;
   for (int i = 0; i < kAwayHellos; ++i) {
-    if (const Member* const peer = RandomPeer()) SendHello(peer->slot, Handshake::kHelloUsual, now);
+    if (const Member* const peer = RandomPeer()) SendHello(peer->slot, now);
   }
 }
 
@@ -196,7 +196,7 @@ void Flock::Node::TickDiscovery(Instant now) {
   const auto slot = discovery_.Poll(membership_.table(), now, random_);
   if (slot && !handshake_.IsPending(*slot, now, 200ms)) {
     ++counters_.blind_probes;
-    SendHello(*slot, Handshake::kHelloShort, now);
+    SendHello(*slot, now);
   }
 }
 
@@ -232,7 +232,7 @@ void Flock::Node::TickProber(Instant now) {
         SendGroup(relay->id(), body, now);
       }
     }
-    if (step->kind == Kind::kDoor) SendHello(step->target.slot, Handshake::kHelloUsual, now);
+    if (step->kind == Kind::kDoor) SendHello(step->target.slot, now);
   }
 }
 

@@ -122,7 +122,7 @@ class Flock::Node {
   // node_receive.cc
   void HandleSealed(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   bool Prove(Incoming& packet, Instant now);
-  void HandleBeat(Member& member, const Beat& beat, Instant now);
+  void HandleBeat(Member& member, const Incoming& packet, Instant now);
   void AnswerUnproven(const Incoming& packet, Instant now);
   void HandleProven(const Incoming& packet, bool pair, Instant now);
   void HandleMemberNews(const Incoming& packet, Instant now);
@@ -138,7 +138,9 @@ class Flock::Node {
   void SendPair(const MemberId& to, Writer& body);
   void SendSealed(PacketType type, const MemberId& to, const Key& key, std::uint32_t tag,
                   Writer& body);
-  void SendHello(std::uint32_t slot, std::size_t size, Instant now);
+  // A short one; or, with a token of who is there, one that is answered by WELCOME.
+  void SendHello(std::uint32_t slot, Instant now,
+                 std::optional<std::uint64_t> token = std::nullopt);
   void SendPing(const MemberId& to, std::uint32_t sequence, Instant now,
                 std::optional<NewsItem> news = std::nullopt, std::uint32_t key_tag = 0);
   // Asks whether the receiver knows the same members; where there are many, those of one window.
@@ -146,7 +148,9 @@ class Flock::Node {
   bool SendWords(const Incoming& packet, Instant now);
   void SendWordsOf(std::uint16_t group, bool reply, const Incoming& packet, Instant now);
   bool SendDifferences(const Incoming& packet, Instant now);
-  void SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, Instant now);
+  bool AppendWords(std::uint16_t group, bool reply, Writer& body);
+  bool SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots, bool asks,
+                   Instant now);
   // Bytes of news that ride on packets of another kind.
   static constexpr std::size_t kNewsOnOthers = 200;
   // But what `to` knows best itself.
@@ -192,9 +196,12 @@ class Flock::Node {
   void TakeRingOfWelcome(const Welcome& welcome, Instant now);
   void TakeRing(const Incoming& packet, Instant now);
   void TellOfRing(std::uint32_t before, const MemberId& from, Instant now);
-  void AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now);
+  void AskForRing(const Incoming& packet, Instant now);
   bool TakesKeysFrom(const MemberId& member, Instant now) const;
-  bool WithinDoorBudget(Instant now);
+  bool WithinDoorBudget(Duration cost, Instant now);
+  bool Admits(const Hello& hello, Instant now);
+  bool WasHeard(const Hello& hello) const;
+  void ProveByHello(const Hello& hello, Instant now);
 
   // node_secondary.cc
   void TickSecondary(Instant now);
@@ -278,7 +285,7 @@ class Flock::Node {
   Instant next_rotation_;
   std::uint32_t lacking_ring_ = 0;  // the tag of the key that was asked for last
   Instant lacking_ring_asked_ = kNever;
-  bool has_own_ring_ = true;      // nobody gave it a ring, and nobody uses its own
+  bool has_own_ring_ = true;      // nobody gave it a ring, and nobody has its own
   MemberId ring_leader_;          // from whom it took a ring last, as its leader,
   std::uint64_t ring_order_ = 0;  // and the counter of that datagram
   Instant key_prepared_at_ = kNever;

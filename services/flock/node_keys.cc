@@ -7,8 +7,10 @@
 namespace radix::flock {
 namespace {
 
-// What answering HELLOs may cost: one answer is 50 us of work; a tenth of a core, with bursts.
-constexpr Duration kHelloCost = 500us;
+// What answering HELLOs may cost: a WELCOME is 50 us of work, a RETRY less than 5 us; a tenth of a
+// core, with bursts.
+constexpr Duration kWelcomeCost = 500us;
+constexpr Duration kRetryCost = 50us;
 constexpr Duration kDoorBudgetMax = 200ms;
 // Without the acknowledgement of everybody in contact, the next key is used after so long anyway.
 constexpr Duration kAcknowledgeAtMost = 5s;
@@ -30,11 +32,11 @@ constexpr Duration kAskOtherForRing = 50ms;
 
 }  // namespace
 
-bool Flock::Node::WithinDoorBudget(Instant now) {
+bool Flock::Node::WithinDoorBudget(Duration cost, Instant now) {
   door_budget_ = std::min(kDoorBudgetMax, door_budget_ + (now - door_filled_at_));
   door_filled_at_ = now;
-  if (door_budget_ < kHelloCost) return false;
-  door_budget_ -= kHelloCost;
+  if (door_budget_ < cost) return false;
+  door_budget_ -= cost;
   return true;
 }
 
@@ -46,21 +48,25 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
     ++counters_.dropped_unauthenticated;
     return;
   }
-  if (!handshake_.TakeOnce(*hello)) {
-    ++counters_.dropped_replayed;
+  if (!Admits(*hello, now)) return;
+  std::array<std::uint8_t, kDatagramSizeMax> datagram;
+  const Destination to = DestinationOf(header.sender);
+  if (!hello->proof) {
+    const std::uint64_t token = tokens_.ForDoor(header.sender, now);
+    outbox_.Push(header.sender.slot, std::span(datagram).first(handshake_.WriteRetry(
+                                         *hello, self_, token, to, datagram)));
     return;
   }
-  if (leaving_ || !WithinDoorBudget(now)) {
-    ++counters_.dropped_budget;
-    return;
-  }
+  ProveByHello(*hello, now);
+  // From now on its own is compared as any other: where two let each other in at once, each would
+  // else take the other's.
+  if (hello->proof->takes_ring) has_own_ring_ = false;
   Welcome welcome;
   welcome.sender = membership_.self();
   welcome.beat.incarnation = welcome.sender.incarnation;
   welcome.beat.ring_tag = ring_.current().tag;
   welcome.beat.view_hash = membership_.table().view_hash();
   if (membership_.table().IsProven(header.sender)) welcome.beat.flags = Beat::kHearsYou;
-  if (has_own_ring_) welcome.beat.flags |= Beat::kOwnRing;
   welcome.token = tokens_.For(header.sender, now);
   welcome.public_key = pair_keys_.public_key();
   welcome.counter = membership_.table().PeekCounter(header.sender.slot);
@@ -76,12 +82,64 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   Writer out(ring);
   ring_.Encode(out);
   welcome.ring.assign(out.written().begin(), out.written().end());
-  if (membership_.table().live_count() <= kFew) welcome.others = Others(header.sender.slot);
-  std::array<std::uint8_t, Handshake::kHelloSize> datagram;
-  const std::size_t size =
-      handshake_.WriteWelcome(*hello, welcome, DestinationOf(header.sender), now, datagram);
+  const bool few = membership_.table().live_count() <= kFew;
+  if (few) welcome.others = Others(header.sender.slot);
+  Member* const member = membership_.table().Find(header.sender);
+  // It will have the same view; or tell at once what else it knows.
+  if (few && member != nullptr && IsProven(*member)) {
+    membership_.table().Open(*member).view = static_cast<std::uint16_t>(welcome.beat.view_hash);
+  }
+  const std::size_t size = handshake_.WriteWelcome(*hello, welcome, to, now, datagram);
   if (size == 0) return;
   outbox_.Push(header.sender.slot, std::span(datagram).first(size));
+}
+
+// Whether it is to be answered. What is not costs little, and uses up nothing of the budget.
+bool Flock::Node::Admits(const Hello& hello, Instant now) {
+  const auto& proof = hello.proof;
+  if (proof && !tokens_.OpensDoor(proof->token, hello.sender, now)) {
+    ++counters_.dropped_unproven;
+    return false;
+  }
+  if (WasHeard(hello) || !handshake_.TakeOnce(hello)) {
+    ++counters_.dropped_replayed;
+    return false;
+  }
+  if (leaving_ || !WithinDoorBudget(proof ? kWelcomeCost : kRetryCost, now)) {
+    ++counters_.dropped_budget;
+    return false;
+  }
+  return true;
+}
+
+// As far as the windows of those tell who were let in.
+bool Flock::Node::WasHeard(const Hello& hello) const {
+  if (!hello.proof) return false;
+  const MemberTable& table = membership_.table();
+  const Member* const known = table.Find(hello.sender.slot);
+  if (known != nullptr && known->boot == hello.sender.boot && IsProven(*known)) {
+    return !table.ContactOf(*known).window.IsFresh(hello.proof->counter);
+  }
+  return table.WasSeen(hello.sender, hello.proof->counter);
+}
+
+// The author of a HELLO with a token, which was not heard before, shows that it is there now, as
+// one does who acknowledges a ping.
+void Flock::Node::ProveByHello(const Hello& hello, Instant now) {
+  MemberTable& table = membership_.table();
+  const HelloProof& proof = *hello.proof;
+  const bool proven = table.IsProven(hello.sender);
+  Member* const member = membership_.Prove(
+      Record{hello.sender, proof.incarnation, MemberState::kAlive, proof.fingerprint}, now);
+  // Another boot of its slot is held for later: it reads that in the WELCOME, and tops it.
+  if (member == nullptr) return;
+  Contact& contact = proven ? table.Open(*member) : table.Acquaint(*member, proof.counter);
+  contact.window.Accept(proof.counter);
+  contact.heard_at = now;
+  ++counters_.accepted;
+  last_authentic_ = now;
+  away_since_ = kNever;
+  handshake_.Withdraw(hello.sender.slot);
 }
 
 std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
@@ -99,7 +157,7 @@ std::vector<Record> Flock::Node::Others(std::uint32_t but) const {
 void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes,
                                 Instant now) {
   const auto welcome = handshake_.OpenWelcome(header, DestinationOf(self_), bytes, now);
-  if (!welcome || FingerprintOf(welcome->public_key) != welcome->sender.fingerprint) {
+  if (!welcome) {
     ++counters_.dropped_unauthenticated;
     return;
   }
@@ -138,24 +196,30 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
     return;
   }
+  // Who knows nobody but the sender has nobody to tell of these.
+  const bool alone = membership_.table().contact_count() < 2;
   for (const Record& other : welcome->others) {
     NewsItem item;
     item.record = other;
-    membership_.MergeHearsay(item, sender, false, now);
+    membership_.MergeHearsay(item, sender, alone, now);
   }
   const bool known_there = (welcome->beat.flags & Beat::kHearsYou) != 0;
-  if (known_there && welcome->beat.view_hash == membership_.table().view_hash()) return;
+  const bool same_view = welcome->beat.view_hash == membership_.table().view_hash();
+  const bool same_key = welcome->beat.ring_tag == ring_.current().tag;
+  if (known_there && same_view && same_key) return;
   // Makes itself known there. If it knows what they lack it tells them; else it asks.
   const std::vector<Record> lacked = LackedBy(*welcome);
   Writer body = Begin(sender, now);
-  Append(Ack{welcome->token, 0}, body);
+  if (!known_there) Append(Ack{welcome->token, 0}, body);
+  // Who keeps another key says so, and lets the other ask for it.
+  if (!same_key) Append(Ping{tokens_.For(sender, now), prober_.NextSequence(), 0}, body);
   if (!lacked.empty()) {
     AppendRecords(lacked, body);
     membership_.table().Open(*member).view =
         static_cast<std::uint16_t>(membership_.table().view_hash());
   } else {
     if (!known_there) AppendRecords(std::span(&membership_.self(), 1), body);
-    AppendDigest(0, body);
+    if (!known_there || !same_view) AppendDigest(0, body);
   }
   SendGroup(sender, body, now);
 }
@@ -184,14 +248,14 @@ std::vector<Record> Flock::Node::LackedBy(const Welcome& welcome) const {
 
 void Flock::Node::HandleRetry(const Header& header, std::span<const std::uint8_t> bytes,
                               Instant now) {
-  const auto size = handshake_.OpenRetry(header, DestinationOf(self_), bytes, now);
-  if (!size) {
+  const auto token = handshake_.OpenRetry(header, DestinationOf(self_), bytes, now);
+  if (!token) {
     ++counters_.dropped_unauthenticated;
     return;
   }
   ++counters_.accepted;
-  SendHello(header.sender.slot, *size, now);
-  discovery_.HandleAnswer(header.sender.slot);  // should it get lost
+  SendHello(header.sender.slot, now, token);
+  discovery_.HandleAnswer(header.sender.slot, now);  // should it get lost
 }
 
 void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
@@ -225,12 +289,15 @@ void Flock::Node::HandleRing(const Incoming& packet, Instant now) {
 }
 
 // It uses a key that this node lacks. Of many who do one is asked at first.
-void Flock::Node::AskForRing(std::uint32_t slot, std::uint32_t tag, Instant now) {
-  if (handshake_.IsPending(slot, now, kAskSameForRing)) return;
+void Flock::Node::AskForRing(const Incoming& packet, Instant now) {
+  const std::uint32_t tag = packet.body.beat.ring_tag;
+  if (handshake_.IsPending(packet.sender.slot, now, kAskSameForRing)) return;
   if (tag == lacking_ring_ && now - lacking_ring_asked_ < kAskOtherForRing) return;
   lacking_ring_ = tag;
   lacking_ring_asked_ = now;
-  SendHello(slot, Handshake::kHelloUsual, now);
+  // The token of its ping saves a round trip.
+  const auto& ping = packet.body.ping;
+  SendHello(packet.sender.slot, now, ping ? std::optional(ping->token) : std::nullopt);
 }
 
 // Anybody who is let in can send a WELCOME. So its ring is taken, as rings of islands are, only by
@@ -240,10 +307,9 @@ void Flock::Node::TakeRingOfWelcome(const Welcome& welcome, Instant now) {
   const std::uint32_t before = ring_.current().tag;
   const bool follows =
       granter_.grant(now) && now - woke_at_ > kWakesUp && !IsBroken(Rule::kKeysOnlyFromItsLeader);
-  const bool theirs_is_own = (welcome.beat.flags & Beat::kOwnRing) != 0;
   if (follows) {
     ring_.Admit(welcome.ring, now);
-  } else if (theirs_is_own || !has_own_ring_) {
+  } else if (!has_own_ring_) {
     ring_.Merge(welcome.ring, now);
   } else {
     // A ring that nobody else has stands back: else all of a bloc would change theirs for a
@@ -276,8 +342,13 @@ void Flock::Node::TellOfRing(std::uint32_t before, const MemberId& from, Instant
   for (const MemberId& peer : RandomContacts(kRingNotices)) {
     if (peer == from) continue;
     Writer body = Begin(peer, now);
+    // Its token lets the other ask for the ring without a RETRY.
+    Append(Ping{tokens_.For(peer, now), prober_.NextSequence(), 0}, body);
     AppendNewsTo(body, peer, kNewsOnOthers);
-    SendGroup(peer, body, now);
+    // Who was let in, and said nothing since, has the key of before: nobody else may tell it.
+    const Member& member = *membership_.table().Find(peer.slot);
+    const bool silent = membership_.table().ContactOf(member).ring_tag == 0;
+    SendGroup(peer, body, now, silent ? before : 0);
   }
 }
 

@@ -151,7 +151,8 @@ void Flock::Node::AnswerUnproven(const Incoming& packet, Instant now) {
   SendGroup(packet.sender, body, now, packet.key_tag);
 }
 
-void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
+void Flock::Node::HandleBeat(Member& member, const Incoming& packet, Instant now) {
+  const Beat& beat = packet.body.beat;
   Contact& contact = membership_.table().Open(member);
   contact.heard_at = now;
   contact.ring_tag = beat.ring_tag;
@@ -170,14 +171,14 @@ void Flock::Node::HandleBeat(Member& member, const Beat& beat, Instant now) {
   if (beat.ring_tag == ring_.current().tag) {
     has_own_ring_ = false;
   } else if (has_own_ring_ || ring_.Find(beat.ring_tag, now) == nullptr) {
-    AskForRing(member.slot, beat.ring_tag, now);
+    AskForRing(packet, now);
   }
 }
 
 void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   const Body& body = packet.body;
   Member* member = membership_.table().Find(packet.sender);
-  HandleBeat(*member, body.beat, now);
+  HandleBeat(*member, packet, now);
   const bool proves = body.ack && tokens_.IsValid(body.ack->token, packet.sender, now);
   if (proves) {
     membership_.table().Open(*member).hears_us_at = now;

@@ -76,11 +76,17 @@ void Flock::Node::SendPair(const MemberId& to, Writer& body) {
   if (key != nullptr) SendSealed(PacketType::kPair, to, *key, 0, body);
 }
 
-void Flock::Node::SendHello(std::uint32_t slot, std::size_t size, Instant now) {
+void Flock::Node::SendHello(std::uint32_t slot, Instant now, std::optional<std::uint64_t> token) {
   std::array<std::uint8_t, Handshake::kHelloSize> datagram;
-  const auto out = std::span(datagram).first(size);
-  handshake_.WriteHello(self_, DestinationOf({slot, 0}), now, out);
-  outbox_.Push(slot, out);
+  std::optional<HelloProof> proof;
+  if (token) {
+    const Record& self = membership_.self();
+    proof = {*token, membership_.table().TakeCounter(slot), self.incarnation, self.fingerprint,
+             has_own_ring_ && !granter_.grant(now)};
+  }
+  const std::size_t size =
+      handshake_.WriteHello(self_, DestinationOf({slot, 0}), now, proof, datagram);
+  outbox_.Push(slot, std::span(datagram).first(size));
 }
 
 void Flock::Node::SendPing(const MemberId& to, std::uint32_t sequence, Instant now,

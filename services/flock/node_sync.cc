@@ -16,6 +16,8 @@ constexpr std::size_t kRecordsPerPacket = 40;
 constexpr std::size_t kRecordsPerExchange = 280;
 // Where all members fit into so many words, the words are the question: a round trip less.
 constexpr std::uint32_t kWordsAtOnce = 8;
+// Of a message of words: its group, whether it replies, and which words follow.
+constexpr std::size_t kWordsHeader = 2 + 1 + 1 + 8;
 
 }  // namespace
 
@@ -43,10 +45,13 @@ void Flock::Node::TickSync(Instant now) {
   const std::uint32_t groups = GroupCount(membership_.table());
   const std::uint32_t windows =
       (groups + static_cast<std::uint32_t>(kSummaryGroupsMax) - 1) / kSummaryGroupsMax;
+  const Member* first = nullptr;
   for (int i = 0; i < (busy ? 2 : 1); ++i) {
     // One of all, so that everybody meets; then one of those that need not prove themselves first.
     const Member* const peer = i == 0 ? RandomPeer() : RandomContact();
-    if (peer == nullptr) return;
+    // Of few it is often the same again.
+    if (peer == nullptr || peer == first) return;
+    first = peer;
     // With suspicions about, the answers carry news of them.
     if (busy && ShowsSameView(*peer) && membership_.suspicions().size() == 0) continue;
     Writer body = Begin(peer->id(), now);
@@ -79,12 +84,20 @@ bool Flock::Node::SendWords(const Incoming& packet, Instant now) {
 
 void Flock::Node::SendWordsOf(std::uint16_t group, bool reply, const Incoming& packet,
                               Instant now) {
+  Writer body = BeginAnswer(packet, now);
+  AppendWords(group, reply, body);
+  SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
+}
+
+// Returns false, and appends nothing, if there is no room.
+bool Flock::Node::AppendWords(std::uint16_t group, bool reply, Writer& body) {
   std::array<std::uint8_t, kWordsBytesMax> words;
   Writer out(words);
   const std::uint64_t present = EncodeWords(membership_.table(), group, out);
-  Writer body = BeginAnswer(packet, now);
-  Append(Words{group, reply, present, out.written()}, body);
-  SendGroup(packet.sender, body, now, packet.proven ? 0 : packet.key_tag);
+  const Words message{group, reply, present, out.written()};
+  if (body.room() < kMessageOverhead + kWordsHeader + out.size()) return false;
+  Append(message, body);
+  return true;
 }
 
 bool Flock::Node::SendDifferences(const Incoming& packet, Instant now) {
@@ -93,14 +106,17 @@ bool Flock::Node::SendDifferences(const Incoming& packet, Instant now) {
   const auto start = static_cast<std::uint32_t>(random_.Below(64 * kWordsPerGroup));
   const Difference difference = Compare(membership_.table(), *words, kRecordsPerExchange, start);
   if (!difference.send.empty() && !records_pace_.Take(packet.sender.slot, now)) return false;
-  SendRecords(packet, difference.send, now);
   const bool asks = !words->reply && difference.lacking && words_pace_.Take(now);
-  if (asks) SendWordsOf(words->group, true, packet, now);
+  const bool asked = SendRecords(packet, difference.send, asks, now);
+  if (asks && !asked) SendWordsOf(words->group, true, packet, now);
   return asks || !difference.send.empty();
 }
 
-void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,
-                              Instant now) {
+// If it `asks` what the sender has of the same group it does so with the last of them, where that
+// has room. Returns whether it did.
+bool Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint32_t> slots,
+                              bool asks, Instant now) {
+  bool asked = false;
   const MemberTable& table = membership_.table();
   for (const std::uint32_t slot : slots) table.PrefetchIndex(slot);
   for (const std::uint32_t slot : slots) table.PrefetchMember(slot);
@@ -119,9 +135,12 @@ void Flock::Node::SendRecords(const Incoming& packet, std::span<const std::uint3
       ++count;
     }
     Writer body = BeginAnswer(packet, now, std::span(records).first(count));
+    const bool last = at + kRecordsPerPacket >= slots.size();
+    asked = asks && last && AppendWords(packet.body.words->group, true, body);
     SendGroup(packet.sender, body, now);
   }
   if (packet.proven) SendHeldDead(packet.sender, slots, now);
+  return asked;
 }
 
 }  // namespace radix::flock

@@ -127,8 +127,6 @@ struct Beat {
   static constexpr std::uint8_t kStanding = 2;
   static constexpr std::uint8_t kHearsYou = 4;  // heard the receiver within the contact time-out
   static constexpr std::uint8_t kLeaving = 8;
-  // In a WELCOME: nobody else is known to use the sender's ring.
-  static constexpr std::uint8_t kOwnRing = 16;
 
   std::uint32_t incarnation = 0;
   std::uint8_t flags = 0;

@@ -80,11 +80,11 @@ void Decode(std::span<const std::uint8_t> bytes) {
   DecodeMessages(bytes, true);
   DecodeMessages(bytes, false);
   static_cast<void>(flock::KeyRing::IsValid(bytes));
-  if (const auto welcome = flock::DecodeWelcome(bytes)) {
+  if (const auto welcome = flock::DecodeWelcome({1, 1}, bytes)) {
     std::array<std::uint8_t, flock::kDatagramSizeMax> again;
     flock::Writer out(again);
     EncodeWelcome(*welcome, out);
-    Require(!out.ok() || flock::DecodeWelcome(out.written()).has_value(),
+    Require(!out.ok() || flock::DecodeWelcome({1, 1}, out.written()).has_value(),
             "a WELCOME that was decoded can be encoded");
   }
   const auto introduction = flock::DecodeIntroduction(bytes);

@@ -57,6 +57,9 @@ bool Insider::Receive(std::span<const std::uint8_t> datagram, Instant now) {
       if (hello) hello_ = hello;
       return hello.has_value();
     }
+    case flock::PacketType::kRetry:
+      token_ = handshake_.OpenRetry(*header, DestinationOf(self_), datagram, now);
+      return token_.has_value();
     case flock::PacketType::kWelcome: {
       const auto welcome = handshake_.OpenWelcome(*header, DestinationOf(self_), datagram, now);
       if (!welcome) return false;
@@ -91,10 +94,13 @@ bool Insider::ReceiveSealed(const flock::Header& header, std::span<const std::ui
   return true;
 }
 
-Bytes Insider::Hello(const flock::MemberId& victim, Instant now) {
+Bytes Insider::Hello(const flock::MemberId& victim, Instant now, bool takes_ring) {
   Bytes datagram(flock::Handshake::kHelloSize);
   const flock::Destination to{{victim.slot, 0}, charter_.ranges.At(victim.slot)};
-  datagram.resize(handshake_.WriteHello(self_, to, now, datagram));
+  std::optional<flock::HelloProof> proof;
+  if (token_) proof = {*token_, ++counter_, 1, record().fingerprint, takes_ring};
+  token_.reset();
+  datagram.resize(handshake_.WriteHello(self_, to, now, proof, datagram));
   return datagram;
 }
 
@@ -124,8 +130,16 @@ Bytes Insider::SealDoor(const flock::Header& header, const flock::Destination& t
   return datagram;
 }
 
-Bytes Insider::Welcome(const flock::Welcome& welcome, Instant now) {
+Bytes Insider::Retry() {
   if (!hello_) return {};
+  Bytes datagram(flock::Handshake::kRetrySize);
+  datagram.resize(
+      handshake_.WriteRetry(*hello_, self_, 77, DestinationOf(hello_->sender), datagram));
+  return datagram;
+}
+
+Bytes Insider::Welcome(const flock::Welcome& welcome, Instant now) {
+  if (!hello_ || !hello_->proof) return {};
   Bytes datagram(flock::kDatagramSizeMax);
   const flock::Destination to = DestinationOf(hello_->sender);
   datagram.resize(handshake_.WriteWelcome(*hello_, welcome, to, now, datagram));

@@ -32,11 +32,12 @@ class Insider {
   bool Receive(std::span<const std::uint8_t> datagram, Instant now);
 
   // What it sends. All but HELLO need the victim's WELCOME to have been received; they are empty
-  // before.
-  Bytes Hello(const flock::MemberId& victim, Instant now);
+  // before. A HELLO carries the token of the victim's last RETRY, once.
+  Bytes Hello(const flock::MemberId& victim, Instant now, bool takes_ring = false);
   // A HELLO with a body of any content, well sealed.
   Bytes RawHello(const flock::MemberId& victim, std::span<const std::uint8_t> body);
-  // The WELCOME to the victim's last HELLO.
+  // The RETRY and the WELCOME to the victim's last HELLO.
+  Bytes Retry();
   Bytes Welcome(const flock::Welcome& welcome, Instant now);
   // A RETRY to it, with a body of any content, well sealed.
   Bytes RawRetry(std::span<const std::uint8_t> body);
@@ -51,6 +52,7 @@ class Insider {
   const std::optional<flock::Ping>& ping() const { return ping_; }
   const std::optional<flock::LeaseAsk>& ask() const { return ask_; }
   const flock::MemberId& self() const { return self_; }
+  bool has_token() const { return token_.has_value(); }
   // The transient key of that name, if it is known.
   const flock::Key* KeyOf(std::uint32_t tag) const { return ring_.Find(tag, Instant(1h)); }
   const flock::Key& public_key() const { return pair_keys_.public_key(); }
@@ -79,6 +81,7 @@ class Insider {
   std::uint64_t view_hash_ = 0;
   std::uint64_t counter_ = 1000;
   std::optional<flock::Hello> hello_;
+  std::optional<std::uint64_t> token_;
   std::optional<flock::Ping> ping_;
   std::optional<flock::LeaseAsk> ask_;
 };

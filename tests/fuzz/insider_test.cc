@@ -81,7 +81,9 @@ class InsiderTest : public testing::Test {
     Send(from, from.Pair(body.written()));
   }
   void Acquaint(Insider& member) {
-    Send(member, member.Hello(victim_.core().self(), victim_.now()));
+    for (int i = 0; i < 2; ++i) {  // for a token, and with it
+      Send(member, member.Hello(victim_.core().self(), victim_.now()));
+    }
     SendGroup(member, member.HonestBeat(), [](flock::Writer& body) {
       Append(flock::Ping{1, 1, flock::Ping::kIntroduceYourself}, body);
     });
@@ -107,9 +109,9 @@ class InsiderTest : public testing::Test {
     flock::Beat beat = from.HonestBeat();
     beat.ring_tag = ring.current().tag;
     SendGroup(from, beat);
-    Send(from, from.Welcome(WelcomeOf(from, ring, false), victim_.now()));
+    Send(from, from.Welcome(WelcomeOf(from, ring), victim_.now()));
   }
-  static flock::Welcome WelcomeOf(const Insider& from, const flock::KeyRing& ring, bool own_ring) {
+  static flock::Welcome WelcomeOf(const Insider& from, const flock::KeyRing& ring) {
     std::array<std::uint8_t, flock::KeyRing::kEncodedSizeMax> bytes;
     flock::Writer out(bytes);
     ring.Encode(out);
@@ -117,7 +119,6 @@ class InsiderTest : public testing::Test {
     welcome.sender = from.record();
     welcome.beat = from.HonestBeat();
     welcome.beat.ring_tag = ring.current().tag;
-    welcome.beat.flags = own_ring ? flock::Beat::kOwnRing : std::uint8_t{0};
     welcome.public_key = from.public_key();
     welcome.counter = 5000;
     welcome.secondary_keys = {kSecondary};
@@ -154,7 +155,7 @@ TEST_F(InsiderTest, ARingOfAnEpochOrSerialThatCannotBeIsTakenByNobody) {
 }
 
 // Boots without anybody; `slot` is asked whether somebody is there, and answers with `ring`.
-bool TakesFrom(Victim& victim, std::uint32_t slot, bool own_ring) {
+bool TakesFrom(Victim& victim, std::uint32_t slot) {
   Insider other(victim.charter(), {slot, 22}, kSecondary);
   const flock::KeyRing ring = RingOf({0, 0, other.self()});
   for (int i = 0; i < 40000; ++i) {
@@ -167,13 +168,11 @@ bool TakesFrom(Victim& victim, std::uint32_t slot, bool own_ring) {
       welcome.sender = other.record();
       welcome.beat = other.HonestBeat();
       welcome.beat.ring_tag = ring.current().tag;
-      welcome.beat.flags = own_ring ? flock::Beat::kOwnRing : std::uint8_t{0};
       welcome.public_key = other.public_key();
       welcome.counter = 1;
       welcome.secondary_keys = {kSecondary};
       welcome.ring.assign(out.written().begin(), out.written().end());
-      // The first HELLO may be too short: then this is a RETRY.
-      for (const Sent& again : victim.Receive(slot, other.Welcome(welcome, victim.now()))) {
+      for (const Sent& again : victim.Receive(slot, other.Retry())) {
         if (again.slot == slot && other.Receive(again.bytes, victim.now())) {
           victim.Receive(slot, other.Welcome(welcome, victim.now()));
           return victim.core().transient_key_id() == ring.current().tag;
@@ -185,12 +184,19 @@ bool TakesFrom(Victim& victim, std::uint32_t slot, bool own_ring) {
 }
 
 TEST_F(InsiderTest, AHelloOfAnEarlierTimeDoesNotKeepANewcomerFromTheFlocksRing) {
+  victim_.Wait(50ms);
   const Bytes recorded = members_[0]->Hello(victim_.core().self(), victim_.now());
+  Send(*members_[0], recorded);
+  ASSERT_TRUE(members_[0]->has_token());
+  // Its author said that it would take any ring; of the newcomer nobody has it.
+  const Bytes with_token = members_[0]->Hello(victim_.core().self(), victim_.now(), true);
   for (const std::uint32_t slot : {1U, 71U, 141U, 199U}) {
     Victim newcomer(kSecondary);
     newcomer.Wait(50ms);
     EXPECT_EQ(newcomer.Receive(1, recorded).size(), 1U);
-    EXPECT_TRUE(TakesFrom(newcomer, slot, false)) << slot;
+    newcomer.Wait(4s);
+    EXPECT_EQ(newcomer.Receive(1, with_token).size(), 0U);
+    EXPECT_TRUE(TakesFrom(newcomer, slot)) << slot;
   }
 }
 
@@ -270,13 +276,17 @@ TEST_P(ForgedAddressTest, WhoCountsInALeadersNameNeitherUnseatsNorRemovesIt) {
   Insider insider(cluster.charter(), cluster.flock(liar).self(), cluster.secondary_key());
   cluster.lets_pass = [&](std::size_t, std::size_t to, std::span<const std::uint8_t> bytes) {
     const auto header = flock::DecodeHeader(bytes);
-    if (to == liar && header && header->type == flock::PacketType::kWelcome) {
+    if (to == liar && header &&
+        (header->type == flock::PacketType::kWelcome ||
+         header->type == flock::PacketType::kRetry)) {
       insider.Receive(bytes, cluster.LocalNow(liar));
     }
     return true;
   };
-  cluster.Inject(cluster.slot(liar), leader, insider.Hello(victim, cluster.LocalNow(liar)));
-  cluster.RunFor(20ms);
+  for (int i = 0; i < 2; ++i) {  // for a token, and with it
+    cluster.Inject(cluster.slot(liar), leader, insider.Hello(victim, cluster.LocalNow(liar)));
+    cluster.RunFor(20ms);
+  }
   cluster.lets_pass = nullptr;
   int suffered = 0;
   cluster.on_event = [&](std::size_t, const flock::Event& event) {

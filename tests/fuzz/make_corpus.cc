@@ -51,10 +51,12 @@ class Eavesdropper {
     if (!cluster_.up(i)) return;
     flock::Flock& node = cluster_.flock(i);
     const Instant now = cluster_.LocalNow(i);
-    const Bytes hello = ears_.Hello(node.self(), now);
-    node.HandleDatagram({cluster_.charter().ranges.At(ears_.self().slot), cluster_.charter().port},
-                        hello, now);
-    while (const auto transmit = node.PollTransmit()) ears_.Receive(transmit->bytes, now);
+    const Endpoint from{cluster_.charter().ranges.At(ears_.self().slot), cluster_.charter().port};
+    for (const bool with_token : {false, true}) {
+      if (with_token != ears_.has_token()) return;
+      node.HandleDatagram(from, ears_.Hello(node.self(), now), now);
+      while (const auto transmit = node.PollTransmit()) ears_.Receive(transmit->bytes, now);
+    }
   }
 
   // By shape: whole datagrams, and opened bodies without their beat.

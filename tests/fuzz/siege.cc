@@ -11,6 +11,16 @@ constexpr flock::Key kSecondary{0xf1, 0x0c};
 // A body may fill a datagram.
 using Draft = std::array<std::uint8_t, flock::kDatagramSizeMax>;
 
+// Anybody may send a HELLO, or send it again, from another's address: that gets one datagram, no
+// longer than itself. Only who brings back a token, which went to that address, gets more, once.
+void RequireShortAnswer(const Bytes& question, const std::vector<Sent>& sent) {
+  const auto header = flock::DecodeHeader(question);
+  if (!header || header->type != flock::PacketType::kHello) return;
+  Require(sent.size() <= 1, "a HELLO is answered once");
+  Require(sent.empty() || sent[0].bytes.size() <= question.size(),
+          "a HELLO without a valid token is answered by no more than it is");
+}
+
 std::span<const std::uint8_t> ReadBytes(flock::Reader& in) {
   const std::size_t length = in.U16();
   return in.Bytes(std::min(length, in.left()));
@@ -70,11 +80,9 @@ void Siege::Take(Step step, flock::Reader& in) {
       Send(insider, insider.RawHello(victim_.core().self(), ReadBytes(in)));
       return;
     }
-    case Step::kHello: {
-      Insider& insider = Who(in);
-      Send(insider, insider.Hello(victim_.core().self(), victim_.now()));
+    case Step::kHello:
+      SayHello(Who(in));
       return;
-    }
     case Step::kWelcome:
       TakeWelcome(in);
       return;
@@ -128,11 +136,10 @@ void Siege::TakeWelcome(flock::Reader& in) {
   Insider& insider = Who(in);
   const std::uint8_t flags = in.U8();
   flock::Welcome welcome;
-  welcome.sender = (flags & 1) != 0 ? DecodeRecord(in) : insider.record();
-  welcome.sender.id = insider.self();
+  welcome.sender = insider.record();
   welcome.beat = insider.HonestBeat();
+  if ((flags & 1) != 0) welcome.beat.incarnation = in.U32();
   welcome.public_key = (flags & 2) != 0 ? in.ReadKey() : insider.public_key();
-  if ((flags & 2) != 0) welcome.sender.fingerprint = flock::FingerprintOf(welcome.public_key);
   welcome.counter = (flags & 4) != 0 ? in.U64() : 1;
   if ((flags & 8) != 0) welcome.about_you = DecodeRecord(in);
   welcome.secondary_keys.push_back((flags & 16) != 0 ? in.ReadKey() : secondary_);
@@ -154,6 +161,7 @@ void Siege::TakeAgain(flock::Reader& in) {
   const std::uint64_t events = victim_.events();
   const std::uint64_t view = core.view_hash();
   const auto sent = victim_.Receive(again.slot, again.bytes);
+  RequireShortAnswer(again.bytes, sent);
   Require(core.counters().accepted == before.accepted, "no datagram is accepted twice");
   Require(victim_.events() == events && core.view_hash() == view,
           "no datagram changes anything twice, nor does an altered one");
@@ -168,8 +176,13 @@ void Siege::TakeAgain(flock::Reader& in) {
   Carry(sent);
 }
 
+void Siege::SayHello(Insider& insider) {
+  if (!insider.has_token()) Send(insider, insider.Hello(victim_.core().self(), victim_.now()));
+  if (insider.has_token()) Send(insider, insider.Hello(victim_.core().self(), victim_.now()), true);
+}
+
 void Siege::Acquaint(Insider& insider) {
-  Send(insider, insider.Hello(victim_.core().self(), victim_.now()));
+  SayHello(insider);
   // A question, which the victim answers with one: who are you?
   Draft draft;
   flock::Writer out(draft);
@@ -203,10 +216,11 @@ void Siege::Behave(Insider& insider) {
   Send(insider, insider.Pair(pair.written()));
 }
 
-void Siege::Send(const Insider& from, const Bytes& datagram) {
+void Siege::Send(const Insider& from, const Bytes& datagram, bool has_token) {
   if (datagram.empty()) return;
   const std::uint64_t accepted = victim_.core().counters().accepted;
   const auto sent = victim_.Receive(from.self().slot, datagram);
+  if (!has_token) RequireShortAnswer(datagram, sent);
   if (victim_.core().counters().accepted != accepted && seen_.size() < kSeenMax) {
     seen_.push_back({from.self().slot, datagram});
   }

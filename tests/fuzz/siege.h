@@ -57,11 +57,13 @@ class Siege {
   void TakeBody(bool pair, flock::Reader& in);
   void TakeWelcome(flock::Reader& in);
   void TakeAgain(flock::Reader& in);
+  void SayHello(Insider& insider);  // for a token, and then with it
   void Acquaint(Insider& insider);
   void Behave(Insider& insider);
 
-  // An insider's datagram goes to the victim, and what that sends to the insiders.
-  void Send(const Insider& from, const Bytes& datagram);
+  // An insider's datagram goes to the victim, and what that sends to the insiders. `has_token`: it
+  // is a HELLO with a token that the victim made.
+  void Send(const Insider& from, const Bytes& datagram, bool has_token = false);
   void Carry(const std::vector<Sent>& sent);
   Insider& Who(flock::Reader& in) { return *insiders_[in.U8() % kInsiders]; }
   std::unique_ptr<Insider> MakeInsider(std::uint32_t slot);

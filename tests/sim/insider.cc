@@ -59,14 +59,19 @@ bool Insider::NoteSent(std::size_t to, std::span<const std::uint8_t> bytes) {
 
 void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
+  if (!header) return;
   const flock::Destination here{self_, cluster_.charter().ranges.At(self_.slot)};
-  if (header && header->type == flock::PacketType::kHello && !offered_.empty()) {
+  if (header->type == flock::PacketType::kHello && !offered_.empty()) {
     const auto hello = handshake_.OpenHello(*header, here, bytes);
-    for (std::size_t i = 0; hello && i < cluster_.size(); ++i) {
+    for (std::size_t i = 0; hello && hello->proof && i < cluster_.size(); ++i) {
       if (cluster_.slot(i) == header->sender.slot) asked_.emplace_back(i, *hello);
     }
   }
-  if (!header || header->type != flock::PacketType::kWelcome) return;
+  if (header->type == flock::PacketType::kRetry) {
+    const auto token = handshake_.OpenRetry(*header, here, bytes, cluster_.now());
+    if (token) SendHello(hello_to_, token);
+  }
+  if (header->type != flock::PacketType::kWelcome) return;
   const auto welcome = handshake_.OpenWelcome(*header, here, bytes, cluster_.now());
   if (!welcome) return;
   ring_.Merge(welcome->ring, cluster_.now());
@@ -74,11 +79,22 @@ void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
 }
 
 void Insider::AskForKeys() {
-  const std::size_t to = AnyHonest();
+  // One whose count is known: what comes twice is not answered.
+  hello_to_ = AnyHonest();
+  for (int draws = 0; draws < 100 && counters_[hello_to_] == 0; ++draws) hello_to_ = AnyHonest();
+  SendHello(hello_to_, std::nullopt);
+}
+
+void Insider::SendHello(std::size_t to, std::optional<std::uint64_t> token) {
+  std::optional<flock::HelloProof> proof;
+  if (token) {
+    const flock::Record record = RecordOf(node_);
+    proof = {*token, ++counters_[to], record.incarnation, record.fingerprint};
+  }
   std::array<std::uint8_t, flock::Handshake::kHelloSize> hello;
   const std::uint32_t slot = cluster_.slot(to);
   const flock::Destination destination{{slot, 0}, cluster_.charter().ranges.At(slot)};
-  const std::size_t size = handshake_.WriteHello(self_, destination, cluster_.now(), hello);
+  const std::size_t size = handshake_.WriteHello(self_, destination, cluster_.now(), proof, hello);
   cluster_.Inject(self_.slot, to, std::span(hello).first(size));
 }
 

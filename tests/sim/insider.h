@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -67,6 +68,7 @@ class Insider {
     std::uint32_t incarnation = 1;
   };
 
+  void SendHello(std::size_t to, std::optional<std::uint64_t> token);
   std::size_t AnyHonest();
   flock::Record RecordOf(std::size_t node);
   flock::Record RecordOf(const Ghost& ghost) const;
@@ -96,6 +98,7 @@ class Insider {
   bool patient_ = false;
   std::vector<Ghost> ghosts_;
   std::array<std::uint8_t, flock::kDatagramSizeMax> draft_{};
+  std::size_t hello_to_ = 0;   // the node that got the last HELLO
   std::uint64_t lies_ = 0;     // that somebody took in
   std::uint32_t key_tag_ = 0;  // of the transient key in use; 0: not known yet
   std::vector<std::pair<std::size_t, flock::Hello>> asked_;  // it for its ring: who

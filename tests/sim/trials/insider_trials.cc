@@ -89,6 +89,7 @@ std::string AnotherHandsOutKeys(std::uint64_t seed) {
   cluster.on_deliver = [&](std::uint32_t, std::size_t to, Bytes datagram, bool) {
     if (to == liar) insider.NoteReceived(datagram);
   };
+  cluster.RunFor(1s);
   insider.AskForKeys();
   cluster.RunFor(2s);
   insider.OfferRing();
