@@ -12,7 +12,7 @@ BIN := build/bin
 step = @echo "make: $(strip $(1))"; $(strip $(2)) || \
   { echo "make: failed: $(strip $(1))" >&2; echo "make: $(strip $(3))" >&2; exit 1; }
 
-.PHONY: help deps build lab lab-down test bench bench-flock tidy sanitize clean
+.PHONY: help deps build lab lab-down test bench bench-flock bench-trust tidy sanitize clean
 
 help:
 	@echo "make lab        install what is missing, build, power up $(NODES) nodes on this machine"
@@ -21,6 +21,7 @@ help:
 	@echo "make build      build the programs into $(BIN)"
 	@echo "make bench      print what is promised beside what is measured"
 	@echo "make bench-flock  the same for flock: 200 real nodes, Serf beside them; as root"
+	@echo "make bench-trust  the same for keys: what TLS costs a call, how soon a revoked key is refused"
 	@echo "make tidy       format the code and lint it"
 	@echo "make sanitize   the tests that start no nodes, under address, undefined and thread sanitizers"
 	@echo "make deps       install what is missing"
@@ -71,6 +72,12 @@ bench-flock: deps
 	$(call step,measuring flock,\
 	  /usr/bin/python3 -B tests/bench/bench_flock.py $(BIN),\
 	  see above which promise was missed or which figure could not be taken)
+
+bench-trust: deps
+	@$(MAKE) build
+	$(call step,measuring trust,\
+	  /usr/bin/python3 -B tests/bench/bench_trust.py $(BIN),\
+	  see above which promise was missed)
 
 tidy: deps build/dev/build.ninja
 	$(call step,formatting,\

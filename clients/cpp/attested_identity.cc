@@ -44,12 +44,13 @@ class Peers {
   // Returns whether it changed what is revoked.
   bool Take(const trust::v1::WatchPeersResponse& message) {
     const std::lock_guard lock(mutex_);
-    if (message.snapshot()) addresses_.clear();
+    if (message.snapshot()) {
+      addresses_.clear();
+      fingerprints_.clear();
+    }
     for (const trust::v1::NodeKey& node : message.nodes()) {
       const auto address = IpAddress::Parse(node.address());
-      if (!address.ok()) continue;
-      std::erase_if(addresses_, [&](const auto& known) { return known.second == *address; });
-      if (node.has_key_fingerprint()) addresses_[node.key_fingerprint()] = *address;
+      if (address.ok()) Replace(*address, node);
     }
     if (!message.has_revoked()) return false;
     std::set<std::string> keys(message.revoked().keys().begin(), message.revoked().keys().end());
@@ -78,8 +79,22 @@ class Peers {
   }
 
  private:
+  // One address has one key; a key that two addresses claim is that of the later.
+  void Replace(const IpAddress& address, const trust::v1::NodeKey& node) {
+    const auto before = fingerprints_.find(address);
+    if (before != fingerprints_.end()) {
+      const auto owner = addresses_.find(before->second);
+      if (owner != addresses_.end() && owner->second == address) addresses_.erase(owner);
+      fingerprints_.erase(before);
+    }
+    if (!node.has_key_fingerprint()) return;
+    fingerprints_[address] = node.key_fingerprint();
+    addresses_[node.key_fingerprint()] = address;
+  }
+
   mutable std::mutex mutex_;
   std::map<std::uint64_t, IpAddress> addresses_;
+  std::map<IpAddress, std::uint64_t> fingerprints_;  // the other way round
   std::set<std::string> revoked_keys_;
   std::set<std::uint64_t> revoked_nodes_;
 };

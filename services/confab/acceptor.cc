@@ -110,7 +110,7 @@ void Acceptor::Run() {
       if (id == kListenerId) {
         AcceptAll();
       } else if (const auto found = silent_.find(id); found != silent_.end()) {
-        Listen(id, found->second);
+        Hear(id, found->second);
       } else if (const auto handed = handed_.find(id); handed != handed_.end()) {
         connections_->Remove(handed->second, id);
         handed_.erase(handed);
@@ -170,7 +170,7 @@ bool Acceptor::AcceptOne() {
 }
 
 // Looks at what it has said so far, and leaves that to gRPC.
-void Acceptor::Listen(std::uint64_t id, Silent& silent) {
+void Acceptor::Hear(std::uint64_t id, Silent& silent) {
   std::array<std::uint8_t, kClientHelloMax> bytes;
   const ssize_t size = recv(silent.socket.get(), bytes.data(), bytes.size(), MSG_PEEK);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;

@@ -69,7 +69,7 @@ class Acceptor {
   void AcceptAll();
   bool AcceptOne();
   void Watch(int fd, std::uint64_t id, std::uint32_t events) const;
-  void Listen(std::uint64_t id, Silent& silent);
+  void Hear(std::uint64_t id, Silent& silent);
   void Forget(std::uint64_t id);
   int EndTheSilent(Instant now);
 

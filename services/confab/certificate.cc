@@ -29,7 +29,8 @@ constexpr std::size_t kPemMax = 16 << 10;
 constexpr char kName[] = "radix";  // as kTlsName
 constexpr char kAlsoNamed[] = "DNS:radix";
 constexpr char kScheme[] = "radix:";
-constexpr char kIssuerName[] = "radix node";
+// Before a part of the key's id: who pins several nodes finds the right one by its name.
+constexpr char kIssuerNames[] = "radix node ";
 
 template <auto kFree>
 struct Freed {
@@ -55,10 +56,9 @@ absl::Status OpenSslFailure(const char* what) {
   return absl::InternalError(absl::StrCat("OpenSSL cannot ", what));
 }
 
-std::optional<KeyId> IdOf(const X509* certificate) {
-  const X509_PUBKEY* const key = X509_get_X509_PUBKEY(certificate);
+std::optional<KeyId> IdOf(const EVP_PKEY* key) {
   unsigned char* der = nullptr;
-  const int size = i2d_X509_PUBKEY(key, &der);
+  const int size = i2d_PUBKEY(key, &der);
   if (size <= 0) return std::nullopt;
   KeyId id;
   SHA256(der, static_cast<std::size_t>(size), id.bytes.data());
@@ -187,8 +187,11 @@ absl::StatusOr<TlsIssuer> TlsIssuer::From(const Secret& secret) {
   }
   TlsIssuer issuer;
   issuer.key_ = KeyOf(number.get(), group.get());
+  const auto id = issuer.key_ ? IdOf(issuer.key_.get()) : std::nullopt;
+  if (!id) return OpenSslFailure("make an issuer's key");
+  issuer.name_ = absl::StrCat(kIssuerNames, id->ToString().substr(0, 16));
   const CertificatePtr certificate =
-      issuer.key_ ? Begin(issuer.key_.get(), kIssuerName, kIssuerName) : nullptr;
+      Begin(issuer.key_.get(), issuer.name_.c_str(), issuer.name_.c_str());
   const BioPtr shown(BIO_new(BIO_s_mem()));
   if (!certificate || !shown ||
       !AddExtension(certificate.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
@@ -207,10 +210,10 @@ absl::StatusOr<TlsKey> TlsKey::Make(const MakeAttestation& attest, const TlsIssu
   const KeyPtr pair(EVP_EC_gen(kCurve));
   if (!pair) return OpenSslFailure("make a P-256 key");
   const CertificatePtr certificate =
-      Begin(pair.get(), kName, issuer != nullptr ? kIssuerName : kName);
+      Begin(pair.get(), kName, issuer != nullptr ? issuer->name_.c_str() : kName);
   if (!certificate) return OpenSslFailure("fill in a certificate");
   TlsKey key;
-  const auto id = IdOf(certificate.get());
+  const auto id = IdOf(pair.get());
   if (!id) return OpenSslFailure("encode a public key");
   key.id_ = *id;
   const std::string attestation = attest ? attest(*id) : "";
@@ -241,7 +244,7 @@ absl::StatusOr<Shown> ReadCertificate(std::string_view pem) {
   if (!IsP256(X509_get0_pubkey(certificate.get()))) {
     return absl::InvalidArgumentError("the certificate's key is not ECDSA P-256");
   }
-  const auto id = IdOf(certificate.get());
+  const auto id = IdOf(X509_get0_pubkey(certificate.get()));
   if (!id) return absl::InvalidArgumentError("the certificate's key cannot be read");
   return Shown{*id, AttestationOf(certificate.get())};
 }

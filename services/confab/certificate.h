@@ -37,6 +37,7 @@ class TlsIssuer {
   TlsIssuer() = default;
 
   std::shared_ptr<EVP_PKEY> key_;
+  std::string name_;
   std::string certificate_pem_;
 };
 

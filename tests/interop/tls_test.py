@@ -127,6 +127,14 @@ class TlsTest(unittest.TestCase):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("64 hex digits", wrong.stderr)
 
+    def test_one_file_pins_several_nodes(self):
+        self.lab.ok("keys", "issue", "--for", "reeve", "--out", self.lab.folder / "second", "--node", "n2")
+        bundle = self.lab.folder / "bundle.pem"
+        bundle.write_bytes(b"".join((folder / "ca.pem").read_bytes() for folder in (self.issued, self.lab.folder / "second")))
+        shows = "-key", self.issued / "key.pem", "-cert", self.issued / "cert.pem", "-CAfile", bundle, "-verify_return_error"
+        for node, pinned in (("n1", True), ("n2", True), ("n3", False)):
+            self.assertEqual(self.s_client(self.reeves[node], *shows)[1], pinned, node)
+
     def test_nothing_is_overwritten_and_nothing_open_to_others(self):
         again = self.lab.run("keys", "issue", "--for", "reeve", "--out", self.issued)
         self.assertEqual(again.returncode, 1)
