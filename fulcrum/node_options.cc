@@ -162,11 +162,11 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   node.node.name = *std::move(name);
   const auto address = AddressOf(flags, node.charter.ranges);
   if (!address.ok()) return address.status();
-  // Every service but flock would refuse, each for itself and again at each start.
+  // Applications, which have no keys yet, would refuse, each for itself and again at each start.
   if (!address->is_loopback() && !flags.flock_only) {
     return absl::FailedPreconditionError(absl::StrCat(
         "--address: ", address->ToString(),
-        " is no loopback address, and connections between services are not encrypted yet: give the "
+        " is no loopback address, and what applications say is not encrypted yet: give the "
         "charter ranges within 127.0.0.0/8, or ::1; or run nothing but flock (--services none)"));
   }
   node.flock_only = flags.flock_only;

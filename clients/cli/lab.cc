@@ -127,7 +127,7 @@ absl::Status CheckNetwork(const LabPlan& plan, const AddressRanges& ranges) {
   const IpAddress last = ranges.At(ranges.size() - 1);
   if (plan.netns && !plan.flock_only) {
     return absl::InvalidArgumentError(
-        "--netns: needs --services none; connections between services are not encrypted yet, so "
+        "--netns: needs --services none; what applications say is not encrypted yet, so "
         "only flock leaves a node");
   }
   if (plan.loss < 0 || plan.loss > 99 || (plan.loss > 0 && !plan.netns)) {

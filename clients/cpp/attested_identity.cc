@@ -30,8 +30,6 @@
 namespace radix {
 namespace {
 
-using confab::Attestation;
-using confab::CheckPeer;
 using confab::Shown;
 using trust::v1::TrustService;
 

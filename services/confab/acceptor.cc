@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "services/confab/bindable.h"
 #include "services/confab/client_hello.h"
 #include "services/confab/clock.h"
 #include "services/confab/socket_address.h"
@@ -28,15 +29,6 @@ constexpr std::uint64_t kListenerId = 0;
 constexpr std::uint64_t kStopId = 1;
 constexpr int kBacklog = 1024;
 constexpr Duration kDeafness = 100ms;
-
-absl::Status ListenFailure(const Endpoint& endpoint) {
-  const std::string text = absl::StrCat("TCP ", endpoint.ToString(), ": ");
-  if (errno == EADDRINUSE) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(text, "the port is in use; end what has it, or choose another"));
-  }
-  return absl::FailedPreconditionError(absl::StrCat(text, std::strerror(errno)));
-}
 
 // As gRPC names it.
 std::string PeerName(const Endpoint& endpoint) {
@@ -52,18 +44,18 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(const Endpoint& endpo
                              SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   Descriptor poll(epoll_create1(EPOLL_CLOEXEC));
   Descriptor stop(eventfd(0, EFD_CLOEXEC));
-  if (!listener || !poll || !stop) return ListenFailure(endpoint);
+  if (!listener || !poll || !stop) return CannotBind(Transport::kTcp, endpoint);
   const int yes = 1;
   setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_storage address{};
   socklen_t size = ToSystem(endpoint, address);
   if (bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       listen(listener.get(), kBacklog) != 0) {
-    return ListenFailure(endpoint);
+    return CannotBind(Transport::kTcp, endpoint);
   }
   size = sizeof address;
   if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return ListenFailure(endpoint);
+    return CannotBind(Transport::kTcp, endpoint);
   }
   return std::unique_ptr<Acceptor>(new Acceptor({endpoint.ip, FromSystem(address).port}, options,
                                                 std::move(listener), std::move(poll),

@@ -20,25 +20,34 @@ bool Bind(const Descriptor& socket, const Endpoint& endpoint) {
   return bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
 }
 
+std::string NameOf(Transport transport, const Endpoint& endpoint) {
+  return absl::StrCat(transport == Transport::kTcp ? "TCP " : "UDP ", endpoint.ToString());
+}
+
 }  // namespace
 
-absl::Status CheckBindable(Transport transport, const Endpoint& endpoint) {
-  const bool tcp = transport == Transport::kTcp;
-  const Descriptor socket(::socket(endpoint.ip.is_v4() ? AF_INET : AF_INET6,
-                                   (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
-  const std::string name = absl::StrCat(tcp ? "TCP " : "UDP ", endpoint.ToString());
-  if (socket.get() < 0) {
-    return absl::ResourceExhaustedError(absl::StrCat(name, ": ", std::strerror(errno)));
-  }
-  const int yes = 1;
-  if (tcp) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (Bind(socket, endpoint) && (!tcp || listen(socket.get(), 1) == 0)) return absl::OkStatus();
+absl::Status CannotBind(Transport transport, const Endpoint& endpoint) {
+  const std::string name = NameOf(transport, endpoint);
   if (errno == EADDRINUSE) {
     return absl::AlreadyExistsError(
         absl::StrCat(name, ": the port is in use; end what has it, or choose another"));
   }
   return absl::FailedPreconditionError(
       absl::StrCat("cannot use ", name, ": ", std::strerror(errno)));
+}
+
+absl::Status CheckBindable(Transport transport, const Endpoint& endpoint) {
+  const bool tcp = transport == Transport::kTcp;
+  const Descriptor socket(::socket(endpoint.ip.is_v4() ? AF_INET : AF_INET6,
+                                   (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(NameOf(transport, endpoint), ": ", std::strerror(errno)));
+  }
+  const int yes = 1;
+  if (tcp) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (Bind(socket, endpoint) && (!tcp || listen(socket.get(), 1) == 0)) return absl::OkStatus();
+  return CannotBind(transport, endpoint);
 }
 
 absl::Status CheckNodePorts(const IpAddress& address, std::uint16_t port) {

@@ -24,4 +24,7 @@ absl::Status CheckBindable(Transport transport, const Endpoint& endpoint);
 // reeve, and TCP on the next port for the steward.
 absl::Status CheckNodePorts(const IpAddress& address, std::uint16_t port);
 
+// Why bind(2) or listen(2) on `endpoint` failed, by errno: what CheckBindable says.
+absl::Status CannotBind(Transport transport, const Endpoint& endpoint);
+
 }  // namespace radix::confab

@@ -7,8 +7,9 @@
 namespace radix::confab {
 
 // Whether a call came through one of the node's Unix sockets. Then its caller is the node's own
-// user, or root: nobody else may enter the folder in which they are. On TCP it may be any user of
-// the machine, until connections have keys.
+// user, or root: nobody else may enter the folder in which they are. On TCP it is
+// whoever has a key for this service; of an application, which has none yet, any user of the
+// machine.
 inline bool CameThroughUnixSocket(const grpc::CallbackServerContext& context) {
   return context.peer().starts_with("unix:");
 }

@@ -1,3 +1,5 @@
+// A bloc of eight slots whose datagrams a test carries itself, or loses.
+
 #pragma once
 
 #include <cstddef>
@@ -8,8 +10,6 @@
 
 #include "services/confab/charter.h"
 #include "services/flock/flock.h"
-
-// A bloc of eight slots whose datagrams a test carries itself, or loses.
 
 namespace radix::flock {
 
