@@ -30,7 +30,7 @@ class Discovery {
   // Somebody answered at `slot` just now: a little later it is tried, if it is not
   // known by then, and a few times more. However often it answers meanwhile: who holds the group's
   // key and never lets anybody in fills nothing, and keeps nobody from guessing.
-  void HandleAnswer(std::uint32_t slot, Instant now = kNever);
+  void HandleAnswer(std::uint32_t slot, Instant now);
 
   Instant next() const { return next_; }
 

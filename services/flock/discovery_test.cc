@@ -38,7 +38,7 @@ class DiscoveryTest : public testing::Test {
 
 TEST_F(DiscoveryTest, TriesWhoAnsweredNextAndOnceHoweverOftenItAnswered) {
   Discovery discovery = MakeDiscovery(kSlots, {40});
-  for (int i = 0; i < 1000; ++i) discovery.HandleAnswer(70);
+  for (int i = 0; i < 1000; ++i) discovery.HandleAnswer(70, kNever);
   const auto tried = Tried(discovery, kStart + 1s);
   ASSERT_GE(tried.size(), 2U);
   EXPECT_EQ(tried[0], 70U);
@@ -65,7 +65,7 @@ TEST_F(DiscoveryTest, TriesNobodyWhoIsKnown) {
 TEST_F(DiscoveryTest, TriesAgainWhoAnsweredAndIsNotKnownYet) {
   Discovery discovery = MakeDiscovery(kSlots);
   Tried(discovery, kStart + 1s);
-  discovery.HandleAnswer(77);
+  discovery.HandleAnswer(77, kNever);
   EXPECT_EQ(Tried(discovery, kStart + 2s).front(), 77U);
 }
 
