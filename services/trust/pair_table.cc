@@ -1,0 +1,134 @@
+#include "services/trust/pair_table.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::trust {
+
+absl::Status PairTable::HandlePair(CallerId caller, const Pair& pair) {
+  if (const auto known = rows_.find(pair.key); known != rows_.end()) {
+    if (known->second.caller == caller && known->second.pair == pair) return absl::OkStatus();
+    return absl::AlreadyExistsError(
+        absl::StrCat("the key ", pair.key.ToString(), " has another purpose already"));
+  }
+  std::set<KeyId>& keys = callers_[caller];
+  if (keys.size() >= kPairsMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("one process may call with ", kPairsMax, " keys at most"));
+  }
+  keys.insert(pair.key);
+  rows_[pair.key] = {.pair = pair, .caller = caller, .admission = std::nullopt};
+  Node& node = nodes_[pair.endpoint.ip];
+  node.keys.insert(pair.key);
+  node.dirty.insert(pair.key);
+  return absl::OkStatus();
+}
+
+void PairTable::HandleGone(CallerId caller, const KeyId& key) {
+  const auto row = rows_.find(key);
+  if (row != rows_.end() && row->second.caller == caller) Erase(key);
+}
+
+void PairTable::HandleCallerEnd(CallerId caller) {
+  const auto found = callers_.find(caller);
+  if (found == callers_.end()) return;
+  for (const KeyId& key : std::set<KeyId>(found->second)) Erase(key);
+  callers_.erase(caller);
+  answered_.erase(caller);
+}
+
+void PairTable::Erase(const KeyId& key) {
+  const auto row = rows_.find(key);
+  Node& node = nodes_.at(row->second.pair.endpoint.ip);
+  node.keys.erase(key);
+  node.dirty.insert(key);
+  callers_.at(row->second.caller).erase(key);
+  rows_.erase(row);
+}
+
+std::vector<Admission> PairTable::AdmissionsFor(CallerId caller) {
+  std::vector<Admission> told;
+  const auto answered = answered_.find(caller);
+  if (answered == answered_.end()) return told;
+  for (const KeyId& key : answered->second) {
+    const auto row = rows_.find(key);
+    if (row != rows_.end() && row->second.admission) told.push_back(*row->second.admission);
+  }
+  answered_.erase(answered);
+  return told;
+}
+
+std::optional<PairTable::Announcement> PairTable::AnnouncementFor(const IpAddress& address) {
+  const auto found = nodes_.find(address);
+  if (found == nodes_.end()) return std::nullopt;
+  Node& node = found->second;
+  Announcement announcement;
+  while (!node.dirty.empty() && announcement.pairs.size() < kAnnouncementMax) {
+    const KeyId key = *node.dirty.begin();
+    node.dirty.erase(node.dirty.begin());
+    if (const auto row = rows_.find(key); row != rows_.end()) {
+      announcement.pairs.push_back(row->second.pair);
+    } else {
+      announcement.gone.push_back(key);
+    }
+  }
+  announcement.complete = !node.told_all && callers_known_ && node.dirty.empty();
+  node.told_all = node.told_all || announcement.complete;
+  if (announcement.pairs.empty() && announcement.gone.empty() && !announcement.complete) {
+    return std::nullopt;
+  }
+  return announcement;
+}
+
+void PairTable::HandleLink(const IpAddress& address) {
+  Node& node = nodes_[address];
+  node.told_all = false;
+  node.dirty.insert(node.keys.begin(), node.keys.end());
+}
+
+void PairTable::HandleLinkEnd(const IpAddress& address) {
+  if (const auto node = nodes_.find(address); node != nodes_.end()) node->second.told_all = false;
+}
+
+void PairTable::HandleAdmission(const IpAddress& node, const Admission& admission) {
+  const auto row = rows_.find(admission.key);
+  // Only the endpoint's own node has a say.
+  if (row == rows_.end() || row->second.pair.endpoint.ip != node) return;
+  row->second.admission = admission;
+  answered_[row->second.caller].insert(admission.key);
+}
+
+void PairTable::SetLiving(const std::set<IpAddress>& living) {
+  std::erase_if(nodes_, [&](const auto& each) {
+    return each.second.keys.empty() && !living.contains(each.first);
+  });
+}
+
+std::vector<IpAddress> PairTable::Nodes() const {
+  std::vector<IpAddress> nodes;
+  for (const auto& [address, node] : nodes_) {
+    if (!node.keys.empty() || !node.dirty.empty() || !node.told_all) nodes.push_back(address);
+  }
+  return nodes;
+}
+
+std::vector<PairTable::CallerId> PairTable::CallersToTell() const {
+  std::vector<CallerId> callers;
+  for (const auto& [caller, keys] : answered_) callers.push_back(caller);
+  return callers;
+}
+
+void PairTable::HandleTimeout(Instant now) {
+  callers_known_ = callers_known_ || now >= began_ + kCallersKnownAfter;
+}
+
+std::vector<PairTable::Listed> PairTable::List() const {
+  std::vector<Listed> list;
+  for (const auto& [key, row] : rows_) {
+    list.push_back({row.pair, row.admission ? std::optional(row.admission->status) : std::nullopt});
+  }
+  return list;
+}
+
+}  // namespace radix::trust

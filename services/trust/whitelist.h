@@ -1,0 +1,45 @@
+// The keys that an endpoint lets in, as its own process knows them.
+
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "services/confab/key_id.h"
+#include "services/trust/pair.h"
+#include "services/trust/revoked.h"
+
+namespace radix::trust {
+
+// Follows what the node's reeve says. While there is no reeve, and until one that was started again
+// knows everybody, all stay that were let in before; but never what was revoked. Not thread-safe.
+class Whitelist {
+ public:
+  // What reeve says at once.
+  struct News {
+    std::vector<Caller> callers;
+    std::vector<KeyId> gone;
+    bool complete = false;  // who was not named on this stream is gone
+    std::optional<Revoked> revoked;
+  };
+
+  // From here on reeve begins anew.
+  void HandleStream() { named_.clear(); }
+
+  // Returns whether anybody may not call any more.
+  bool Handle(const News& news);
+
+  // Who has that key; nullptr, if it is not let in. Until the next news.
+  const Caller* Find(const KeyId& key) const;
+
+ private:
+  bool IsRevoked(const Caller& caller) const;
+
+  std::map<KeyId, Caller> callers_;
+  std::set<KeyId> named_;  // on this stream
+  Revoked revoked_;
+};
+
+}  // namespace radix::trust
