@@ -162,13 +162,6 @@ absl::StatusOr<confab::ServiceArguments> ResolveNode(const NodeFlags& flags) {
   node.node.name = *std::move(name);
   const auto address = AddressOf(flags, node.charter.ranges);
   if (!address.ok()) return address.status();
-  // Applications, which have no keys yet, would refuse, each for itself and again at each start.
-  if (!address->is_loopback() && !flags.flock_only) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--address: ", address->ToString(),
-        " is no loopback address, and what applications say is not encrypted yet: give the "
-        "charter ranges within 127.0.0.0/8, or ::1; or run nothing but flock (--services none)"));
-  }
   node.flock_only = flags.flock_only;
   node.node.address = *address;
   if (!node.node.state.has_filename()) node.node.state = node.node.state.parent_path();

@@ -113,18 +113,10 @@ TEST(ParseNodeFlagsTest, RefusesWhatIsMalformed) {
   EXPECT_THAT(Message(ParseNodeFlags(3, empty).status()), HasSubstr("--charter: names no file"));
 }
 
-// Once, and here: not every service of its own, again and again.
-TEST_F(ResolveNodeTest, RefusesAnAddressThatWouldBeServedWithoutEncryption) {
+TEST_F(ResolveNodeTest, TakesAnyAddressOfTheRanges) {
   std::ofstream(flags_.charter) << "bloc: b\nranges: [10.0.0.0/24]\nport: 7117\nkey_file: key\n";
   flags_.address = "10.0.0.7";
-  EXPECT_THAT(Problem(), testing::AllOf(HasSubstr("10.0.0.7"), HasSubstr("not encrypted yet"),
-                                        HasSubstr("127.0.0.0/8")));
-}
-
-// What flock sends is encrypted, and what else it serves it serves on a Unix socket.
-TEST_F(ResolveNodeTest, TakesAnyAddressForANodeThatRunsNothingButFlock) {
-  std::ofstream(flags_.charter) << "bloc: b\nranges: [10.0.0.0/24]\nport: 7117\nkey_file: key\n";
-  flags_.address = "10.0.0.7";
+  EXPECT_EQ(Problem(), "");
   flags_.flock_only = true;
   const auto node = ResolveNode(flags_);
   ASSERT_TRUE(node.ok()) << node.status();
@@ -132,7 +124,7 @@ TEST_F(ResolveNodeTest, TakesAnyAddressForANodeThatRunsNothingButFlock) {
   EXPECT_THAT(confab::ToCommandLine(*node), testing::IsSupersetOf({"--services", "none"}));
   flags_.address = "127.88.77.1";
   WriteCharter("key_file: key");
-  EXPECT_TRUE(ResolveNode(flags_)->flock_only) << "and of course a loopback address";
+  EXPECT_TRUE(ResolveNode(flags_)->flock_only);
 }
 
 }  // namespace

@@ -125,11 +125,6 @@ absl::Status CheckPath(const Lab& lab) {
 absl::Status CheckNetwork(const LabPlan& plan, const AddressRanges& ranges) {
   const IpAddress first = ranges.At(0);
   const IpAddress last = ranges.At(ranges.size() - 1);
-  if (plan.netns && !plan.flock_only) {
-    return absl::InvalidArgumentError(
-        "--netns: needs --services none; what applications say is not encrypted yet, so "
-        "only flock leaves a node");
-  }
   if (plan.loss < 0 || plan.loss > 99 || (plan.loss > 0 && !plan.netns)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--loss: ", plan.loss, " is not a percentage from 0 to 99, with --netns beside it"));

@@ -15,10 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cpp/refusals.h"
 #include "clients/cpp/subscription.h"
 #include "radix/trust/v1/trust.grpc.pb.h"
 #include "services/confab/certificate.h"
-#include "services/confab/clock.h"
 #include "services/confab/connections.h"
 #include "services/confab/fingerprint.h"
 #include "services/confab/identity.h"
@@ -137,57 +137,28 @@ absl::StatusOr<Peer> Identify(const absl::StatusOr<Shown>& shown, const std::str
   return Peer{attestation->service, *address};
 }
 
-// Says in the log who was refused: at most ten times a second, for whoever is refused may come
-// back at once. Thread-safe.
-class Refusals {
- public:
-  absl::Status Say(const char* whom, const absl::Status& why) {
-    const std::lock_guard lock(mutex_);
-    const Instant now = confab::Now();
-    if (now - began_ >= 1s) {
-      if (said_ > kMost) spdlog::warn("{} more were refused", said_ - kMost);
-      began_ = now;
-      said_ = 0;
-    }
-    if (++said_ <= kMost) spdlog::warn("{} was refused: {}", whom, std::string(why.message()));
-    return why;
-  }
-
- private:
-  static constexpr int kMost = 10;
-
-  std::mutex mutex_;
-  Instant began_;
-  int said_ = 0;
-};
-
-absl::Status Refused(const char* whom, const absl::Status& why) {
-  static Refusals refusals;
-  return refusals.Say(whom, why);
-}
-
 // Whether a caller may come in.
 absl::Status CheckCaller(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
                          const Peers& peers, const trust::Party& called) {
   const auto peer = Identify(shown, flock_id, peers);
-  if (!peer.ok()) return Refused("a caller", peer.status());
+  if (!peer.ok()) return SayRefused("a caller", peer.status());
   static const trust::Rules built_in;
   const auto verdict = built_in.Decide(trust::Verb::kCall, {kHorde, peer->service}, called);
   if (verdict.allowed) return absl::OkStatus();
-  return Refused("a caller", absl::PermissionDeniedError(absl::StrCat(
-                                 ShortOf(*shown), ": ", peer->ToString(), " may not call ",
-                                 called.ToString(), ": ", verdict.Reason())));
+  return SayRefused("a caller", absl::PermissionDeniedError(absl::StrCat(
+                                    ShortOf(*shown), ": ", peer->ToString(), " may not call ",
+                                    called.ToString(), ": ", verdict.Reason())));
 }
 
 // Whether a server is who is meant.
 absl::Status CheckServer(const absl::StatusOr<Shown>& shown, const std::string& flock_id,
                          const Peers& peers, const IpAddress& address, const std::string& service) {
   const auto peer = Identify(shown, flock_id, peers);
-  if (!peer.ok()) return Refused("a server", peer.status());
+  if (!peer.ok()) return SayRefused("a server", peer.status());
   if (peer->address == address && peer->service == service) return absl::OkStatus();
-  return Refused("a server", absl::PermissionDeniedError(
-                                 absl::StrCat(ShortOf(*shown), ": it is ", peer->ToString(),
-                                              ", not ", service, " of ", address.ToString())));
+  return SayRefused("a server", absl::PermissionDeniedError(
+                                    absl::StrCat(ShortOf(*shown), ": it is ", peer->ToString(),
+                                                 ", not ", service, " of ", address.ToString())));
 }
 
 // The servers of this process, whose connections end when their callers are not believed any more.
@@ -228,13 +199,14 @@ class AttestedIdentity final : public confab::Identity {
                  if (peers->Take(message)) guarded->Recheck();
                }) {}
 
-  std::shared_ptr<grpc::ServerCredentials> ForServer(
-      const std::string& horde, const std::string& api,
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ForServer(
+      const confab::Served& served,
       const std::shared_ptr<confab::Connections>& connections) override {
-    const auto check = [peers = peers_, flock_id = flock_id_,
-                        called = trust::Party{horde, api}](const absl::StatusOr<Shown>& shown) {
-      return CheckCaller(shown, flock_id, *peers, called);
-    };
+    const auto check =
+        [peers = peers_, flock_id = flock_id_,
+         called = trust::Party{served.horde, served.api}](const absl::StatusOr<Shown>& shown) {
+          return CheckCaller(shown, flock_id, *peers, called);
+        };
     guarded_->Add(connections, [check](const Shown& shown) { return check(shown).ok(); });
     return confab::ServerTls(shown_, check);
   }
@@ -249,6 +221,10 @@ class AttestedIdentity final : public confab::Identity {
                                     service](const absl::StatusOr<Shown>& shown) {
       return CheckServer(shown, flock_id, *peers, address, service);
     });
+  }
+
+  void Introduce(const confab::Callee& /*to*/, OnIntroduced done) override {
+    done(absl::FailedPreconditionError("a basic service calls no applications"));
   }
 
  private:

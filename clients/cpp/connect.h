@@ -22,7 +22,8 @@ namespace radix {
 // with UNAVAILABLE. Without any instance calls fail with UNAVAILABLE and say what is missing.
 //
 // Thread-safe; cheap to call through, costly to make (a thread, a stream): make one for each api,
-// and keep it. Destroying it leaves calls in flight alone.
+// and keep it. Destroying it leaves calls in flight alone, as long as there is a copy of its
+// Network, by which servers know this process.
 template <typename Service>
 class Connection {
  public:

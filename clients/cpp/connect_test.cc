@@ -15,11 +15,19 @@ namespace {
 using galumph::v2::Galumph;
 using testing::HasSubstr;
 
+confab::ListenOptions ListenAs(const std::string& inst, std::uint16_t port = 0) {
+  return {.socket = "",
+          .port = port,
+          .horde = "default",
+          .api = inst.substr(0, inst.find('_')),
+          .inst = inst};
+}
+
 // One instance: a service and its server, on a port of its own.
 struct Instance {
   explicit Instance(const FakeNode& node, const std::string& inst) : service(inst) {
-    auto started = confab::Server::Start(node.network().node, {.socket = "", .port = 0},
-                                         {confab::Hosted(service)});
+    auto started =
+        confab::Server::Start(node.network().node, ListenAs(inst), {confab::Hosted(service)});
     EXPECT_TRUE(started.ok()) << started.status();
     server = *std::move(started);
   }
@@ -163,7 +171,7 @@ TEST_F(ConnectTest, ComesBackToAnInstanceThatWasAway) {
   three = nullptr;
   EXPECT_THAT(Ask(galumph), HasSubstr("no live instance"));
   FakeGalumph service("galumph2_3");
-  auto again = confab::Server::Start(node_.network().node, {.socket = "", .port = endpoint.port},
+  auto again = confab::Server::Start(node_.network().node, ListenAs("galumph2_3", endpoint.port),
                                      {confab::Hosted(service)});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(Eventually([&] { return Ask(galumph) == "galumph2_3"; }));
@@ -222,7 +230,8 @@ TEST_F(ConnectTest, LeavesALongerDeadlineAlone) {
 TEST_F(ConnectTest, LeavesCallsInFlightAloneWhenItIsDestroyed) {
   Instance three(node_, "galumph2_3");
   node_.Put("galumph2_3", three.net_id());
-  std::optional<Connection<Galumph>> galumph(ConnectTo({.api = "galumph2"}));
+  const Network network = node_.network();  // it outlives the connection
+  std::optional<Connection<Galumph>> galumph(Connect<Galumph>(network, {.api = "galumph2"}));
   ASSERT_EQ(Ask(*galumph), "galumph2_3");
   three.service.Hold();
   grpc::ClientContext context;

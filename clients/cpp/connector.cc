@@ -51,10 +51,10 @@ Binding::Options OptionsFor(const Network& network) {
 struct Connector::Link {
   Binding::ConnectionId connection = 0;
   Bound bound;
-  std::shared_ptr<grpc::Channel> channel;
-  std::shared_ptr<HealthStream> health;
   std::mutex mutex;
-  Connector* owner = nullptr;  // nullptr: dropped
+  std::shared_ptr<grpc::Channel> channel;  // once the server lets it in
+  std::shared_ptr<HealthStream> health;    // from then on
+  Connector* owner = nullptr;              // nullptr: dropped
 
   void OnHealth(bool serves) {
     const std::lock_guard lock(mutex);
@@ -68,6 +68,26 @@ struct Connector::Link {
       }
     }
     owner->timer_.Wake();
+  }
+
+  // The server lets this client in, or it does not.
+  void Begin(const std::shared_ptr<Link>& self,
+             absl::StatusOr<std::shared_ptr<grpc::Channel>> dialled) {
+    const std::lock_guard lock(mutex);
+    if (owner == nullptr) return;
+    if (!dialled.ok()) {
+      owner->OnBroken(connection, std::string(dialled.status().message()));
+      return;
+    }
+    channel = *std::move(dialled);
+    health = HealthStream::Create();   // from here on it must begin, or it would never end
+    const HealthCheckRequest request;  // of the server as a whole
+    Health::NewStub(channel)->async()->Watch(&health->context(), &request, health.get());
+    health->Begin({.on_message =
+                       [self](const HealthCheckResponse& each) {
+                         self->OnHealth(each.status() == HealthCheckResponse::SERVING);
+                       },
+                   .on_end = [self](const grpc::Status& status) { self->OnEnd(status); }});
   }
 
   void OnEnd(const grpc::Status& status) {
@@ -114,11 +134,13 @@ struct Connector::Link {
 
   // Nothing reaches the owner after this.
   void Leave() {
+    std::shared_ptr<HealthStream> begun;
     {
       const std::lock_guard lock(mutex);
       owner = nullptr;
+      begun = health;
     }
-    health->Cancel();
+    if (begun != nullptr) begun->Cancel();
   }
 };
 
@@ -214,27 +236,25 @@ void Connector::OpenLink(const Binding::Act& act) {
   interceptors.push_back(MakeUnavailableWatch([weak = std::weak_ptr(link)] {
     if (const auto live = weak.lock()) live->OnUnavailable(live);
   }));
-  auto channel = confab::Dial(node_, act.candidate.net_id, selector_.api, std::move(interceptors));
-  if (!channel.ok()) return OnBroken(act.connection, std::string(channel.status().message()));
+  const auto endpoint = Endpoint::Parse(act.candidate.net_id);
+  if (!endpoint.ok()) return OnBroken(act.connection, std::string(endpoint.status().message()));
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
-  link->channel = *std::move(channel);
   link->owner = this;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    link->health = HealthStream::Create();  // from here on it must begin, or it would never end
     links_[act.connection] = link;
   }
-  const HealthCheckRequest request;  // of the server as a whole
-  Health::NewStub(link->channel)
-      ->async()
-      ->Watch(&link->health->context(), &request, link->health.get());
-  link->health->Begin({.on_message =
-                           [link](const HealthCheckResponse& each) {
-                             link->OnHealth(each.status() == HealthCheckResponse::SERVING);
-                           },
-                       .on_end = [link](const grpc::Status& status) { link->OnEnd(status); }});
+  confab::DialIntroduced(node_,
+                         {.endpoint = *endpoint,
+                          .horde = selector_.horde,
+                          .api = selector_.api,
+                          .inst = act.candidate.inst},
+                         std::move(interceptors),
+                         [link](absl::StatusOr<std::shared_ptr<grpc::Channel>> channel) {
+                           link->Begin(link, std::move(channel));
+                         });
 }
 
 void Connector::BindTo(const Binding::Act& act) {

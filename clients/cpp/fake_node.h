@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,10 +15,14 @@
 #include <vector>
 
 #include "clients/cpp/network.h"
+#include "clients/cpp/registered_identity.h"
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
 #include "radix/reeve/v1/reeve.grpc.pb.h"
+#include "services/confab/dial.h"
 #include "services/confab/serve.h"
 #include "services/confab/server_stream.h"
+#include "services/trust/pairing_service.h"
+#include "services/trust/rules.h"
 #include "tests/wait.h"
 
 namespace radix {
@@ -31,6 +36,7 @@ class FakeNode {
     std::string folder = testing::TempDir() + "/nodeXXXXXX";
     if (mkdtemp(folder.data()) == nullptr) std::abort();
     state_ = folder;
+    caller_ = network("caller");
     StartHeartbeater();
     StartReeve();
   }
@@ -40,13 +46,49 @@ class FakeNode {
     std::filesystem::remove_all(state_);
   }
 
-  Network network() const { return Network{confab::Node{"n1", Ip(), state_, {}, "lab"}}; }
+  // As an application on it sees it; by rules it is default/`service`.
+  Network network(const std::string& service = "test") const {
+    Network network = plaintext();
+    network.node.identity = MakeRegisteredIdentity(network.node, {"default", service});
+    return network;
+  }
+  // The same without keys.
+  Network plaintext() const { return Network{confab::Node{"n1", Ip(), state_, {}, "lab"}}; }
   const std::filesystem::path& state() const { return state_; }
 
   void StartHeartbeater() { heartbeater_server_ = Start("heartbeater", heartbeater_); }
   void StopHeartbeater() { heartbeater_server_.reset(); }
-  void StartReeve() { reeve_server_ = Start("reeve", reeve_); }
-  void StopReeve() { reeve_server_.reset(); }
+  void StartReeve() {
+    pairing_ = std::make_unique<trust::PairingServiceImpl>(plaintext().node, std::uint16_t{1}, 1);
+    SetRules("call */* */*\nserve */* */*\n");
+    reeve_server_ = Start("reeve", reeve_, pairing_.get());
+  }
+  void StopReeve() {
+    if (pairing_ != nullptr) pairing_->EndStreams();
+    reeve_server_.reset();
+    pairing_.reset();
+  }
+
+  // A channel to the galumph2 there, by one that it lets in.
+  std::shared_ptr<grpc::Channel> DialGalumph(const std::string& net_id) const {
+    using Dialled = absl::StatusOr<std::shared_ptr<grpc::Channel>>;
+    const auto dialled = std::make_shared<std::promise<Dialled>>();
+    confab::DialIntroduced(
+        caller_.node,
+        {.endpoint = *Endpoint::Parse(net_id), .horde = "default", .api = "galumph2", .inst = ""},
+        {}, [dialled](Dialled channel) { dialled->set_value(std::move(channel)); });
+    Dialled channel = Await(dialled->get_future(), "an introduction");
+    EXPECT_TRUE(channel.ok()) << channel.status();
+    return channel.ok() ? *channel : confab::DialNowhere(grpc::Status::CANCELLED);
+  }
+
+  // Of its operators.
+  void SetRules(const std::string& text) {
+    auto rules = trust::Rules::Parse(text);
+    ASSERT_TRUE(rules.ok()) << rules.status();
+    pairing_->SetRules(std::make_shared<const trust::Rules>(*std::move(rules)));
+  }
+  void SetRevoked(const trust::Revoked& revoked) { pairing_->SetRevoked(revoked); }
 
   // Tells watchers of an instance by hand.
   void Put(const std::string& inst, const std::string& net_id,
@@ -153,9 +195,12 @@ class FakeNode {
   }
 
   template <typename Service>
-  std::unique_ptr<confab::Server> Start(const std::string& socket, Service& service) {
-    auto server = confab::Server::Start(network().node, {.socket = socket, .port = std::nullopt},
-                                        {confab::Hosted(service)});
+  std::unique_ptr<confab::Server> Start(const std::string& socket, Service& service,
+                                        grpc::Service* beside = nullptr) {
+    std::vector<confab::HostedService> services = {confab::Hosted(service)};
+    if (beside != nullptr) services.push_back(confab::Hosted(*beside));
+    auto server =
+        confab::Server::Start(plaintext().node, {.socket = socket, .port = std::nullopt}, services);
     EXPECT_TRUE(server.ok()) << server.status();
     return *std::move(server);
   }
@@ -185,6 +230,7 @@ class FakeNode {
   }
 
   std::filesystem::path state_;
+  Network caller_;  // who DialGalumph is
   mutable std::mutex mutex_;
   std::map<std::string, registry::v1::Instance> table_;  // by net_id
   std::map<WatchStream*, Watcher> watchers_;
@@ -192,6 +238,7 @@ class FakeNode {
   int watches_ = 0;
   Heartbeater heartbeater_{this};
   Reeve reeve_{this};
+  std::unique_ptr<trust::PairingServiceImpl> pairing_;
   std::unique_ptr<confab::Server> heartbeater_server_;
   std::unique_ptr<confab::Server> reeve_server_;
 };

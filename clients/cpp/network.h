@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "services/confab/node.h"
@@ -13,19 +14,14 @@ namespace radix {
 struct Network {
   confab::Node node;
 
-  // The node that this process runs on, from the environment that picket gives its plugins:
-  // RADIX_NODE, RADIX_ADDRESS, RADIX_STATE and RADIX_FLOCK. FailedPrecondition, naming what is
-  // missing; RADIX_FLOCK may be.
-  static absl::StatusOr<Network> FromEnvironment() {
-    auto node = confab::NodeFromEnvironment();
-    if (!node.ok()) return node.status();
-    return Network{*std::move(node)};
-  }
+  // The node that this process runs on, and who it is there, from the environment that picket gives
+  // its plugins: RADIX_NODE, RADIX_ADDRESS, RADIX_STATE, and if they are set RADIX_FLOCK,
+  // RADIX_HORDE and RADIX_SERVICE. FailedPrecondition, naming what is missing or malformed.
+  static absl::StatusOr<Network> FromEnvironment();
 
-  // The node whose sockets are in `state`, for programs that only call and do not serve.
-  static Network At(std::filesystem::path state) {
-    return Network{confab::Node{.state = std::move(state)}};
-  }
+  // The node whose sockets are in `state`, for programs that only call and do not serve; by rules
+  // they are what `service` says.
+  static Network At(std::filesystem::path state, const std::string& service = "operator");
 };
 
 }  // namespace radix

@@ -124,10 +124,13 @@ absl::StatusOr<std::unique_ptr<Serving>> Serve(const Network& network, ServeOpti
   }
   BlockStopSignals();
   confab::DieWithParent();
-  auto server = confab::Server::Start(
-      network.node,
-      {.socket = options.socket, .port = options.port, .horde = options.horde, .api = options.api},
-      services);
+  auto server = confab::Server::Start(network.node,
+                                      {.socket = options.socket,
+                                       .port = options.port,
+                                       .horde = options.horde,
+                                       .api = options.api,
+                                       .inst = options.inst},
+                                      services);
   if (!server.ok()) return server.status();
   spdlog::info("{} serves at {}", options.inst,
                options.port ? (*server)->net_id() : options.socket + ".sock");

@@ -88,7 +88,7 @@ TEST_F(ServeTest, BeatsSayToWhichFlockItBelongs) {
 
 TEST_F(ServeTest, SaysThatItDrainsAndServesUntilItsCallersHaveLeft) {
   const auto serving = ServeAs("galumph2_3", {.drain_quiet = 100ms, .drain_limit = 60s});
-  auto stub = Galumph::NewStub(*confab::Dial(confab::Node{}, serving->net_id(), "galumph"));
+  auto stub = Galumph::NewStub(node_.DialGalumph(serving->net_id()));
   galumph::v2::RegisterResponse reply;
   ASSERT_TRUE(Call(*stub->async(), &Galumph::Stub::async::Register, {}, reply).ok());
   service_.Hold();
@@ -123,7 +123,7 @@ TEST_F(ServeTest, CallsOnDrainAndGivesUpAtTheLimit) {
   std::atomic<bool> told = false;
   const auto serving = ServeAs(
       "galumph2_3", {.drain_quiet = 1ms, .drain_limit = 50ms, .on_drain = [&] { told = true; }});
-  auto stub = Galumph::NewStub(*confab::Dial(confab::Node{}, serving->net_id(), "galumph"));
+  auto stub = Galumph::NewStub(node_.DialGalumph(serving->net_id()));
   service_.Hold();
   auto cut = std::async(std::launch::async, [&] {
     galumph::v2::RegisterResponse held;

@@ -1,20 +1,11 @@
 #include "services/confab/caller_noting.h"
 
-#include <optional>
 #include <utility>
 
-#include "services/confab/certificate.h"
+#include "services/confab/caller.h"
 
 namespace radix::confab {
 namespace {
-
-std::optional<Shown> ShownIn(const grpc::ServerContextBase& context) {
-  const auto pem = context.auth_context()->FindPropertyValues("x509_pem_cert");
-  if (pem.empty()) return std::nullopt;
-  auto shown = ReadCertificate({pem.front().data(), pem.front().size()});
-  if (!shown.ok()) return std::nullopt;
-  return *std::move(shown);
-}
 
 class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
@@ -24,7 +15,7 @@ class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFa
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
     grpc::ServerContextBase& context = *info->server_context();
-    connections_->HandleCall(context.peer(), [&] { return ShownIn(context); });
+    connections_->HandleCall(context.peer(), [&] { return ShownBy(context); });
     return nullptr;  // the call itself is none of its business
   }
 

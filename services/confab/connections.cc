@@ -26,11 +26,12 @@ void Connections::HandleCall(const std::string& peer,
   found->second.shown = read();
 }
 
-std::size_t Connections::Recheck(const std::function<bool(const Shown&)>& may_stay) {
+std::size_t Connections::Recheck(const std::function<bool(const Shown&)>& may_stay, Silent silent) {
   const std::lock_guard lock(mutex_);
   std::size_t ended = 0;
   for (const auto& [peer, connection] : connections_) {
-    if (connection.shown && may_stay(*connection.shown)) continue;
+    const bool stays = connection.shown ? may_stay(*connection.shown) : silent == Silent::kStay;
+    if (stays) continue;
     shutdown(connection.again.get(), SHUT_RDWR);
     ++ended;
   }

@@ -30,9 +30,14 @@ class Connections {
   // certificate takes 0.1 ms.
   void HandleCall(const std::string& peer, const std::function<std::optional<Shown>()>& read);
 
-  // Shuts down those that `may_stay` does not believe any more, and those that have not made a call
-  // yet: of these nobody knows what they showed, and they may come back. Returns how many.
-  std::size_t Recheck(const std::function<bool(const Shown&)>& may_stay);
+  // Those that have not made a call yet: nobody knows what they showed.
+  enum class Silent : std::uint8_t {
+    kEnd,   // they may come back
+    kStay,  // where nobody lost a right, but gave it up
+  };
+  // Shuts down those that `may_stay` does not believe any more. Returns how many.
+  std::size_t Recheck(const std::function<bool(const Shown&)>& may_stay,
+                      Silent silent = Silent::kEnd);
 
   std::size_t size() const;
 

@@ -112,6 +112,19 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target, Duration conne
   return MakeChannel(target, connect_limit, std::move(interceptors), credentials);
 }
 
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> PlaintextFor(const Endpoint& endpoint) {
+  if (endpoint.ip.is_loopback()) return grpc::InsecureChannelCredentials();
+  return absl::FailedPreconditionError(
+      absl::StrCat("will not call ", endpoint.ToString(),
+                   " in plaintext: without an identity only loopback addresses are called"));
+}
+
+std::shared_ptr<grpc::Channel> ConnectTo(const Endpoint& endpoint, ClientInterceptors interceptors,
+                                         std::shared_ptr<grpc::ChannelCredentials> credentials) {
+  return Connect((endpoint.ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint.ToString(), kConnectLimit,
+                 std::move(interceptors), std::move(credentials));
+}
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> DialLocal(const Node& node, const std::string& service) {
@@ -124,20 +137,26 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const Node& node, const std:
                                                     ClientInterceptors interceptors) {
   auto endpoint = Endpoint::Parse(net_id);
   if (!endpoint.ok()) return endpoint.status();
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
-  if (node.identity != nullptr) {
-    auto made = node.identity->ForChannel(*endpoint, service);
-    if (!made.ok()) return made.status();
-    credentials = *std::move(made);
-  } else if (endpoint->ip.is_loopback()) {
-    credentials = grpc::InsecureChannelCredentials();
-  } else {
-    return absl::FailedPreconditionError(
-        absl::StrCat("will not call ", net_id,
-                     " in plaintext: without an identity only loopback addresses are called"));
+  auto credentials = node.identity != nullptr ? node.identity->ForChannel(*endpoint, service)
+                                              : PlaintextFor(*endpoint);
+  if (!credentials.ok()) return credentials.status();
+  return ConnectTo(*endpoint, std::move(interceptors), *std::move(credentials));
+}
+
+void DialIntroduced(const Node& node, const Callee& to, ClientInterceptors interceptors,
+                    OnDialled done) {
+  if (node.identity == nullptr) {
+    auto plaintext = PlaintextFor(to.endpoint);
+    if (!plaintext.ok()) return done(plaintext.status());
+    return done(ConnectTo(to.endpoint, std::move(interceptors), *std::move(plaintext)));
   }
-  return Connect((endpoint->ip.is_v4() ? "ipv4:" : "ipv6:") + endpoint->ToString(), kConnectLimit,
-                 std::move(interceptors), std::move(credentials));
+  const auto kept = std::make_shared<ClientInterceptors>(std::move(interceptors));
+  node.identity->Introduce(
+      to, [endpoint = to.endpoint, kept, done = std::move(done)](
+              absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials) {
+        if (!credentials.ok()) return done(credentials.status());
+        done(ConnectTo(endpoint, std::move(*kept), *std::move(credentials)));
+      });
 }
 
 std::shared_ptr<grpc::Channel> DialNowhere(const grpc::Status& status) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,23 +14,45 @@
 
 namespace radix::confab {
 
+// What a server serves.
+struct Served {
+  Endpoint endpoint;
+  std::string horde;
+  std::string api;
+  std::string inst;
+};
+
+// Whom a client means: what it expects to be served at that endpoint.
+struct Callee {
+  Endpoint endpoint;
+  std::string horde;
+  std::string api;   // empty: any
+  std::string inst;  // empty: any
+};
+
 // Makes what gRPC needs to speak TLS in both directions. Serve and Dial ask it; services only hand
 // it on, in their Node. Thread-safe.
 class Identity {
  public:
   virtual ~Identity() = default;
 
-  // For a server that serves `horde`/`api`: it lets in whoever may call that, and nobody else.
-  // Whenever somebody is not to be let in any more, who has come in before has to go: of
-  // `connections`, as long as it exists.
-  virtual std::shared_ptr<grpc::ServerCredentials> ForServer(
-      const std::string& horde, const std::string& api,
-      const std::shared_ptr<Connections>& connections) = 0;
+  // For a server of `served`: it lets in whoever may call that, and nobody else. Whenever somebody
+  // is not to be let in any more, who has come in before has to go: of `connections`, as long as it
+  // exists. Internal, if it cannot make a key.
+  virtual absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ForServer(
+      const Served& served, const std::shared_ptr<Connections>& connections) = 0;
 
-  // For a channel to `service` at `to`: it goes on only with that. Internal, if it cannot make a
-  // key.
+  // For a channel to a basic service of the node at `to`, for example "steward": it goes on only
+  // with that. Internal, if it cannot make a key; FailedPrecondition, if this process may not.
   virtual absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(
       const Endpoint& to, const std::string& service) = 0;
+
+  // For a channel to an application: `done` is called once it lets this process in, or will not,
+  // on whatever thread; it must not block. PermissionDenied, when the rules forbid it; NotFound,
+  // when it is not what is meant; DeadlineExceeded; Internal.
+  using OnIntroduced =
+      std::function<void(absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>)>;
+  virtual void Introduce(const Callee& to, OnIntroduced done) = 0;
 };
 
 }  // namespace radix::confab

@@ -163,6 +163,14 @@ std::array<std::uint8_t, 48> IssuerSecretOf(const NodeKeySeed& seed) {
   return secret;
 }
 
+NodePublicKey PublicKeyOf(const NodeKeySeed& seed) {
+  NodePublicKey node;
+  std::array<unsigned char, crypto_sign_SECRETKEYBYTES> secret;
+  crypto_sign_seed_keypair(node.data(), secret.data(), seed.data());
+  sodium_memzero(secret.data(), secret.size());
+  return node;
+}
+
 // An attestation is the node's public key, the signature, and the service's name.
 std::string Attest(const NodeKeySeed& seed, std::string_view flock_id, std::string_view service,
                    const KeyId& key) {

@@ -54,6 +54,8 @@ class HeldNodeKey {
   bool kept_ = false;
 };
 
+NodePublicKey PublicKeyOf(const NodeKeySeed& seed);
+
 // What a node says of one of its TLS keys: that it belongs to this node's service of that name. It
 // travels in the certificate, so that a basic service is known before anything was registered.
 struct Attestation {

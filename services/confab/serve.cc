@@ -110,6 +110,27 @@ void EnableHealthAndReflection() {
   });
 }
 
+// Leaves in `lock` what keeps others from that path.
+absl::Status AddUnixSocket(const Node& node, const std::string& socket,
+                           grpc::ServerBuilder& builder, std::optional<LockFile>& lock) {
+  const auto path = node.SocketOf(socket);
+  if (path.string().size() > kSocketPathBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
+                                                   kSocketPathBytesMax,
+                                                   " bytes; choose a shorter state folder"));
+  }
+  if (auto checked = CheckStateFolder(node.state); !checked.ok()) return checked;
+  auto taken = LockFile::Take(node.state / (socket + ".lock"));
+  if (!taken.ok()) return taken.status();
+  lock = *std::move(taken);
+  // Left behind by a holder that died. gRPC would not say what is in its way.
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return absl::ErrnoToStatus(errno, absl::StrCat(path.string(), ": cannot be removed"));
+  }
+  builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
+  return absl::OkStatus();
+}
+
 // The port that it gets is in `port` once the server has started.
 absl::Status AddPlaintext(const Endpoint& local, grpc::ServerBuilder& builder, int& port) {
   if (!local.ip.is_loopback()) {
@@ -141,24 +162,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   EnableHealthAndReflection();
   RaiseOpenFilesLimit();
   std::unique_ptr<Server> server(new Server);
+  server->identity_ = node.identity;
   grpc::ServerBuilder builder;
   SetLimits(builder);
   if (!options.socket.empty()) {
-    const auto path = node.SocketOf(options.socket);
-    if (path.string().size() > kSocketPathBytesMax) {
-      return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
-                                                     kSocketPathBytesMax,
-                                                     " bytes; choose a shorter state folder"));
-    }
-    if (auto checked = CheckStateFolder(node.state); !checked.ok()) return checked;
-    auto lock = LockFile::Take(node.state / (options.socket + ".lock"));
-    if (!lock.ok()) return lock.status();
-    server->lock_ = *std::move(lock);
-    // Left behind by a holder that died. gRPC would not say what is in its way.
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-      return absl::ErrnoToStatus(errno, absl::StrCat(path.string(), ": cannot be removed"));
-    }
-    builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
+    auto added = AddUnixSocket(node, options.socket, builder, server->lock_);
+    if (!added.ok()) return added;
   }
   int port = 0;
   Acceptor::Hand hand;
@@ -171,9 +180,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
       if (!acceptor.ok()) return acceptor.status();
       server->acceptor_ = *std::move(acceptor);
       port = server->acceptor_->endpoint().port;
+      auto credentials = node.identity->ForServer({.endpoint = server->acceptor_->endpoint(),
+                                                   .horde = options.horde,
+                                                   .api = options.api,
+                                                   .inst = options.inst},
+                                                  server->acceptor_->connections());
+      if (!credentials.ok()) return credentials.status();
       hand = HandTo(builder.experimental().AddExternalConnectionAcceptor(
           grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-          node.identity->ForServer(options.horde, options.api, server->acceptor_->connections())));
+          *std::move(credentials)));
     }
   }
   for (const HostedService& hosted : services) {

@@ -39,6 +39,7 @@ struct ListenOptions {
   // What is served there: the node's identity lets in who may call it.
   std::string horde;
   std::string api;
+  std::string inst;
 };
 
 // A running gRPC server with health, reflection, and limits on what a peer may use up.
@@ -90,6 +91,7 @@ class Server {
  private:
   Server() = default;
 
+  std::shared_ptr<Identity> identity_;  // which goes on saying who may come in
   std::optional<LockFile> lock_;
   std::unique_ptr<Acceptor> acceptor_;  // of TLS connections, until it is shut down
   std::shared_ptr<CallCounter> calls_;

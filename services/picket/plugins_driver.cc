@@ -276,6 +276,7 @@ std::vector<std::string> Plugins::EnvOf(const PluginSpec& spec) const {
   add("RADIX_HORDE", spec.horde);
   add("RADIX_API", spec.api);
   add("RADIX_INST", spec.inst);
+  add("RADIX_SERVICE", spec.id.substr(0, spec.id.find('.')));
   if (const char* level = std::getenv("RADIX_LOG")) add("RADIX_LOG", level);
   return env;
 }

@@ -54,11 +54,13 @@ grpc::ServerUnaryReactor* Carry(
 }  // namespace
 
 ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port,
-                                   trust::TrustServiceImpl& trust)
+                                   trust::TrustServiceImpl& trust,
+                                   trust::PairingServiceImpl& pairing)
     : node_(node),
       steward_port_(steward_port),
       origin_(absl::StrCat("reeve-", absl::Hex(confab::RandomNumber()))),
       trust_(trust),
+      pairing_(pairing),
       directory_(node.address),
       labels_(node.labels),
       watchers_(kWatchersMax),
@@ -231,6 +233,7 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
     if (member.alive) living.push_back({member.address, member.fingerprint});
   }
   trust_.SetNodes(living);
+  pairing_.SetNodes(living);
   std::optional<StewardLink::Target> steward;
   {
     const std::lock_guard lock(mutex_);
@@ -256,6 +259,7 @@ void ReeveServiceImpl::HandleRevoked(const proctor::v1::WatchDecisionsResponse& 
     const absl::Status added = trust::AddDecision(decision.key(), revoked);
     if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
   }
+  pairing_.SetRevoked(revoked);
   trust_.SetRevoked(std::move(revoked));
 }
 

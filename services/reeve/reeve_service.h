@@ -20,6 +20,7 @@
 #include "services/reeve/steward_link_driver.h"
 #include "services/registry/group_driver.h"
 #include "services/registry/pulled_stream.h"
+#include "services/trust/pairing_service.h"
 #include "services/trust/trust_service.h"
 
 namespace radix::reeve {
@@ -28,10 +29,10 @@ namespace radix::reeve {
 // Thread-safe. Must outlive the server that it is registered with.
 class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
  public:
-  // `steward_port` is the TCP port of the steward on whichever node leads; `trust` is told who
-  // lives, and must outlive this.
+  // `steward_port` is the TCP port of the steward on whichever node leads; `trust` and `pairing`
+  // are told who lives and what was decided, and must outlive this.
   ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port,
-                   trust::TrustServiceImpl& trust);
+                   trust::TrustServiceImpl& trust, trust::PairingServiceImpl& pairing);
   ~ReeveServiceImpl() override;
 
   grpc::ServerUnaryReactor* Lookup(grpc::CallbackServerContext* context,
@@ -84,6 +85,7 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   const std::uint16_t steward_port_;
   const std::string origin_;
   trust::TrustServiceImpl& trust_;
+  trust::PairingServiceImpl& pairing_;
   std::mutex mutex_;
   Directory directory_;
   std::string boot_;  // as flock gives it

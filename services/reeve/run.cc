@@ -2,9 +2,12 @@
 
 #include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
+#include "services/confab/fingerprint.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
+#include "services/confab/node_key.h"
 #include "services/reeve/reeve_service.h"
+#include "services/trust/pairing_service.h"
 #include "services/trust/trust_service.h"
 
 namespace radix::reeve {
@@ -17,8 +20,11 @@ int Run(int argc, char** argv) {
   const auto network = AttestedNetwork(arguments->node, "reeve");
   if (!network.ok()) return confab::Fail(network.status(), 1);
   const std::uint16_t port = arguments->charter.port;
+  const auto seed = confab::LoadOrMakeNodeKey(network->node.state);
+  if (!seed.ok()) return confab::Fail(seed.status(), 1);
   trust::TrustServiceImpl trust;
-  ReeveServiceImpl service(network->node, static_cast<std::uint16_t>(port + 1), trust);
+  trust::PairingServiceImpl pairing(network->node, port, FingerprintOf(confab::PublicKeyOf(*seed)));
+  ReeveServiceImpl service(network->node, static_cast<std::uint16_t>(port + 1), trust, pairing);
   auto serving = Serve(*network,
                        {.horde = "radix",
                         .api = "reeve1",
@@ -28,13 +34,15 @@ int Run(int argc, char** argv) {
                         .drain_quiet = 0s,
                         .drain_limit = 1s,
                         .on_drain =
-                            [&service, &trust] {
+                            [&service, &trust, &pairing] {
                               service.EndStreams();
                               trust.EndStreams();
+                              pairing.EndStreams();
                             },
                         .prove_alive = AfterTurnOf(service)},
                        {{&service, v1::ReeveService::service_full_name()},
-                        {&trust, trust::v1::TrustService::service_full_name()}});
+                        {&trust, trust::v1::TrustService::service_full_name()},
+                        {&pairing, trust::v1::PairingService::service_full_name()}});
   if (!serving.ok()) return confab::Fail(serving.status(), 1);
   return (*serving)->Wait();
 }

@@ -38,7 +38,8 @@ struct TestNode {
         heartbeater_server(*confab::Server::Start(
             node, {.socket = "heartbeater"},
             {{&heartbeater, heartbeater::v1::HeartbeaterService::service_full_name()}})),
-        reeve(node, steward_port, trust),
+        pairing(node, steward_port, static_cast<std::uint64_t>(number)),
+        reeve(node, steward_port, trust, pairing),
         reeve_server(
             *confab::Server::Start(node, {.socket = "reeve", .port = 0},
                                    {{&reeve, reeve::v1::ReeveService::service_full_name()}})),
@@ -91,6 +92,7 @@ struct TestNode {
   heartbeater::HeartbeaterServiceImpl heartbeater;
   std::unique_ptr<confab::Server> heartbeater_server;
   trust::TrustServiceImpl trust;
+  trust::PairingServiceImpl pairing;
   reeve::ReeveServiceImpl reeve;
   std::unique_ptr<confab::Server> reeve_server;
   std::unique_ptr<reeve::v1::ReeveService::Stub> stub;

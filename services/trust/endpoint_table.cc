@@ -95,22 +95,28 @@ std::optional<EndpointTable::Update> EndpointTable::UpdateFor(GuardId id) {
     const KeyId key = *guard.dirty.begin();
     guard.dirty.erase(guard.dirty.begin());
     Row* const row = Find(key);
-    if (row == nullptr || row->forbidden || row->pair.endpoint != guard.served.endpoint) {
+    if (row == nullptr || row->pair.endpoint != guard.served.endpoint) {
       update.gone.push_back(key);
+      continue;
+    }
+    if (row->forbidden) {
+      update.forbidden.push_back(key);
       continue;
     }
     row->sent_in = update.number;
     guard.untaken[update.number].push_back(key);
     update.callers.push_back({key, row->pair.caller, owners_.at(key)});
   }
-  update.complete = !guard.told_all && all_known_ && guard.dirty.empty();
+  update.complete = !guard.told_all && IsAllKnown() && guard.dirty.empty();
   guard.told_all = guard.told_all || update.complete;
   return update;
 }
 
 bool EndpointTable::HasNewsFor(const Guard& guard) const {
-  return guard.last_number == 0 || !guard.dirty.empty() || (!guard.told_all && all_known_);
+  return guard.last_number == 0 || !guard.dirty.empty() || (!guard.told_all && IsAllKnown());
 }
+
+bool EndpointTable::IsAllKnown() const { return all_known_ && rules_ != nullptr; }
 
 absl::Status EndpointTable::HandlePairs(Origin origin, const std::vector<Pair>& pairs,
                                         const std::vector<KeyId>& gone) {
@@ -183,10 +189,10 @@ std::vector<Admission> EndpointTable::AdmissionsFor(Origin origin) {
     const auto row = node->second.rows.find(key);
     if (row == node->second.rows.end()) continue;
     if (row->second.forbidden) {
-      told.push_back({key, *row->second.forbidden, {}});
+      told.push_back({key, *row->second.forbidden, {}, {}});
     } else if (row->second.admitted) {
-      const Guard* const guard = GuardAt(row->second.pair.endpoint);
-      told.push_back({key, absl::OkStatus(), guard->served.keys});
+      const GuardedEndpoint& served = GuardAt(row->second.pair.endpoint)->served;
+      told.push_back({key, absl::OkStatus(), served.keys, served.certificates});
     }
   }
   return told;
@@ -234,6 +240,7 @@ std::vector<EndpointTable::GuardId> EndpointTable::SetRules(std::shared_ptr<cons
 }
 
 absl::Status EndpointTable::MayServe(const GuardedEndpoint& served) const {
+  if (rules_ == nullptr) return absl::OkStatus();  // SetRules looks again
   const Party who{served.api.horde, served.service};
   const auto verdict = rules_->Decide(Verb::kServe, who, served.api);
   if (verdict.allowed) return absl::OkStatus();
@@ -314,6 +321,7 @@ absl::Status EndpointTable::Judge(Origin origin, const Pair& pair, const Guard* 
   if (revoked_.nodes.contains(origin)) {
     return absl::PermissionDeniedError("the caller's node was revoked");
   }
+  if (rules_ == nullptr) return absl::UnavailableError("the rules are not known yet");
   if (guard == nullptr) {
     return absl::NotFoundError(absl::StrCat("nothing is served at ", pair.endpoint.ToString()));
   }
@@ -343,6 +351,7 @@ void EndpointTable::Rejudge(Origin origin, Node& node, Row& row) {
   }
   // An endpoint that has not told of itself since this reeve began may do so yet.
   if (guard == nullptr && !guards_known_ && absl::IsNotFound(judged)) return;
+  if (absl::IsUnavailable(judged)) return;
   if (row.forbidden == judged) return;
   row.forbidden = std::move(judged);
   if (guard != nullptr && row.sent_in != 0) guard->dirty.insert(key);

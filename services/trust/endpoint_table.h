@@ -29,6 +29,7 @@ struct GuardedEndpoint {
   std::string inst;
   std::string service;  // who serves it, in the same horde
   std::vector<KeyId> keys;
+  std::vector<std::string> certificates;  // in which it shows them, in PEM
 
   bool operator==(const GuardedEndpoint&) const = default;
 };
@@ -37,8 +38,8 @@ struct GuardedEndpoint {
 // announced, whose caller the rules let call what is served there, and which is not revoked. It is
 // let in as soon as the endpoint's process has taken it; then the one who announced it is told.
 //
-// Nothing here is on a disk. After a restart everybody tells again what they know; until then
-// nobody is told that others are gone.
+// Nothing here is on a disk. After a restart everybody tells again what they know; until then, and
+// until the rules are known, nobody new is let in, and nobody is told that others are gone.
 //
 // Not thread-safe.
 class EndpointTable {
@@ -57,8 +58,9 @@ class EndpointTable {
   struct Update {
     std::uint64_t number = 0;
     std::vector<Caller> callers;
-    std::vector<KeyId> gone;
-    bool complete = false;  // who was not named on this stream is gone
+    std::vector<KeyId> gone;       // not used any more
+    std::vector<KeyId> forbidden;  // by the rules, or revoked
+    bool complete = false;         // who was not named on this stream is gone
   };
 
   // `began` is when this reeve did.
@@ -132,6 +134,7 @@ class EndpointTable {
   };
 
   void Forget(Origin origin);
+  bool IsAllKnown() const;
   bool HasNewsFor(const Guard& guard) const;
   Guard* GuardAt(const Endpoint& endpoint);
   Row* Find(const KeyId& key);
@@ -145,7 +148,7 @@ class EndpointTable {
   const Instant began_;
   bool guards_known_ = false;
   bool all_known_ = false;
-  std::shared_ptr<const Rules> rules_ = std::make_shared<const Rules>();
+  std::shared_ptr<const Rules> rules_;  // nullptr until they are known
   Revoked revoked_;
   std::optional<std::set<Origin>> living_;  // nullopt until flock has said
   std::map<GuardId, Guard> guards_;

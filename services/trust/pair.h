@@ -36,8 +36,9 @@ struct Pair {
 // What came of it, at the endpoint's node.
 struct Admission {
   KeyId key;
-  absl::Status status;               // OK: the endpoint lets it in
-  std::vector<KeyId> endpoint_keys;  // which of them it shows then
+  absl::Status status;                             // OK: the endpoint lets it in
+  std::vector<KeyId> endpoint_keys;                // which of them it shows then
+  std::vector<std::string> endpoint_certificates;  // in which it does, in PEM
 
   bool operator==(const Admission&) const = default;
 };

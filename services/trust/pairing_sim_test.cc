@@ -55,6 +55,7 @@ struct Node {
   std::map<int, Client> clients;
   std::map<int, Server> servers;
   std::set<int> links;  // to those nodes
+  bool rules_known = false;
 };
 
 class Group {
@@ -93,6 +94,10 @@ class Group {
   // Some of what is under way arrives.
   void Work() {
     for (int i = 0; i < kNodes; ++i) {
+      if (!nodes_[i].rules_known && random_.Chance(0.3)) {
+        nodes_[i].rules_known = true;
+        nodes_[i].endpoints->SetRules(rules_);
+      }
       if (random_.Chance(0.7)) Reconnect(i);
       if (random_.Chance(0.7)) Announce(i);
       if (random_.Chance(0.7)) Tell(i);
@@ -176,7 +181,7 @@ class Group {
     Node& node = nodes_[i];
     node.pairs = std::make_unique<PairTable>(now_);
     node.endpoints = std::make_unique<EndpointTable>(now_);
-    node.endpoints->SetRules(rules_);
+    node.rules_known = false;
     node.endpoints->SetRevoked(revoked_);
     for (auto& [number, client] : node.clients) client.stream = 0;
     for (auto& [number, server] : node.servers) server.stream = 0;
@@ -184,7 +189,9 @@ class Group {
   }
   void SetRules() {
     rules_ = Parsed(random_.Chance(0.5) ? kAll : kFew);
-    for (Node& node : nodes_) node.endpoints->SetRules(rules_);
+    for (Node& node : nodes_) {
+      if (node.rules_known) node.endpoints->SetRules(rules_);
+    }
   }
   void Revoke(int i) {
     if (random_.Chance(0.1)) revoked_.nodes.insert(FingerprintOf(i));
@@ -224,7 +231,8 @@ class Group {
                      .api = {"default", "a"},
                      .inst = "a_" + std::to_string(Any(2)),
                      .service = "s",
-                     .keys = {KeyOf(1'000'000 + random_.Below(1000))}};
+                     .keys = {KeyOf(1'000'000 + random_.Below(1000))},
+                     .certificates = {}};
   }
   void Ask(int i) {
     const int number = Any(3);
@@ -319,7 +327,8 @@ class Group {
       if (!server.under_way) server.under_way = node.endpoints->UpdateFor(server.stream);
       // What takes somebody out arrives at once: by then he might be in again.
       const bool slow = server.under_way && server.under_way->gone.empty() &&
-                        !server.under_way->complete && random_.Chance(0.3);
+                        server.under_way->forbidden.empty() && !server.under_way->complete &&
+                        random_.Chance(0.3);
       if (!server.under_way || slow) continue;
       Handle(server, *server.under_way);
       if (random_.Chance(0.9)) {
@@ -353,7 +362,8 @@ class Group {
         }
       }
     }
-    server.whitelist.Handle({update.callers, update.gone, update.complete, std::nullopt});
+    server.whitelist.Handle(
+        {update.callers, update.gone, update.forbidden, update.complete, std::nullopt});
     for (const KeyId& key : stay) {
       EXPECT_NE(server.whitelist.Find(key), nullptr) << "a caller was cut off";
     }

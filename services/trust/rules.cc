@@ -12,6 +12,7 @@ namespace {
 
 // What the basic services do to each other over the network. All else they ask on their own node.
 constexpr std::string_view kBuiltIn =
+    "call radix/reeve        radix/reeve1\n"
     "call radix/reeve        radix/steward1\n"
     "call radix/steward      radix/proctor1\n"
     "call radix/dean         radix/proctor1\n"

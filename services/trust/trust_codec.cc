@@ -1,6 +1,7 @@
 #include "services/trust/trust_codec.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/numbers.h"
@@ -19,6 +20,17 @@ v1::Revoked ToProto(const Revoked& revoked) {
   for (const KeyId& key : revoked.keys) message.add_keys(key.ToString());
   for (const std::uint64_t node : revoked.nodes) message.add_node_fingerprints(node);
   return message;
+}
+
+absl::StatusOr<Revoked> RevokedFrom(const v1::Revoked& message) {
+  Revoked revoked;
+  for (const std::string& key : message.keys()) {
+    const auto id = KeyId::Parse(key);
+    if (!id) return absl::InvalidArgumentError("revoked.keys: is not 64 lower-case hex digits");
+    revoked.keys.insert(*id);
+  }
+  revoked.nodes.insert(message.node_fingerprints().begin(), message.node_fingerprints().end());
+  return revoked;
 }
 
 absl::Status AddDecision(const std::string& key, Revoked& revoked) {

@@ -2,21 +2,27 @@
 
 namespace radix::trust {
 
-bool Whitelist::Handle(const News& news) {
+Whitelist::Loss Whitelist::Handle(const News& news) {
   if (news.revoked) revoked_ = *news.revoked;
   for (const Caller& caller : news.callers) {
     callers_[caller.key] = caller;
     named_.insert(caller.key);
   }
   std::size_t gone = 0;
-  for (const KeyId& key : news.gone) {
-    gone += callers_.erase(key);
-    named_.erase(key);
-  }
-  gone += std::erase_if(callers_, [&](const auto& each) {
+  for (const KeyId& key : news.gone) gone += Erase(key);
+  std::size_t forbidden = 0;
+  for (const KeyId& key : news.forbidden) forbidden += Erase(key);
+  // Who was not named again may have lost its right while reeve was away.
+  forbidden += std::erase_if(callers_, [&](const auto& each) {
     return IsRevoked(each.second) || (news.complete && !named_.contains(each.first));
   });
-  return gone > 0;
+  if (forbidden > 0) return Loss::kForbidden;
+  return gone > 0 ? Loss::kGone : Loss::kNone;
+}
+
+std::size_t Whitelist::Erase(const KeyId& key) {
+  named_.erase(key);
+  return callers_.erase(key);
 }
 
 const Caller* Whitelist::Find(const KeyId& key) const {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,6 +22,7 @@ class Whitelist {
   struct News {
     std::vector<Caller> callers;
     std::vector<KeyId> gone;
+    std::vector<KeyId> forbidden;
     bool complete = false;  // who was not named on this stream is gone
     std::optional<Revoked> revoked;
   };
@@ -28,13 +30,19 @@ class Whitelist {
   // From here on reeve begins anew.
   void HandleStream() { named_.clear(); }
 
-  // Returns whether anybody may not call any more.
-  bool Handle(const News& news);
+  // What became of those that were let in before.
+  enum class Loss : std::uint8_t {
+    kNone,
+    kGone,       // some are not used any more
+    kForbidden,  // some lost their right
+  };
+  Loss Handle(const News& news);
 
   // Who has that key; nullptr, if it is not let in. Until the next news.
   const Caller* Find(const KeyId& key) const;
 
  private:
+  std::size_t Erase(const KeyId& key);
   bool IsRevoked(const Caller& caller) const;
 
   std::map<KeyId, Caller> callers_;

@@ -63,11 +63,11 @@ def inside(name):
 
 
 class NetnsLab(Lab):
-    """A lab of nodes that run flock alone, with a network namespace each: n1 is 10.77.0.1."""
+    """A lab of nodes with a network namespace each, which run flock alone unless told otherwise: n1 is 10.77.0.1."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, services="none"):
         super().__init__()
-        self.flags = ["--netns", "--services", "none", "--range", "10.77.0.0/26", "--port", str(self.port)]
+        self.flags = ["--netns", "--services", services, "--range", "10.77.0.0/26", "--port", str(self.port)]
         self.names = [f"n{i + 1}" for i in range(nodes)]
         self.links = links()
 

@@ -1,0 +1,437 @@
+#include "services/trust/pairing_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "clients/cpp/refusals.h"
+#include "services/confab/caller.h"
+#include "services/confab/clock.h"
+#include "services/confab/fingerprint.h"
+#include "services/confab/grpc_status.h"
+#include "services/confab/node_key.h"
+#include "services/trust/pairing_codec.h"
+#include "services/trust/trust_codec.h"
+
+namespace radix::trust {
+namespace {
+
+constexpr std::size_t kGuardStreamsMax = 2 * EndpointTable::kGuardsMax;
+constexpr std::size_t kCallersMax = 4096;
+constexpr std::size_t kOriginsMax = 16384;
+
+const grpc::Status kOnlyLocal(grpc::StatusCode::PERMISSION_DENIED,
+                              "only this node's own processes may ask");
+const grpc::Status kTooMany(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                            "too many streams, or shutting down; try again");
+
+// Runs `handle` on each message, and ends the stream with what it refuses.
+template <typename Stream, typename Request>
+auto EndingWith(const std::shared_ptr<Stream>& stream,
+                std::function<absl::Status(const Request&)> handle) {
+  return [stream, handle = std::move(handle)](const Request& request) {
+    const absl::Status status = handle(request);
+    if (!status.ok()) stream->End(confab::ToGrpc(status));
+  };
+}
+
+}  // namespace
+
+PairingServiceImpl::PairingServiceImpl(const confab::Node& node, std::uint16_t reeve_port,
+                                       std::uint64_t own)
+    : node_(node),
+      own_(own),
+      pairs_(confab::Now()),
+      endpoints_(confab::Now()),
+      guard_streams_(kGuardStreamsMax),
+      caller_streams_(kCallersMax),
+      origin_streams_(kOriginsMax),
+      links_(node, reeve_port, LinkHandlers()),
+      timer_([this](Instant now) { return Tick(now); }) {}
+
+PairingServiceImpl::~PairingServiceImpl() = default;
+
+grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl::Guard(
+    grpc::CallbackServerContext* context) {
+  auto stream = GuardStream::Create();
+  const bool local = confab::CameThroughUnixSocket(*context);
+  const bool added = local && guard_streams_.Add(stream);
+  StreamId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = ++last_stream_;
+    if (added) guards_[id] = {.stream = stream};
+  }
+  stream->Begin([this, id](v1::GuardResponse& response) { return NextForGuard(id, response); },
+                {.on_message = EndingWith<GuardStream, v1::GuardRequest>(
+                     stream, [this, id](const auto& request) { return HandleGuard(id, request); }),
+                 .on_done = [this, stream, id] {
+                   guard_streams_.Remove(stream);
+                   HandleGuardDone(id);
+                 }});
+  if (!added) stream->End(local ? kTooMany : kOnlyLocal);
+  return stream.get();
+}
+
+absl::Status PairingServiceImpl::HandleGuard(StreamId id, const v1::GuardRequest& request) {
+  std::shared_ptr<GuardStream> superseded;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!guards_.contains(id)) return absl::AbortedError("the endpoint opened a newer stream");
+    if (request.has_endpoint()) {
+      const auto served = EndpointFrom(request.endpoint());
+      if (!served.ok()) return served.status();
+      if (served->endpoint.ip != node_.address) {
+        return absl::InvalidArgumentError("endpoint.net_id: is not at this node's address");
+      }
+      const auto taken = endpoints_.HandleEndpoint(id, *served);
+      if (!taken.ok()) return SayRefused("an endpoint", taken.status());
+      if (*taken && guards_.contains(**taken)) {
+        superseded = guards_.at(**taken).stream;
+        guards_.erase(**taken);
+      }
+    } else {
+      endpoints_.HandleTaken(
+          id, static_cast<std::uint64_t>(std::max<std::int64_t>(0, request.taken())));
+    }
+  }
+  if (superseded != nullptr) {
+    superseded->End({grpc::StatusCode::ABORTED, "the endpoint opened a newer stream"});
+  }
+  Spread();
+  return absl::OkStatus();
+}
+
+bool PairingServiceImpl::NextForGuard(StreamId id, v1::GuardResponse& response) {
+  const std::lock_guard lock(mutex_);
+  const auto guard = guards_.find(id);
+  if (guard == guards_.end()) return false;
+  const auto update = endpoints_.UpdateFor(id);
+  const bool revoked = guard->second.revoked_revision != revoked_revision_;
+  if (!update && !revoked) return false;
+  if (update) response = ToProto(*update);
+  if (revoked) *response.mutable_revoked() = ToProto(revoked_);
+  guard->second.revoked_revision = revoked_revision_;
+  return true;
+}
+
+void PairingServiceImpl::HandleGuardDone(StreamId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    guards_.erase(id);
+    endpoints_.HandleGuardEnd(id);
+  }
+  Spread();
+}
+
+grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingServiceImpl::Introduce(
+    grpc::CallbackServerContext* context) {
+  auto stream = IntroduceStream::Create();
+  const bool local = confab::CameThroughUnixSocket(*context);
+  const bool added = local && caller_streams_.Add(stream);
+  StreamId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = ++last_stream_;
+    if (added) callers_[id] = stream;
+  }
+  stream->Begin(
+      [this, id](v1::IntroduceResponse& response) { return NextForCaller(id, response); },
+      {.on_message = EndingWith<IntroduceStream, v1::IntroduceRequest>(
+           stream, [this, id](const auto& request) { return HandleIntroduce(id, request); }),
+       .on_done = [this, stream, id] {
+         caller_streams_.Remove(stream);
+         HandleCallerDone(id);
+       }});
+  if (!added) stream->End(local ? kTooMany : kOnlyLocal);
+  return stream.get();
+}
+
+absl::Status PairingServiceImpl::HandleIntroduce(StreamId id, const v1::IntroduceRequest& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!callers_.contains(id)) return absl::AbortedError("the stream has ended");
+    for (int i = 0; i < request.pairs_size(); ++i) {
+      const auto pair = PairFrom(absl::StrCat("pairs[", i, "]"), request.pairs(i));
+      if (!pair.ok()) return pair.status();
+      if (absl::Status taken = pairs_.HandlePair(id, *pair); !taken.ok()) return taken;
+    }
+    for (const std::string& text : request.gone()) {
+      const auto key = KeyFrom("gone", text);
+      if (!key.ok()) return key.status();
+      pairs_.HandleGone(id, *key);
+    }
+  }
+  Spread();
+  return absl::OkStatus();
+}
+
+bool PairingServiceImpl::NextForCaller(StreamId id, v1::IntroduceResponse& response) {
+  const std::lock_guard lock(mutex_);
+  for (const Admission& each : pairs_.AdmissionsFor(id)) {
+    *response.add_admissions() = ToProto(each);
+  }
+  return !response.admissions().empty();
+}
+
+void PairingServiceImpl::HandleCallerDone(StreamId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    callers_.erase(id);
+    pairs_.HandleCallerEnd(id);
+  }
+  Spread();
+}
+
+absl::StatusOr<std::uint64_t> PairingServiceImpl::OriginOf(
+    const grpc::CallbackServerContext& context) const {
+  const auto shown = confab::ShownBy(context);
+  const auto attested =
+      shown ? confab::ReadAttestation(shown->attestation, node_.flock_id, shown->key)
+            : std::nullopt;
+  if (!attested || attested->service != "reeve") {
+    return absl::PermissionDeniedError("only reeves of other nodes may ask");
+  }
+  return FingerprintOf(attested->node);
+}
+
+grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* PairingServiceImpl::Announce(
+    grpc::CallbackServerContext* context) {
+  auto stream = AnnounceStream::Create();
+  const auto origin = OriginOf(*context);
+  if (!origin.ok() || !origin_streams_.Add(stream)) {
+    stream->Begin([](auto&) { return false; }, {.on_message = [](auto&) {}, .on_done = nullptr});
+    stream->End(origin.ok() ? kTooMany : confab::ToGrpc(origin.status()));
+    return stream.get();
+  }
+  std::shared_ptr<AnnounceStream> superseded;
+  StreamId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = ++last_stream_;
+    OpenOrigin& open = origins_[*origin];
+    superseded = std::exchange(open, {.id = id, .stream = stream, .named = {}}).stream;
+    endpoints_.HandleOrigin(*origin);
+  }
+  if (superseded != nullptr) {
+    superseded->End({grpc::StatusCode::ABORTED, "the same node opened a newer stream"});
+  }
+  stream->Begin(
+      [this, id, origin = *origin](v1::AnnounceResponse& response) {
+        return NextForOrigin(origin, id, response);
+      },
+      {.on_message = EndingWith<AnnounceStream, v1::AnnounceRequest>(
+           stream, [this, id, origin = *origin](
+                       const auto& request) { return HandleAnnounce(origin, id, request); }),
+       .on_done = [this, stream, id, origin = *origin] {
+         origin_streams_.Remove(stream);
+         HandleOriginDone(origin, id);
+       }});
+  return stream.get();
+}
+
+absl::Status PairingServiceImpl::HandleAnnounce(std::uint64_t origin, StreamId id,
+                                                const v1::AnnounceRequest& request) {
+  const auto announcement = AnnouncementFrom(request);
+  if (!announcement.ok()) return announcement.status();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto open = origins_.find(origin);
+    if (open == origins_.end() || open->second.id != id) {
+      return absl::AbortedError("the same node opened a newer stream");
+    }
+    if (!living_.empty() && !living_.contains(origin)) {
+      return absl::UnavailableError("its node is no living member; try again");
+    }
+    for (const Pair& pair : announcement->pairs) {
+      if (pair.endpoint.ip != node_.address) {
+        return absl::InvalidArgumentError("pairs.net_id: is not at this node's address");
+      }
+    }
+    absl::Status taken = endpoints_.HandlePairs(origin, announcement->pairs, announcement->gone);
+    if (!taken.ok()) return taken;
+    for (const Pair& pair : announcement->pairs) open->second.named.insert(pair.key);
+    for (const KeyId& key : announcement->gone) open->second.named.erase(key);
+    if (announcement->complete) endpoints_.Retain(origin, open->second.named);
+  }
+  Spread();
+  return absl::OkStatus();
+}
+
+bool PairingServiceImpl::NextForOrigin(std::uint64_t origin, StreamId id,
+                                       v1::AnnounceResponse& response) {
+  const std::lock_guard lock(mutex_);
+  const auto open = origins_.find(origin);
+  if (open == origins_.end() || open->second.id != id) return false;
+  for (const Admission& each : endpoints_.AdmissionsFor(origin)) {
+    *response.add_admissions() = ToProto(each);
+  }
+  return !response.admissions().empty();
+}
+
+void PairingServiceImpl::HandleOriginDone(std::uint64_t origin, StreamId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto open = origins_.find(origin);
+    if (open == origins_.end() || open->second.id != id) return;
+    origins_.erase(open);
+    endpoints_.HandleOriginEnd(origin, confab::Now());
+  }
+  timer_.Wake();
+}
+
+AnnounceLinks::Handlers PairingServiceImpl::LinkHandlers() {
+  return {
+      .nodes =
+          [this] {
+            const std::lock_guard lock(mutex_);
+            std::vector<IpAddress> nodes = pairs_.Nodes();
+            std::erase(nodes, node_.address);
+            return nodes;
+          },
+      .on_begin =
+          [this](const IpAddress& to) {
+            const std::lock_guard lock(mutex_);
+            pairs_.HandleLink(to);
+          },
+      .on_end =
+          [this](const IpAddress& to) {
+            const std::lock_guard lock(mutex_);
+            pairs_.HandleLinkEnd(to);
+          },
+      .next = [this](const IpAddress& to) -> std::optional<v1::AnnounceRequest> {
+        const std::lock_guard lock(mutex_);
+        const auto news = pairs_.AnnouncementFor(to);
+        if (!news) return std::nullopt;
+        return ToProto(*news);
+      },
+      .on_message =
+          [this](const IpAddress& from, const v1::AnnounceResponse& message) {
+            {
+              const std::lock_guard lock(mutex_);
+              for (const v1::Admission& each : message.admissions()) {
+                const auto admission = AdmissionFrom(each);
+                if (admission.ok()) pairs_.HandleAdmission(from, *admission);
+              }
+            }
+            Spread();
+          },
+  };
+}
+
+void PairingServiceImpl::SetNodes(const std::vector<NodeKey>& living) {
+  std::vector<std::shared_ptr<AnnounceStream>> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    std::set<IpAddress> addresses;
+    living_.clear();
+    for (const NodeKey& each : living) {
+      addresses.insert(each.address);
+      if (each.fingerprint) living_.insert(*each.fingerprint);
+    }
+    pairs_.SetLiving(addresses);
+    for (const std::uint64_t origin : endpoints_.SetLiving(living)) {
+      const auto open = origins_.find(origin);
+      if (open != origins_.end()) gone.push_back(open->second.stream);
+    }
+  }
+  for (const auto& stream : gone) {
+    stream->End({grpc::StatusCode::UNAVAILABLE, "its node is no living member; try again"});
+  }
+  Spread();
+}
+
+void PairingServiceImpl::SetRules(std::shared_ptr<const Rules> rules) {
+  std::vector<std::shared_ptr<GuardStream>> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const StreamId id : endpoints_.SetRules(std::move(rules))) {
+      const auto guard = guards_.find(id);
+      if (guard == guards_.end()) continue;
+      refused.push_back(guard->second.stream);
+      guards_.erase(guard);
+    }
+  }
+  for (const auto& stream : refused) {
+    stream->End({grpc::StatusCode::PERMISSION_DENIED, "the rules do not let it serve any more"});
+  }
+  Spread();
+}
+
+void PairingServiceImpl::SetRevoked(const Revoked& revoked) {
+  std::vector<std::shared_ptr<GuardStream>> guards;
+  {
+    const std::lock_guard lock(mutex_);
+    if (revoked_ == revoked) return;
+    revoked_ = revoked;
+    ++revoked_revision_;
+    endpoints_.SetRevoked(revoked);
+    for (const auto& [id, guard] : guards_) guards.push_back(guard.stream);
+  }
+  for (const auto& stream : guards) stream->Wake();
+  Spread();
+}
+
+// Carries between this node's own callers and endpoints. With the lock held.
+void PairingServiceImpl::SpreadOwn() {
+  while (const auto news = pairs_.AnnouncementFor(node_.address)) {
+    const absl::Status taken = endpoints_.HandlePairs(own_, news->pairs, news->gone);
+    if (taken.ok()) continue;
+    for (const Pair& pair : news->pairs) {
+      pairs_.HandleAdmission(node_.address, {pair.key, taken, {}, {}});
+    }
+  }
+  for (const Admission& each : endpoints_.AdmissionsFor(own_)) {
+    pairs_.HandleAdmission(node_.address, each);
+  }
+}
+
+// Wakes all that have something to say.
+void PairingServiceImpl::Spread() {
+  std::vector<std::shared_ptr<GuardStream>> guards;
+  std::vector<std::shared_ptr<IntroduceStream>> callers;
+  std::vector<std::shared_ptr<AnnounceStream>> origins;
+  {
+    const std::lock_guard lock(mutex_);
+    SpreadOwn();
+    for (const StreamId id : endpoints_.GuardsToTell()) {
+      if (const auto guard = guards_.find(id); guard != guards_.end()) {
+        guards.push_back(guard->second.stream);
+      }
+    }
+    for (const StreamId id : pairs_.CallersToTell()) {
+      if (const auto caller = callers_.find(id); caller != callers_.end()) {
+        callers.push_back(caller->second);
+      }
+    }
+    for (const std::uint64_t origin : endpoints_.OriginsToTell()) {
+      if (const auto open = origins_.find(origin); open != origins_.end()) {
+        origins.push_back(open->second.stream);
+      }
+    }
+  }
+  for (const auto& stream : guards) stream->Wake();
+  for (const auto& stream : callers) stream->Wake();
+  for (const auto& stream : origins) stream->Wake();
+  links_.Wake();
+}
+
+Instant PairingServiceImpl::Tick(Instant now) {
+  {
+    const std::lock_guard lock(mutex_);
+    pairs_.HandleTimeout(now);
+    endpoints_.HandleTimeout(now);
+  }
+  Spread();
+  const std::lock_guard lock(mutex_);
+  return std::min(pairs_.NextTimeout(), endpoints_.NextTimeout());
+}
+
+void PairingServiceImpl::EndStreams() {
+  const grpc::Status ending(grpc::StatusCode::UNAVAILABLE, "reeve is shutting down; connect again");
+  guard_streams_.EndAll(ending);
+  caller_streams_.EndAll(ending);
+  origin_streams_.EndAll(ending);
+}
+
+}  // namespace radix::trust

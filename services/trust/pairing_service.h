@@ -1,0 +1,108 @@
+// The gRPC face of applications' keys, which reeve serves.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "radix/trust/v1/pairing.grpc.pb.h"
+#include "services/confab/node.h"
+#include "services/confab/timer_thread.h"
+#include "services/registry/pulled_stream.h"
+#include "services/trust/announce_links_driver.h"
+#include "services/trust/endpoint_table.h"
+#include "services/trust/node_keys.h"
+#include "services/trust/pair_table.h"
+
+namespace radix::trust {
+
+// Carries what two tables say: of the endpoints on this node, and of the callers. Between nodes it
+// goes straight from reeve to reeve, not through the steward: so a caller whose server has died
+// with the leader need not wait for the next one.
+//
+// Thread-safe. Must outlive the server that it is registered with.
+class PairingServiceImpl final : public v1::PairingService::CallbackService {
+ public:
+  // `reeve_port` is the TCP port of every node's reeve; `own` is the fingerprint of this node's
+  // key.
+  PairingServiceImpl(const confab::Node& node, std::uint16_t reeve_port, std::uint64_t own);
+  ~PairingServiceImpl() override;
+
+  grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* Guard(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* Introduce(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* Announce(
+      grpc::CallbackServerContext* context) override;
+
+  // Who lives.
+  void SetNodes(const std::vector<NodeKey>& living);
+  void SetRules(std::shared_ptr<const Rules> rules);
+  void SetRevoked(const Revoked& revoked);
+
+  // Ends all streams, and all that would come later.
+  void EndStreams();
+
+ private:
+  using GuardStream = registry::PulledBidi<v1::GuardRequest, v1::GuardResponse>;
+  using IntroduceStream = registry::PulledBidi<v1::IntroduceRequest, v1::IntroduceResponse>;
+  using AnnounceStream = registry::PulledBidi<v1::AnnounceRequest, v1::AnnounceResponse>;
+  using StreamId = std::uint64_t;
+
+  // A stream of an endpoint's process.
+  struct OpenGuard {
+    std::shared_ptr<GuardStream> stream;
+    std::uint64_t revoked_revision = 0;  // of what it was told
+  };
+  // That of another node's reeve.
+  struct OpenOrigin {
+    StreamId id = 0;
+    std::shared_ptr<AnnounceStream> stream;
+    std::set<KeyId> named;  // on this stream
+  };
+
+  absl::StatusOr<std::uint64_t> OriginOf(const grpc::CallbackServerContext& context) const;
+  absl::Status HandleGuard(StreamId id, const v1::GuardRequest& request);
+  absl::Status HandleIntroduce(StreamId id, const v1::IntroduceRequest& request);
+  absl::Status HandleAnnounce(std::uint64_t origin, StreamId id,
+                              const v1::AnnounceRequest& request);
+  bool NextForGuard(StreamId id, v1::GuardResponse& response);
+  bool NextForCaller(StreamId id, v1::IntroduceResponse& response);
+  bool NextForOrigin(std::uint64_t origin, StreamId id, v1::AnnounceResponse& response);
+  void HandleGuardDone(StreamId id);
+  void HandleCallerDone(StreamId id);
+  void HandleOriginDone(std::uint64_t origin, StreamId id);
+  AnnounceLinks::Handlers LinkHandlers();
+  void Spread();
+  void SpreadOwn();
+  Instant Tick(Instant now);
+
+  const confab::Node node_;
+  const std::uint64_t own_;
+  std::mutex mutex_;
+  PairTable pairs_;
+  EndpointTable endpoints_;
+  std::set<std::uint64_t> living_;
+  Revoked revoked_;
+  std::uint64_t revoked_revision_ = 1;
+  StreamId last_stream_ = 0;
+  std::map<StreamId, OpenGuard> guards_;
+  std::map<StreamId, std::shared_ptr<IntroduceStream>> callers_;
+  std::map<std::uint64_t, OpenOrigin> origins_;
+  registry::StreamSet<GuardStream> guard_streams_;
+  registry::StreamSet<IntroduceStream> caller_streams_;
+  registry::StreamSet<AnnounceStream> origin_streams_;
+  // These have threads that use the above.
+  AnnounceLinks links_;
+  confab::TimerThread timer_;
+};
+
+}  // namespace radix::trust
