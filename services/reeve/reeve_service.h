@@ -29,7 +29,7 @@ namespace radix::reeve {
 class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
  public:
   // `steward_port` is the TCP port of the steward on whichever node leads; `trust` is told who
-  // lives, and must outlive this.
+  // lives, what was revoked, and by which rules the node goes, and must outlive this.
   ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port,
                    trust::TrustServiceImpl& trust);
   ~ReeveServiceImpl() override;
@@ -74,7 +74,8 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   void HandleOwn(const heartbeater::v1::WatchResponse& message);
   void HandleOwnLost();
   void HandleGroup(const registry::Group& group);
-  void HandleRevoked(const proctor::v1::WatchDecisionsResponse& message);
+  void HandleDecisions(const proctor::v1::WatchDecisionsResponse& message);
+  void HandleRules(const proctor::v1::Decision* decision);
   absl::Status HandleSteward(const steward::v1::SyncResponse& message);
   steward::v1::Hello MakeHello(std::uint64_t epoch);
   void Changed();

@@ -9,15 +9,16 @@ std::shared_ptr<const Rules> CurrentRules::rules() const {
   return rules_;
 }
 
-void CurrentRules::SetRules(Rules rules) {
+bool CurrentRules::SetRules(Rules rules) {
   const std::lock_guard telling(telling_);
   const auto next = std::make_shared<const Rules>(std::move(rules));
   {
     const std::lock_guard lock(mutex_);
-    if (rules_ != nullptr && *rules_ == *next) return;
+    if (rules_ != nullptr && *rules_ == *next) return false;
     rules_ = next;
   }
   for (const Listener& changed : listeners_) changed(next);
+  return true;
 }
 
 void CurrentRules::OnChange(Listener changed) {

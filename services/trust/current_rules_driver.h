@@ -20,8 +20,8 @@ class CurrentRules {
   // before that waits, or says no. They stay as they are: others take their place.
   std::shared_ptr<const Rules> rules() const;
 
-  // From now on it is these. Rules that are the same are none.
-  void SetRules(Rules rules);
+  // From now on it is these. Returns whether they are others than before.
+  bool SetRules(Rules rules);
 
   // Calls `changed` with those that there are, unless there are none yet, and with all that take
   // their place: in that order, one at a time, on the thread that sets them. It may ask for

@@ -35,8 +35,8 @@ TEST(CurrentRulesTest, WhoeverWaitsIsToldOfEachOnceAndWhoComesLaterOfThePresentO
   std::vector<std::size_t> second;
   const std::size_t built_in = Rules().list().size();
   current.OnChange([&](const auto& rules) { first.push_back(rules->list().size() - built_in); });
-  current.SetRules(Parsed("call a/b c/d\n"));
-  current.SetRules(Parsed("call a/b c/d\n"));
+  EXPECT_TRUE(current.SetRules(Parsed("call a/b c/d\n")));
+  EXPECT_FALSE(current.SetRules(Parsed("call a/b c/d\n")));
   const auto before = current.rules();
   current.SetRules(Parsed("call a/b c/d\ncall a/b c/e\n"));
   EXPECT_EQ(before->list().size() - built_in, 1U) << "what somebody holds does not change";
