@@ -87,17 +87,20 @@ void ApplyCall::Take(const absl::Status& pulled) {
 }
 
 void ApplyCall::Make() {
-  driver_->Make(
-      {.edit = [manifest = manifest_](v1::DocumentBody& body) { Replace(body, manifest); },
-       .deadline = deadline_,
-       .done =
-           [self = shared_from_this()](const absl::StatusOr<std::int64_t>& revision) {
-             self->End(revision.status(), [&](v1::ApplyResponse& response) {
-               if (!revision.ok()) return;
-               response.set_epoch(self->driver_->epoch());
-               response.set_revision(*revision);
-             });
-           }});
+  driver_->Make({.edit =
+                     [manifest = manifest_](v1::DocumentBody& body) {
+                       Replace(body, manifest);
+                       return absl::OkStatus();
+                     },
+                 .deadline = deadline_,
+                 .done =
+                     [self = shared_from_this()](const absl::StatusOr<std::int64_t>& revision) {
+                       self->End(revision.status(), [&](v1::ApplyResponse& response) {
+                         if (!revision.ok()) return;
+                         response.set_epoch(self->driver_->epoch());
+                         response.set_revision(*revision);
+                       });
+                     }});
 }
 
 void ApplyCall::End(const absl::Status& status,

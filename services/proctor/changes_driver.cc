@@ -30,9 +30,10 @@ void Changes::Propose(const v1::DocumentBody& body, Decisions& decisions, Instan
   std::vector<Change> fitting;
   for (Change& change : waiting_) {
     v1::DocumentBody with = next;
-    change.edit(with);
-    if (absl::Status room = CheckRoom(next, with); !room.ok()) {
-      calls.push_back(Ended(change, room));
+    absl::Status status = change.edit(with);
+    if (status.ok()) status = CheckRoom(next, with);
+    if (!status.ok()) {
+      calls.push_back(Ended(change, status));
       continue;
     }
     next = std::move(with);

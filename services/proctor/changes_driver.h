@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "radix/proctor/v1/proctor.pb.h"
 #include "services/confab/time.h"
@@ -14,9 +15,10 @@
 
 namespace radix::proctor {
 
-// One change: edits the document, which holds all that was decided before.
+// One change: edits the document, which holds all that was decided before. An edit that is not OK
+// ends the change with what it says.
 struct Change {
-  std::function<void(v1::DocumentBody&)> edit;
+  std::function<absl::Status(v1::DocumentBody&)> edit;
   Instant deadline;
   std::function<void(const absl::StatusOr<std::int64_t>& revision)> done;  // called once
 };
@@ -30,8 +32,8 @@ class Changes {
   // Unavailable when too many wait already; then `change` is left as it is.
   absl::Status Add(Change& change);
 
-  // Proposes what waits, if it may be proposed now. `body` is what was decided last. What has no
-  // room is refused alone.
+  // Proposes what waits, if it may be proposed now. `body` is what was decided last. What refuses
+  // to be made on top of those before it, or has no room, is refused alone.
   void Propose(const v1::DocumentBody& body, Decisions& decisions, Instant now, Calls& calls);
 
   // `revision` is decided. Ends the changes that are in it, and those whose time is up.

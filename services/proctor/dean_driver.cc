@@ -157,7 +157,8 @@ void DeanDriver::OnDecisions(std::function<void()> changed) {
   on_decisions_ = std::move(changed);
 }
 
-std::optional<std::vector<v1::Decision>> DeanDriver::DecisionsOf(const std::string& kind) {
+std::optional<std::vector<v1::Decision>> DeanDriver::DecisionsOf(
+    const std::set<std::string>& kinds) {
   v1::DocumentBody body;
   {
     const std::lock_guard lock(mutex_);
@@ -166,7 +167,7 @@ std::optional<std::vector<v1::Decision>> DeanDriver::DecisionsOf(const std::stri
   }
   std::vector<v1::Decision> decisions;
   for (v1::Decision& each : *body.mutable_decisions()) {
-    if (each.kind() == kind) decisions.push_back(std::move(each));
+    if (kinds.contains(each.kind())) decisions.push_back(std::move(each));
   }
   return decisions;
 }

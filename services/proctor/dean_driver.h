@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,8 +54,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   v1::GetNodeResponse NodeState();
 
-  // Those of `kind` that are on disk; nullopt while nobody knows, before it was read.
-  std::optional<std::vector<v1::Decision>> DecisionsOf(const std::string& kind);
+  // Those of `kinds` that are on disk; nullopt while nobody knows, before it was read.
+  std::optional<std::vector<v1::Decision>> DecisionsOf(const std::set<std::string>& kinds);
 
   // Calls `changed`, which must be quick, whenever they may have changed. Set once.
   void OnDecisions(std::function<void()> changed);

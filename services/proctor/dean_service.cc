@@ -4,9 +4,11 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/confab/time.h"
@@ -16,6 +18,7 @@ namespace radix::proctor {
 namespace {
 
 constexpr auto kLimit = std::chrono::seconds(60);
+constexpr int kMoreKindsMax = 8;
 
 // One call carried on; lives until its callback returned.
 struct Carried {
@@ -56,6 +59,19 @@ grpc::ServerUnaryReactor* Carry(
   return caller;
 }
 
+absl::StatusOr<std::set<std::string>> KindsOf(const v1::WatchDecisionsRequest& request) {
+  if (request.kind().empty()) return absl::InvalidArgumentError("kind: must be set");
+  if (request.more_kinds_size() > kMoreKindsMax) {
+    return absl::InvalidArgumentError(absl::StrCat("more_kinds: must be at most ", kMoreKindsMax));
+  }
+  std::set<std::string> kinds = {request.kind()};
+  for (const std::string& kind : request.more_kinds()) {
+    if (kind.empty()) return absl::InvalidArgumentError("more_kinds: must not be empty");
+    kinds.insert(kind);
+  }
+  return kinds;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* DeanServiceImpl::Apply(grpc::CallbackServerContext* context,
@@ -85,11 +101,19 @@ grpc::ServerUnaryReactor* DeanServiceImpl::Propose(grpc::CallbackServerContext* 
   return Carry(*driver_, context, request, response, &v1::ProctorService::Stub::async::Propose);
 }
 
+grpc::ServerUnaryReactor* DeanServiceImpl::ListDecisions(grpc::CallbackServerContext* context,
+                                                         const v1::ListDecisionsRequest* request,
+                                                         v1::ListDecisionsResponse* response) {
+  return Carry(*driver_, context, request, response,
+               &v1::ProctorService::Stub::async::ListDecisions);
+}
+
 grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* DeanServiceImpl::WatchDecisions(
     grpc::CallbackServerContext* /*context*/, const v1::WatchDecisionsRequest* request) {
   auto stream = WatchStream::Create();
-  if (request->kind().empty()) {
-    stream->End({grpc::StatusCode::INVALID_ARGUMENT, "kind: must be set"});
+  const auto kinds = KindsOf(*request);
+  if (!kinds.ok()) {
+    stream->End(confab::ToGrpc(kinds.status()));
     return stream.get();
   }
   if (!watchers_.Add(stream)) {
@@ -99,8 +123,8 @@ grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* DeanServiceImpl::WatchDeci
   // What was sent last, as it was sent; nothing yet.
   const auto told = std::make_shared<std::optional<std::string>>();
   stream->Begin(
-      [this, kind = request->kind(), told](v1::WatchDecisionsResponse& response) {
-        auto decisions = driver_->DecisionsOf(kind);
+      [this, kinds = *kinds, told](v1::WatchDecisionsResponse& response) {
+        auto decisions = driver_->DecisionsOf(kinds);
         if (!decisions) return false;
         for (v1::Decision& each : *decisions) *response.add_decisions() = std::move(each);
         std::string text = response.SerializeAsString();

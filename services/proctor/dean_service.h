@@ -26,6 +26,9 @@ class DeanServiceImpl final : public v1::DeanService::CallbackService {
   grpc::ServerUnaryReactor* Propose(grpc::CallbackServerContext* context,
                                     const v1::ProposeRequest* request,
                                     v1::ProposeResponse* response) override;
+  grpc::ServerUnaryReactor* ListDecisions(grpc::CallbackServerContext* context,
+                                          const v1::ListDecisionsRequest* request,
+                                          v1::ListDecisionsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* WatchDecisions(
       grpc::CallbackServerContext* context, const v1::WatchDecisionsRequest* request) override;
   grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,

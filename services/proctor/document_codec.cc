@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/proctor/document.h"
+#include "services/trust/rules.h"
 
 namespace radix::proctor {
 namespace {
@@ -17,12 +18,35 @@ constexpr std::size_t kKindMax = 255;
 constexpr std::size_t kKeyMax = 1024;
 constexpr std::size_t kValueMax = std::size_t{64} * 1024;
 constexpr char kRevoked[] = "revoked";
-constexpr std::size_t kDecisionsMax = kBodyMax / 2;  // so that a full inventory leaves room
+constexpr std::size_t kInventoryMax = kBodyMax / 2;  // so that a full one leaves room
 
-std::size_t SizeOfDecisions(const v1::DocumentBody& body) {
+bool IsOperators(const v1::Decision& decision) {
+  return decision.kind() == kRevoked || decision.kind() == trust::Rules::kKind;
+}
+
+// Of those whose number others have in their hands. A key can be revoked, and a rule mended, though
+// these are as many as there may be.
+std::size_t SizeOfInventory(const v1::DocumentBody& body) {
   std::size_t size = 0;
-  for (const v1::Decision& decision : body.decisions()) size += decision.ByteSizeLong();
+  for (const v1::Decision& decision : body.decisions()) {
+    if (!IsOperators(decision)) size += decision.ByteSizeLong();
+  }
   return size;
+}
+
+absl::Status CheckRevoked(const std::string& key) {
+  const auto is_hex = [](char each) {
+    return (each >= '0' && each <= '9') || (each >= 'a' && each <= 'f');
+  };
+  for (const auto& [prefix, digits] : {std::pair("key/", 64U), std::pair("node/", 16U)}) {
+    const std::size_t from = std::strlen(prefix);
+    if (key.starts_with(prefix) && key.size() == from + digits &&
+        std::all_of(key.begin() + static_cast<std::ptrdiff_t>(from), key.end(), is_hex)) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::InvalidArgumentError(
+      "decision.key: must be key/ and 64 hex digits, or node/ and 16 hex digits");
 }
 
 absl::Status Full(const std::string& what, std::size_t size, std::size_t most,
@@ -62,6 +86,24 @@ void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
   });
 }
 
+absl::Status Edit(v1::DocumentBody& body, const v1::ProposeRequest& request) {
+  const v1::Decision& decision = request.decision();
+  if (request.has_expected_checksum()) {
+    std::string now;
+    for (const v1::Decision& each : body.decisions()) {
+      if (each.kind() == decision.kind() && each.key() == decision.key()) now = each.value();
+    }
+    const std::string checksum = now.empty() ? "" : Sha256(now);
+    if (checksum != request.expected_checksum() && now != decision.value()) {
+      return absl::AbortedError(
+          absl::StrCat("the decision ", decision.kind(), "/", decision.key(),
+                       " is not what was expected: somebody else has changed it meanwhile"));
+    }
+  }
+  Replace(body, decision);
+  return absl::OkStatus();
+}
+
 absl::Status CheckDecision(const v1::Decision& decision) {
   for (const auto& [field, text, most] : {std::tuple("kind", &decision.kind(), kKindMax),
                                           std::tuple("key", &decision.key(), kKeyMax)}) {
@@ -74,33 +116,21 @@ absl::Status CheckDecision(const v1::Decision& decision) {
     return absl::InvalidArgumentError(
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
-  return absl::OkStatus();
+  if (decision.kind() == kRevoked) return CheckRevoked(decision.key());
+  if (decision.kind() != trust::Rules::kKind) return absl::OkStatus();
+  return trust::Rules::FromDecision(decision.key(), decision.value()).status();
 }
 
 absl::Status CheckOperatorsDecision(const v1::Decision& decision) {
-  if (decision.kind() != kRevoked) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("decision.kind: '", decision.kind(), "' is not for operators to decide"));
-  }
-  const std::string& key = decision.key();
-  const auto is_hex = [](char each) {
-    return (each >= '0' && each <= '9') || (each >= 'a' && each <= 'f');
-  };
-  for (const auto& [prefix, digits] : {std::pair("key/", 64U), std::pair("node/", 16U)}) {
-    const std::size_t from = std::strlen(prefix);
-    if (key.starts_with(prefix) && key.size() == from + digits &&
-        std::all_of(key.begin() + static_cast<std::ptrdiff_t>(from), key.end(), is_hex)) {
-      return absl::OkStatus();
-    }
-  }
+  if (IsOperators(decision)) return CheckDecision(decision);
   return absl::InvalidArgumentError(
-      "decision.key: must be key/ and 64 hex digits, or node/ and 16 hex digits");
+      absl::StrCat("decision.kind: '", decision.kind(), "' is not for operators to decide"));
 }
 
 absl::Status CheckRoom(const v1::DocumentBody& before, const v1::DocumentBody& after) {
-  const std::size_t decisions = SizeOfDecisions(after);
-  if (decisions > kDecisionsMax && decisions > SizeOfDecisions(before)) {
-    return Full("inventory", decisions, kDecisionsMax, "no more entries are taken");
+  const std::size_t inventory = SizeOfInventory(after);
+  if (inventory > kInventoryMax && inventory > SizeOfInventory(before)) {
+    return Full("inventory", inventory, kInventoryMax, "no more entries are taken");
   }
   const std::size_t all = after.ByteSizeLong();
   if (all > kBodyMax && all > before.ByteSizeLong()) {

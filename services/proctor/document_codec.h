@@ -13,12 +13,16 @@ void Replace(v1::DocumentBody& body, const v1::Manifest& manifest);
 // Replaces what has that kind and key, in their order; an empty value removes it.
 void Replace(v1::DocumentBody& body, const v1::Decision& decision);
 
+// Replaces what the request proposes. Aborted, and `body` is as it was, when that is not what the
+// request expects.
+absl::Status Edit(v1::DocumentBody& body, const v1::ProposeRequest& request);
+
 // InvalidArgument, naming the field, when kind, key or value are too long, or one of the first two
-// is empty.
+// is empty; or it is one that operators make, and malformed: of what is revoked
+// (radix/trust/v1/trust.proto), or the rules (services/trust/rules.h).
 absl::Status CheckDecision(const v1::Decision& decision);
 
-// InvalidArgument, naming the field, unless it is one that operators make: of what is revoked
-// (radix/trust/v1/trust.proto).
+// The same, and also unless it is one that operators make.
 absl::Status CheckOperatorsDecision(const v1::Decision& decision);
 
 // ResourceExhausted when `after`, which is to follow `before`, has no room, and is the larger one.

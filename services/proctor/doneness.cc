@@ -64,8 +64,12 @@ class Measurement {
   explicit Measurement(const Nodes& nodes) : nodes_(nodes) {}
 
   void Add(const PlacedService& service) {
-    ServiceStatus status{
-        service.manifest, service.spec.name, service.spec.inst, service.want, 0, {}};
+    ServiceStatus status{.manifest = service.manifest,
+                         .service = service.spec.name,
+                         .horde = service.spec.horde,
+                         .api = service.spec.api,
+                         .inst = service.spec.inst,
+                         .want = service.want};
     std::int64_t placed = 0;
     for (const auto& [node, count] : service.nodes) {
       placed += count;

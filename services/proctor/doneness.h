@@ -24,6 +24,8 @@ struct UnmetItem {
 struct ServiceStatus {
   std::string manifest;
   std::string service;
+  std::string horde;
+  std::string api;
   std::string inst;
   std::int64_t want = 0;
   std::int64_t serving = 0;

@@ -30,6 +30,8 @@ v1::ServiceStatus ToWire(const ServiceStatus& status) {
   wire.set_manifest(status.manifest);
   wire.set_service(status.service);
   wire.set_inst(status.inst);
+  wire.set_horde(status.horde);
+  wire.set_api(status.api);
   wire.set_want_count(static_cast<std::int32_t>(std::min<std::int64_t>(status.want, INT32_MAX)));
   wire.set_serving_count(static_cast<std::int32_t>(status.serving));
   for (const std::string& node : status.nodes) wire.add_nodes(node);

@@ -118,14 +118,14 @@ grpc::ServerUnaryReactor* ProctorServiceImpl::Propose(grpc::CallbackServerContex
     return Finished(context, status);
   }
   auto* reactor = context->DefaultReactor();
-  driver_->Make({.edit = [decision = request->decision()](
-                             v1::DocumentBody& body) { Replace(body, decision); },
-                 .deadline = DeadlineOf(*context),
-                 .done =
-                     [response, reactor](const absl::StatusOr<std::int64_t>& revision) {
-                       if (revision.ok()) response->set_revision(*revision);
-                       reactor->Finish(confab::ToGrpc(revision.status()));
-                     }});
+  driver_->Make(
+      {.edit = [request = *request](v1::DocumentBody& body) { return Edit(body, request); },
+       .deadline = DeadlineOf(*context),
+       .done =
+           [response, reactor](const absl::StatusOr<std::int64_t>& revision) {
+             if (revision.ok()) response->set_revision(*revision);
+             reactor->Finish(confab::ToGrpc(revision.status()));
+           }});
   return reactor;
 }
 

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "services/reeve/reeve_codec.h"
 #include "services/registry/registry_codec.h"
 #include "services/registry/selection.h"
+#include "services/trust/rules.h"
 #include "services/trust/trust_codec.h"
 
 namespace radix::reeve {
@@ -25,6 +27,7 @@ using confab::Answer;
 using confab::WallNanoseconds;
 
 constexpr std::size_t kWatchersMax = 4096;
+constexpr char kRevokedKind[] = "revoked";
 constexpr auto kProxyLimit = std::chrono::seconds(6);  // a little more than the steward's own
 
 // Carries a call to the steward's inventory; its answer goes back as it is.
@@ -88,12 +91,13 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
       [this](const grpc::Status& /*status*/) { HandleOwnLost(); });
   flock_ = std::make_unique<registry::GroupLink>(
       node_, [this](const registry::Group& group) { HandleGroup(group); });
-  proctor::v1::WatchDecisionsRequest revoked;
-  revoked.set_kind("revoked");
+  proctor::v1::WatchDecisionsRequest of_operators;
+  of_operators.set_kind(kRevokedKind);
+  of_operators.add_more_kinds(trust::Rules::kKind);
   dean_ = std::make_unique<Subscription<proctor::v1::WatchDecisionsResponse>>(
       WatchLocal<proctor::v1::DeanService>(
-          node_, "dean", &proctor::v1::DeanService::Stub::async::WatchDecisions, revoked),
-      [this](const proctor::v1::WatchDecisionsResponse& message) { HandleRevoked(message); });
+          node_, "dean", &proctor::v1::DeanService::Stub::async::WatchDecisions, of_operators),
+      [this](const proctor::v1::WatchDecisionsResponse& message) { HandleDecisions(message); });
 }
 
 ReeveServiceImpl::~ReeveServiceImpl() {
@@ -253,14 +257,42 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
   }
 }
 
-void ReeveServiceImpl::HandleRevoked(const proctor::v1::WatchDecisionsResponse& message) {
+void ReeveServiceImpl::HandleDecisions(const proctor::v1::WatchDecisionsResponse& message) {
   trust::Revoked revoked;
+  const proctor::v1::Decision* rules = nullptr;
   for (const proctor::v1::Decision& decision : message.decisions()) {
-    const absl::Status added = trust::AddDecision(decision.key(), revoked);
-    if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
+    if (decision.kind() == trust::Rules::kKind) {
+      rules = &decision;
+    } else if (decision.kind() == kRevokedKind) {
+      const absl::Status added = trust::AddDecision(decision.key(), revoked);
+      if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
+    }
   }
   pairing_.SetRevoked(revoked);
   trust_.SetRevoked(std::move(revoked));
+  HandleRules(rules);
+}
+
+// `decision` is nullptr while operators have decided nothing: then all that is not built in is
+// refused.
+void ReeveServiceImpl::HandleRules(const proctor::v1::Decision* decision) {
+  trust::CurrentRules& current = trust_.current_rules();
+  auto rules = decision == nullptr ? absl::StatusOr<trust::Rules>(trust::Rules())
+                                   : trust::Rules::FromDecision(decision->key(), decision->value());
+  if (!rules.ok()) {
+    // A later version may know rules that this one does not. To go on with those before is better
+    // than to forget them; without any, nobody gets in by mistake.
+    const bool had_some = current.rules() != nullptr;
+    spdlog::error("dean: {}; {} until they are mended", std::string(rules.status().message()),
+                  had_some ? "the rules before stay" : "only what is built in is allowed");
+    if (had_some) return;
+    rules = trust::Rules();
+  }
+  const auto of_operators =
+      std::ranges::count_if(rules->list(), [](const trust::Rule& rule) { return rule.line > 0; });
+  if (current.SetRules(*std::move(rules))) {
+    spdlog::info("goes by {} rules of operators", of_operators);
+  }
 }
 
 absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {

@@ -29,8 +29,9 @@ namespace radix::reeve {
 // Thread-safe. Must outlive the server that it is registered with.
 class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
  public:
-  // `steward_port` is the TCP port of the steward on whichever node leads; `trust` and `pairing`
-  // are told who lives and what was decided, and must outlive this.
+  // `steward_port` is the TCP port of the steward on whichever node leads; `trust` is told who
+  // lives, what was revoked, and by which rules the node goes, `pairing` the first two; they must
+  // outlive this.
   ReeveServiceImpl(const confab::Node& node, std::uint16_t steward_port,
                    trust::TrustServiceImpl& trust, trust::PairingServiceImpl& pairing);
   ~ReeveServiceImpl() override;
@@ -75,7 +76,8 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   void HandleOwn(const heartbeater::v1::WatchResponse& message);
   void HandleOwnLost();
   void HandleGroup(const registry::Group& group);
-  void HandleRevoked(const proctor::v1::WatchDecisionsResponse& message);
+  void HandleDecisions(const proctor::v1::WatchDecisionsResponse& message);
+  void HandleRules(const proctor::v1::Decision* decision);
   absl::Status HandleSteward(const steward::v1::SyncResponse& message);
   steward::v1::Hello MakeHello(std::uint64_t epoch);
   void Changed();

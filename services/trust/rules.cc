@@ -29,6 +29,7 @@ constexpr std::string_view kBuiltIn =
     "call radix/operator.pastiche     radix/pastiche1\n"
     "call radix/operator.picket       radix/picket1\n"
     "call radix/operator.healthminder radix/healthminder1\n"
+    "deny call */* radix/*\n"
     "serve radix/flock        radix/flock1\n"
     "serve radix/heartbeater  radix/heartbeater1\n"
     "serve radix/reeve        radix/reeve1\n"
@@ -98,11 +99,11 @@ std::string Rule::ToString() const {
                       subject.ToString(), " ", api.ToString());
 }
 
-std::string Verdict::Reason() const {
-  if (rule == nullptr) return "no rule matches";
-  return absl::StrCat(rule->line == 0 ? "built in" : absl::StrCat("line ", rule->line), ": ",
-                      rule->ToString());
+std::string Rule::Placed() const {
+  return absl::StrCat(line == 0 ? "built in" : absl::StrCat("line ", line), ": ", ToString());
 }
+
+std::string Verdict::Reason() const { return rule == nullptr ? "no rule matches" : rule->Placed(); }
 
 Rules::Rules() { ParseInto(kBuiltIn, /*numbered=*/false, rules_).IgnoreError(); }
 
@@ -116,6 +117,20 @@ absl::StatusOr<Rules> Rules::Parse(std::string_view text) {
     return status;
   }
   return rules;
+}
+
+absl::StatusOr<Rules> Rules::FromDecision(const std::string& key, std::string_view value) {
+  if (key != kKey) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rules: the key must be '", kKey, "': there is one list of rules"));
+  }
+  if (value.empty()) {
+    return absl::InvalidArgumentError(
+        "rules: the text is empty; a list without any rule is a line with a comment");
+  }
+  auto rules = Parse(value);
+  if (rules.ok()) return rules;
+  return absl::InvalidArgumentError(absl::StrCat("rules: ", std::string(rules.status().message())));
 }
 
 Verdict Rules::Decide(Verb verb, const Party& subject, const Party& api) const {

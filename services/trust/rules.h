@@ -35,7 +35,11 @@ struct Rule {
   Pattern api;
   int line = 0;  // where it stands; 0 for a rule that is built in
 
+  bool operator==(const Rule&) const = default;
+
   std::string ToString() const;
+  // With where it stands, for example "line 3: deny call */* shop/cart2", or "built in: ...".
+  std::string Placed() const;
 };
 
 // What the rules say about one question.
@@ -44,7 +48,7 @@ struct Verdict {
   const Rule* rule =
       nullptr;  // which of them decided; null: none matched. Lives as long as they do
 
-  // For example "line 3: deny call */* shop/cart2", "built in: ...", "no rule matches".
+  // The rule as Placed() says it, or "no rule matches".
   std::string Reason() const;
 };
 
@@ -54,13 +58,25 @@ class Rules {
   static constexpr std::size_t kTextMax = 60 * 1024;
   static constexpr std::size_t kRulesMax = 2048;
 
-  // Only those that are built in. They let the basic services do their work, and nobody else
-  // register as one of them.
+  // How a group keeps those of its operators: as its one decision of this kind and key. The value
+  // is their text.
+  static constexpr char kKind[] = "rules";
+  static constexpr char kKey[] = "operators";
+
+  // Only those that are built in. They let the basic services do their work, and nobody else call
+  // them or register as one of them.
   Rules();
 
   // Those and the ones of `text`. InvalidArgument: "line N: " and what is wrong there; or it is too
   // long.
   static absl::StatusOr<Rules> Parse(std::string_view text);
+
+  // Those of a decision of that kind. InvalidArgument as Parse, and for another key or no text at
+  // all: that would be no decision, and a group in which nobody decided is given rules to begin
+  // with. Each message begins with "rules: ".
+  static absl::StatusOr<Rules> FromDecision(const std::string& key, std::string_view value);
+
+  bool operator==(const Rules&) const = default;
 
   Verdict Decide(Verb verb, const Party& subject, const Party& api) const;
 

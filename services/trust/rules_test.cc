@@ -79,6 +79,28 @@ TEST(RulesTest, NobodyBecomesABasicServiceByARule) {
   EXPECT_FALSE(rules.Decide(Verb::kServe, Of("radix/reeve"), Of("radix/steward1")).allowed);
 }
 
+TEST(RulesTest, NobodyCallsABasicServiceByARule) {
+  const Rules rules = Parsed("call */* */*\n");
+  EXPECT_TRUE(rules.Decide(Verb::kCall, Of("radix/reeve"), Of("radix/steward1")).allowed);
+  EXPECT_TRUE(rules.Decide(Verb::kCall, Of("radix/reeve"), Of("shop/cart2")).allowed);
+  const Verdict verdict = rules.Decide(Verb::kCall, Of("default/a"), Of("radix/proctor1"));
+  EXPECT_FALSE(verdict.allowed);
+  EXPECT_EQ(verdict.Reason(), "built in: deny call */* radix/*");
+}
+
+TEST(RulesTest, ADecisionIsOneTextUnderOneKey) {
+  const auto rules = Rules::FromDecision("operators", "# why\ncall a/b c/d\n");
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  EXPECT_EQ(*rules, Parsed("# why\ncall a/b c/d\n"));
+  EXPECT_NE(*rules, Parsed("call a/b c/d\n")) << "what it says names other lines";
+  const auto error = [](const std::string& key, const std::string& text) {
+    return std::string(Rules::FromDecision(key, text).status().message());
+  };
+  EXPECT_THAT(error("others", "call a/b c/d\n"), StartsWith("rules: the key must be 'operators'"));
+  EXPECT_THAT(error("operators", ""), StartsWith("rules: the text is empty"));
+  EXPECT_THAT(error("operators", "\ncall a/b\n"), StartsWith("rules: line 2: is not"));
+}
+
 TEST(RulesTest, WhatIsWrongIsSaidWithItsLine) {
   EXPECT_THAT(ErrorOf("call a/b c/d\nallow a/b c/d\n"), StartsWith("line 2: is not '[deny] call"));
   EXPECT_THAT(ErrorOf("deny\n"), StartsWith("line 1: is not"));

@@ -11,6 +11,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/time.h"
 #include "services/registry/pulled_stream.h"
+#include "services/trust/current_rules_driver.h"
 #include "services/trust/node_keys.h"
 #include "services/trust/revoked.h"
 
@@ -31,6 +32,9 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
 
   // Without dean, who has the disk, a node still takes part.
   static constexpr Duration kRevokedLimit = 5s;
+
+  // The rules by which this node goes, as it has them on disk.
+  CurrentRules& current_rules() { return current_rules_; }
 
   // Ends all streams, and all that would come later.
   void EndStreams();
@@ -53,6 +57,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   std::optional<Revoked> revoked_;  // nullopt: nobody said
   std::uint64_t revoked_revision_ = 1;
   bool waited_ = false;  // for what was revoked, long enough
+  CurrentRules current_rules_;
   registry::StreamSet<WatchStream> watchers_{kWatchersMax};
 };
 
