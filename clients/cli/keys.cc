@@ -95,6 +95,7 @@ void AddKeys(CLI::App& app, Invocation& invocation) {
       return kExitOk;
     };
   });
+  AddKeysLs(keys, invocation);
   AddKeysIssue(keys, invocation);
   AddKeysRevoke(keys, invocation);
   AddKeysRotate(keys, invocation);

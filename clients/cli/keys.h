@@ -21,6 +21,7 @@ Json ToJson(const flock::v1::GetKeysResponse& keys);
 // How it stands, by the word of the sealed leader.
 absl::StatusOr<flock::v1::GetKeysResponse> GetKeys(const LabNode& node);
 
+void AddKeysLs(CLI::App& keys, Invocation& invocation);  // and explain
 void AddKeysIssue(CLI::App& keys, Invocation& invocation);
 void AddKeysRevoke(CLI::App& keys, Invocation& invocation);
 void AddKeysRotate(CLI::App& keys, Invocation& invocation);

@@ -305,6 +305,12 @@ std::vector<EndpointTable::Listed> EndpointTable::List() const {
   return list;
 }
 
+std::vector<GuardedEndpoint> EndpointTable::Endpoints() const {
+  std::vector<GuardedEndpoint> endpoints;
+  for (const auto& [endpoint, id] : by_endpoint_) endpoints.push_back(guards_.at(id).served);
+  return endpoints;
+}
+
 EndpointTable::Guard* EndpointTable::GuardAt(const Endpoint& endpoint) {
   const auto found = by_endpoint_.find(endpoint);
   return found == by_endpoint_.end() ? nullptr : &guards_.at(found->second);

@@ -112,6 +112,7 @@ class EndpointTable {
     Caller caller;
   };
   std::vector<Listed> List() const;
+  std::vector<GuardedEndpoint> Endpoints() const;
 
  private:
   struct Row {

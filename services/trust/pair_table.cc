@@ -125,9 +125,7 @@ void PairTable::HandleTimeout(Instant now) {
 
 std::vector<PairTable::Listed> PairTable::List() const {
   std::vector<Listed> list;
-  for (const auto& [key, row] : rows_) {
-    list.push_back({row.pair, row.admission ? std::optional(row.admission->status) : std::nullopt});
-  }
+  for (const auto& [key, row] : rows_) list.push_back({row.pair, row.admission});
   return list;
 }
 

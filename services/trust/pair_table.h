@@ -73,7 +73,7 @@ class PairTable {
   // For people: each key, and what its endpoint's node says; nullopt for nothing yet.
   struct Listed {
     Pair pair;
-    std::optional<absl::Status> status;
+    std::optional<Admission> admission;
   };
   std::vector<Listed> List() const;
 

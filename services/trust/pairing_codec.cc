@@ -155,17 +155,20 @@ v1::Admission ToProto(const Admission& admission) {
   return message;
 }
 
+v1::AdmittedCaller ToProto(const Caller& caller) {
+  v1::AdmittedCaller message;
+  message.set_key(caller.key.ToString());
+  message.set_horde(caller.party.horde);
+  message.set_service(caller.party.service);
+  message.set_node_fingerprint(caller.node);
+  return message;
+}
+
 v1::GuardResponse ToProto(const EndpointTable::Update& update) {
   v1::GuardResponse message;
   message.set_number(static_cast<std::int64_t>(update.number));
   message.set_complete(update.complete);
-  for (const Caller& caller : update.callers) {
-    v1::AdmittedCaller& to = *message.add_callers();
-    to.set_key(caller.key.ToString());
-    to.set_horde(caller.party.horde);
-    to.set_service(caller.party.service);
-    to.set_node_fingerprint(caller.node);
-  }
+  for (const Caller& caller : update.callers) *message.add_callers() = ToProto(caller);
   for (const KeyId& key : update.gone) message.add_gone(key.ToString());
   for (const KeyId& key : update.forbidden) message.add_forbidden(key.ToString());
   return message;

@@ -26,6 +26,8 @@ v1::Pair ToProto(const Pair& pair);
 absl::StatusOr<Admission> AdmissionFrom(const v1::Admission& message);
 v1::Admission ToProto(const Admission& admission);
 
+v1::AdmittedCaller ToProto(const Caller& caller);
+
 // Without what was revoked.
 v1::GuardResponse ToProto(const EndpointTable::Update& update);
 absl::StatusOr<Whitelist::News> NewsFrom(const v1::GuardResponse& message);

@@ -280,6 +280,32 @@ void PairingServiceImpl::HandleOriginDone(std::uint64_t origin, StreamId id) {
   timer_.Wake();
 }
 
+grpc::ServerUnaryReactor* PairingServiceImpl::ListKeys(grpc::CallbackServerContext* context,
+                                                       const v1::ListKeysRequest* /*request*/,
+                                                       v1::ListKeysResponse* response) {
+  if (!confab::CameThroughUnixSocket(*context)) {
+    return confab::Answer(context, confab::FromGrpc(kOnlyLocal));
+  }
+  const std::lock_guard lock(mutex_);
+  for (const PairTable::Listed& each : pairs_.List()) {
+    v1::CallingKey& calling = *response->add_calling();
+    *calling.mutable_pair() = ToProto(each.pair);
+    if (each.admission) *calling.mutable_admission() = ToProto(*each.admission);
+  }
+  for (const EndpointTable::Listed& each : endpoints_.List()) {
+    v1::LetInKey& let_in = *response->add_let_in();
+    *let_in.mutable_caller() = ToProto(each.caller);
+    let_in.set_net_id(each.at.endpoint.ToString());
+    let_in.set_horde(each.at.api.horde);
+    let_in.set_api(each.at.api.service);
+    let_in.set_inst(each.at.inst);
+  }
+  for (const GuardedEndpoint& each : endpoints_.Endpoints()) {
+    *response->add_endpoints() = ToProto(each);
+  }
+  return confab::Answer(context, absl::OkStatus());
+}
+
 AnnounceLinks::Handlers PairingServiceImpl::LinkHandlers() {
   return {
       .nodes =

@@ -42,6 +42,9 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
       grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* Announce(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListKeys(grpc::CallbackServerContext* context,
+                                     const v1::ListKeysRequest* request,
+                                     v1::ListKeysResponse* response) override;
 
   // Who lives.
   void SetNodes(const std::vector<NodeKey>& living);
