@@ -23,6 +23,7 @@
 #include "clients/cli/port_check.h"
 #include "clients/cli/ready.h"
 #include "clients/cli/start_nodes.h"
+#include "clients/cli/starter_rules.h"
 #include "clients/cli/verbs.h"
 #include "clients/cli/view.h"
 #include "services/confab/clock.h"
@@ -32,6 +33,7 @@ namespace radix::cli {
 namespace {
 
 constexpr Duration kReadyLimit = 60s;
+constexpr Duration kRulesLimit = 10s;
 constexpr Duration kUndoLimit = 5s;
 
 struct Options {
@@ -130,14 +132,27 @@ absl::StatusOr<Readiness> AwaitReady(const Lab& lab, const std::vector<ProcessId
       (lab.state / "NODE" / "log").string()));
 }
 
-absl::StatusOr<Readiness> PowerUp(const Lab& lab, bool is_down, int interrupt) {
+// A lab that is up.
+struct Up {
+  Readiness readiness;
+  bool began_rules = false;  // none were decided before
+};
+
+absl::StatusOr<Up> PowerUp(const Lab& lab, bool is_down, int interrupt) {
   if (lab.netns && is_down) {
     if (absl::Status status = MakeNetwork(lab); !status.ok()) return status;
   }
   const auto processes =
       StartNodes(lab.nodes, [&lab](const LabNode& node) { return StartNode(lab, node); });
   if (!processes.ok()) return processes.status();
-  return AwaitReady(lab, *processes, interrupt);
+  auto readiness = AwaitReady(lab, *processes, interrupt);
+  if (!readiness.ok()) return readiness.status();
+  if (lab.flock_only) return Up{*std::move(readiness)};
+  const auto leader = lab.Node(readiness->leader);
+  if (!leader.ok()) return leader.status();
+  const auto began = BeginRules(*leader, kRulesLimit);
+  if (!began.ok()) return began.status();
+  return Up{*std::move(readiness), *began};
 }
 
 // Ends what PowerUp began.
@@ -167,7 +182,8 @@ void PrintWhatToTry(const Lab& lab, const std::string& leader) {
             << survivor << " && " << radix << " status --wait --node " << survivor << '\n';
 }
 
-int Show(const Invocation& invocation, const Lab& lab, const Readiness& readiness, double seconds) {
+int Show(const Invocation& invocation, const Lab& lab, const Up& up, double seconds) {
+  const Readiness& readiness = up.readiness;
   const LabNode& first = lab.nodes.front();
   const auto members = Members(first);
   const auto services = lab.flock_only ? Json::array() : Services(first);
@@ -178,6 +194,7 @@ int Show(const Invocation& invocation, const Lab& lab, const Readiness& readines
     json["leader"] = readiness.leader;
     json["epoch"] = readiness.epoch;
     json["seconds"] = seconds;
+    json["began_rules"] = up.began_rules;
     PrintJson(json);
     return kExitOk;
   }
@@ -188,6 +205,10 @@ int Show(const Invocation& invocation, const Lab& lab, const Readiness& readines
             << (lab.flock_only ? " nodes are one flock, after " : " nodes serve, after ")
             << static_cast<double>(static_cast<int>(seconds * 10)) / 10 << " s, led by "
             << readiness.leader << ". Their state is in " << lab.state.string() << ".\n";
+  if (up.began_rules) {
+    std::cout << "Nobody had decided who may call whom, so now all may in the horde default: "
+                 "deploy/rules/default.rules.\n";
+  }
   if (!lab.flock_only) PrintWhatToTry(lab, readiness.leader);
   return kExitOk;
 }
@@ -240,13 +261,13 @@ int LabUp(const Invocation& invocation, const Options& options) {
   if (!invocation.json()) {
     std::cout << "powering up " << lab->nodes.size() << " nodes at " << place.string() << std::endl;
   }
-  auto readiness = PowerUp(*lab, running == 0, interrupt);
-  if (Interrupted()) readiness = absl::CancelledError("interrupted");
-  if (readiness.ok()) {
-    return Show(invocation, *lab, *readiness,
+  auto up = PowerUp(*lab, running == 0, interrupt);
+  if (Interrupted()) up = absl::CancelledError("interrupted");
+  if (up.ok()) {
+    return Show(invocation, *lab, *up,
                 std::chrono::duration<double>(confab::Now() - begin).count());
   }
-  const int code = Fail(readiness.status());
+  const int code = Fail(up.status());
   if (absl::Status status = TakeDown(*lab); !status.ok()) Fail(status);
   ForgetLab(place);
   std::cerr << "radix: took everything down again\n";

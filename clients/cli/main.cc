@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   AddLab(app, invocation);
   AddFlock(app, invocation);
   AddKeys(app, invocation);
+  AddRules(app, invocation);
   AddMembers(app, invocation);
   AddServices(app, invocation);
   AddGet(app, invocation);

@@ -16,14 +16,14 @@ inline bool IsPassing(const absl::Status& status) {
          absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
 }
 
-// Calls `attempt(remaining)` until its StatusOr is OK or its error will not pass, with back-off,
-// for at most `limit`. Returns the last result; but where the time ended without an answer, the
-// last answer before, because that one says why.
-template <typename Attempt>
-auto Retry(Duration limit, Attempt attempt) {
+// Calls `attempt(remaining)` until its StatusOr is OK or its error will not pass, as `passing`
+// says, with back-off, for at most `limit`. Returns the last result; but where the time ended
+// without an answer, the last answer before, because that one says why.
+template <typename Attempt, typename Passing = bool (*)(const absl::Status&)>
+auto Retry(Duration limit, Attempt attempt, Passing passing = IsPassing) {
   Await await(limit);
   auto answer = attempt(std::max<Duration>(await.remaining(), 100ms));
-  while (!answer.ok() && IsPassing(answer.status()) && await.Again()) {
+  while (!answer.ok() && passing(answer.status()) && await.Again()) {
     auto next = attempt(std::max<Duration>(await.remaining(), 100ms));
     const bool silent = !next.ok() && absl::IsDeadlineExceeded(next.status());
     if (!silent || absl::IsDeadlineExceeded(answer.status())) answer = std::move(next);

@@ -46,6 +46,7 @@ void AddFlockCounters(CLI::App& flock, Invocation& invocation);
 void AddFlockWhy(CLI::App& flock, Invocation& invocation);
 
 void AddKeys(CLI::App& app, Invocation& invocation);
+void AddRules(CLI::App& app, Invocation& invocation);
 
 void AddMembers(CLI::App& app, Invocation& invocation);
 void AddServices(CLI::App& app, Invocation& invocation);

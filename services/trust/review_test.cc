@@ -96,15 +96,17 @@ TEST(ReviewTest, WhoIsNotKnownIsNamedWithItsLine) {
       "call shop/front shop/cart3\n"
       "serve shop/f*   shop/*\n"
       "call shop/x*    shap/*\n"
-      "call */*        */*\n"
+      "call default/*  */*\n"
       "call radix/healthminder shop/cart2\n"
       "deny call shop/front radix/reeve1\n"
-      "deny call shop/front radix/reeve7\n");
+      "deny call shop/front radix/reeve7\n"
+      "call default/x* shop/cart2\n");
   EXPECT_THAT(FindUnknown(rules, known), ElementsAre(UnknownParty{3, "shop/frnt", false, true},
                                                      UnknownParty{4, "shop/cart3", true, true},
                                                      UnknownParty{6, "shop/x*", false, false},
                                                      UnknownParty{6, "shap/*", true, false},
-                                                     UnknownParty{10, "radix/reeve7", true, true}));
+                                                     UnknownParty{10, "radix/reeve7", true, true},
+                                                     UnknownParty{11, "default/x*", false, false}));
 }
 
 TEST(ReviewTest, AnApiIsNoCallerAndACallerNoApi) {

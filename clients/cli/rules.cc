@@ -1,0 +1,169 @@
+// radix rules: the command itself, and radix rules show: by which rules a node goes.
+
+#include "clients/cli/rules.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/ask.h"
+#include "clients/cli/retry.h"
+#include "clients/cpp/blocking_stream.h"
+#include "clients/cpp/checksum.h"
+#include "radix/proctor/v1/proctor.grpc.pb.h"
+
+namespace radix::cli {
+namespace {
+
+using proctor::v1::DeanService;
+using trust::Rule;
+using trust::Rules;
+
+constexpr std::size_t kVersionDigits = 16;
+
+// Of what holds all decisions of the kind.
+template <typename Response>
+absl::StatusOr<DecidedRules> RulesIn(const LabNode& node, const Response& response) {
+  DecidedRules decided;
+  for (const proctor::v1::Decision& decision : response.decisions()) {
+    auto rules = Rules::FromDecision(decision.key(), decision.value());
+    if (!rules.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "this radix cannot read what ", node.name,
+          " has: ", std::string(rules.status().message()), "; one of its own version can"));
+    }
+    decided = {decision.value(), *std::move(rules)};
+  }
+  return decided;
+}
+
+void PrintText(const DecidedRules& decided) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Rule& rule : decided.rules.list()) {
+    rows.push_back({rule.line == 0 ? "built in" : absl::StrCat("line ", rule.line),
+                    absl::StrCat(rule.allows ? "" : "deny ",
+                                 rule.verb == trust::Verb::kCall ? "call" : "serve"),
+                    rule.subject.ToString(), rule.api.ToString()});
+  }
+  PrintTable(rows);
+  std::cout << '\n'
+            << (decided.text ? absl::StrCat("version ", VersionOf(decided.text),
+                                            "; `radix rules show --text` prints the operators' "
+                                            "rules as they were written\n")
+                             : "operators have decided none yet, so only the basic services may "
+                               "do anything; `radix rules apply FILE` decides\n");
+}
+
+void PrintAsJson(const DecidedRules& decided) {
+  Json rules = Json::array();
+  for (const Rule& rule : decided.rules.list()) rules.push_back(ToJson(rule));
+  PrintJson({{"version", VersionOf(decided.text)},
+             {"text", decided.text ? Json(*decided.text) : Json(nullptr)},
+             {"rules", std::move(rules)}});
+}
+
+int Show(const Invocation& invocation, bool as_text) {
+  const auto node = invocation.OpenNode();
+  if (!node.ok()) return Fail(node.status());
+  const auto decided = RulesAt(*node);
+  if (!decided.ok()) return Fail(decided.status());
+  if (invocation.json()) {
+    PrintAsJson(*decided);
+  } else if (!as_text) {
+    PrintText(*decided);
+  } else if (decided->text) {
+    std::cout << *decided->text;
+  } else {
+    return Fail(absl::NotFoundError("operators have decided no rules yet"));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+std::string VersionOf(const std::optional<std::string>& text) {
+  return text ? Sha256::Of(*text).Hex().substr(0, kVersionDigits) : "none";
+}
+
+absl::StatusOr<DecidedRules> RulesAt(const LabNode& node) {
+  confab::Node local;
+  local.state = node.state;
+  const auto stub = DeanService::NewStub(confab::DialLocal(local, "dean"));
+  proctor::v1::WatchDecisionsRequest request;
+  request.set_kind(Rules::kKind);
+  BlockingReader<proctor::v1::WatchDecisionsResponse> reader;
+  stub->async()->WatchDecisions(&reader.context(), &request, &reader);
+  reader.Begin();
+  proctor::v1::WatchDecisionsResponse response;
+  const bool told = reader.Next(response, kPatient.timeout);
+  const grpc::Status end = reader.End();
+  if (!told) return Explain(node, "dean", confab::FromGrpc(end));
+  return RulesIn(node, response);
+}
+
+absl::StatusOr<DecidedRules> RulesOfLeader(const LabNode& node, Duration limit) {
+  proctor::v1::ListDecisionsRequest request;
+  request.set_kind(Rules::kKind);
+  const auto reply = Retry(limit, [&](Duration remaining) {
+    return Ask<DeanService>(node, "dean", &DeanService::Stub::async::ListDecisions, request,
+                            {.timeout = std::min<Duration>(remaining, 5s)});
+  });
+  if (!reply.ok()) return reply.status();
+  return RulesIn(node, *reply);
+}
+
+absl::StatusOr<std::int64_t> Decide(const LabNode& node, const std::string& text,
+                                    const std::optional<std::string>& before, Duration limit) {
+  proctor::v1::ProposeRequest request;
+  request.mutable_decision()->set_kind(Rules::kKind);
+  request.mutable_decision()->set_key(Rules::kKey);
+  request.mutable_decision()->set_value(text);
+  const auto expected = before ? Sha256::Of(*before) : Checksum();
+  request.set_expected_checksum(before ? std::string(expected.bytes.begin(), expected.bytes.end())
+                                       : "");
+  const auto reply = Retry(
+      limit,
+      [&](Duration remaining) {
+        return Ask<DeanService>(node, "dean", &DeanService::Stub::async::Propose, request,
+                                {.timeout = std::min<Duration>(remaining, 15s)});
+      },
+      // What was changed meanwhile stays so until somebody has looked at it.
+      [](const absl::Status& status) { return IsPassing(status) && !absl::IsAborted(status); });
+  if (!reply.ok()) return reply.status();
+  return reply->revision();
+}
+
+Json ToJson(const Rule& rule) {
+  return {{"line", rule.line == 0 ? Json(nullptr) : Json(rule.line)},
+          {"built_in", rule.line == 0},
+          {"allows", rule.allows},
+          {"verb", rule.verb == trust::Verb::kCall ? "call" : "serve"},
+          {"subject", rule.subject.ToString()},
+          {"api", rule.api.ToString()}};
+}
+
+void AddRules(CLI::App& app, Invocation& invocation) {
+  CLI::App& rules = *app.add_subcommand("rules", "Who may call and who may serve what");
+  rules.require_subcommand(1);
+  rules.fallthrough();
+  CLI::App& show = *rules
+                        .add_subcommand("show",
+                                        "Lists the rules by which a node goes, in the order in "
+                                        "which they decide")
+                        ->fallthrough();
+  const auto as_text = std::make_shared<bool>(false);
+  show.add_flag("--text", *as_text, "The operators' rules alone, as they were applied");
+  show.callback([&invocation, as_text] {
+    invocation.run = [&invocation, as_text] { return Show(invocation, *as_text); };
+  });
+  AddRulesCheck(rules, invocation);
+  AddRulesApply(rules, invocation);
+  AddRulesExplain(rules, invocation);
+}
+
+}  // namespace radix::cli
