@@ -98,6 +98,7 @@ void AddKeys(CLI::App& app, Invocation& invocation) {
   AddKeysLs(keys, invocation);
   AddKeysIssue(keys, invocation);
   AddKeysRevoke(keys, invocation);
+  AddKeysRoll(keys, invocation);
   AddKeysRotate(keys, invocation);
 }
 

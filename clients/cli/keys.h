@@ -24,6 +24,7 @@ absl::StatusOr<flock::v1::GetKeysResponse> GetKeys(const LabNode& node);
 void AddKeysLs(CLI::App& keys, Invocation& invocation);  // and explain
 void AddKeysIssue(CLI::App& keys, Invocation& invocation);
 void AddKeysRevoke(CLI::App& keys, Invocation& invocation);
+void AddKeysRoll(CLI::App& keys, Invocation& invocation);
 void AddKeysRotate(CLI::App& keys, Invocation& invocation);
 
 }  // namespace radix::cli

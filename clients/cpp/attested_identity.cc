@@ -24,6 +24,7 @@
 #include "services/confab/identity.h"
 #include "services/confab/key_id.h"
 #include "services/confab/node_key.h"
+#include "services/confab/timer_thread.h"
 #include "services/confab/tls.h"
 #include "services/trust/rules.h"
 
@@ -188,16 +189,36 @@ class Guarded {
 
 class AttestedIdentity final : public confab::Identity {
  public:
+  static absl::StatusOr<std::shared_ptr<Identity>> Make(const confab::Node& node,
+                                                        const std::string& service) {
+    const auto seed = confab::LoadOrMakeNodeKey(node.state);
+    if (!seed.ok()) return seed.status();
+    auto issuer = confab::TlsIssuer::From(confab::IssuerSecretOf(*seed));
+    if (!issuer.ok()) return issuer.status();
+    const auto key = MakeKey(*seed, node.flock_id, service, &*issuer);
+    if (!key.ok()) return key.status();
+    auto shown = confab::TlsIdentity::Make(*key);
+    if (!shown.ok()) return shown.status();
+    return std::make_shared<AttestedIdentity>(node, service, *seed, *std::move(issuer),
+                                              *std::move(shown));
+  }
+
   AttestedIdentity(const confab::Node& node, std::string service, const confab::NodeKeySeed& seed,
-                   std::shared_ptr<confab::TlsIdentity> shown)
+                   confab::TlsIssuer issuer, std::shared_ptr<confab::TlsIdentity> shown)
       : service_(std::move(service)),
         flock_id_(node.flock_id),
         seed_(seed),
+        issuer_(std::move(issuer)),
         shown_(std::move(shown)),
         reeve_(WatchLocal<TrustService>(node, "reeve", &TrustService::Stub::async::WatchPeers),
-               [peers = peers_, guarded = guarded_](const trust::v1::WatchPeersResponse& message) {
-                 if (peers->Take(message)) guarded->Recheck();
-               }) {}
+               [this](const trust::v1::WatchPeersResponse& message) {
+                 if (peers_->Take(message)) guarded_->Recheck();
+                 if (message.roll()) Roll();
+               }),
+        timer_([this, first = true](Instant now) mutable {
+          if (!std::exchange(first, false)) Roll();
+          return now + kRollPeriod;
+        }) {}
 
   absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ForServer(
       const confab::Served& served,
@@ -214,8 +235,7 @@ class AttestedIdentity final : public confab::Identity {
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(
       const Endpoint& to, const std::string& service) override {
     // A key for each endpoint that is called.
-    const auto key = confab::TlsKey::Make(
-        [this](const KeyId& id) { return confab::Attest(seed_, flock_id_, service_, id); });
+    const auto key = MakeKey(seed_, flock_id_, service_, nullptr);
     if (!key.ok()) return key.status();
     return confab::ClientTls(*key, [peers = peers_, flock_id = flock_id_, address = to.ip,
                                     service](const absl::StatusOr<Shown>& shown) {
@@ -228,30 +248,42 @@ class AttestedIdentity final : public confab::Identity {
   }
 
  private:
+  static constexpr Duration kRollPeriod = 12h;
+
+  static absl::StatusOr<confab::TlsKey> MakeKey(const confab::NodeKeySeed& seed,
+                                                const std::string& flock_id,
+                                                const std::string& service,
+                                                const confab::TlsIssuer* issuer) {
+    return confab::TlsKey::Make(
+        [&](const KeyId& id) { return confab::Attest(seed, flock_id, service, id); }, issuer);
+  }
+
+  // Another key, of which nobody has to be told: the node vouches for it as for the old one.
+  void Roll() {
+    const auto key = MakeKey(seed_, flock_id_, service_, &issuer_);
+    const absl::Status replaced = key.ok() ? shown_->Replace(*key) : key.status();
+    if (!replaced.ok()) spdlog::error("the key stays: {}", std::string(replaced.message()));
+  }
+
   const std::string service_;
   const std::string flock_id_;
   const confab::NodeKeySeed seed_;
+  const confab::TlsIssuer issuer_;
   const std::shared_ptr<confab::TlsIdentity> shown_;
   const std::shared_ptr<Peers> peers_ = std::make_shared<Peers>();
   const std::shared_ptr<Guarded> guarded_ = std::make_shared<Guarded>();
-  Subscription<trust::v1::WatchPeersResponse> reeve_;  // last: it uses the others
+  // Last: their threads use the others.
+  Subscription<trust::v1::WatchPeersResponse> reeve_;
+  confab::TimerThread timer_;
 };
 
 }  // namespace
 
 absl::StatusOr<Network> AttestedNetwork(const confab::Node& node, const std::string& service) {
-  const auto seed = confab::LoadOrMakeNodeKey(node.state);
-  if (!seed.ok()) return seed.status();
-  const auto issuer = confab::TlsIssuer::From(confab::IssuerSecretOf(*seed));
-  if (!issuer.ok()) return issuer.status();
-  auto key = confab::TlsKey::Make(
-      [&](const KeyId& id) { return confab::Attest(*seed, node.flock_id, service, id); }, &*issuer);
-  if (!key.ok()) return key.status();
-  auto shown = confab::TlsIdentity::Make(*key);
-  if (!shown.ok()) return shown.status();
+  auto identity = AttestedIdentity::Make(node, service);
+  if (!identity.ok()) return identity.status();
   Network network{node};
-  network.node.identity =
-      std::make_shared<AttestedIdentity>(node, service, *seed, *std::move(shown));
+  network.node.identity = *std::move(identity);
   return network;
 }
 

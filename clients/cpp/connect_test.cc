@@ -246,6 +246,39 @@ TEST_F(ConnectTest, LeavesCallsInFlightAloneWhenItIsDestroyed) {
   EXPECT_TRUE(Await(done.get_future(), "the end of a call").ok());
 }
 
+TEST_F(ConnectTest, TakesAnotherKeyWithoutLosingACall) {
+  Instance three(node_, "galumph2_3");
+  node_.Put("galumph2_3", three.net_id());
+  const auto galumph = ConnectTo({.api = "galumph2"});
+  ASSERT_EQ(Ask(galumph), "galumph2_3");
+  const auto calling = [&] {
+    const auto keys = node_.Keys();
+    return keys.calling_size() == 1 ? keys.calling(0).pair().key() : "";
+  };
+  const std::string before = calling();
+  ASSERT_NE(before, "");
+  three.service.Hold();
+  std::optional<grpc::ClientContext> context(std::in_place);  // which keeps its channel
+  const galumph::v2::RegisterRequest request;
+  galumph::v2::RegisterResponse reply;
+  std::promise<grpc::Status> done;
+  galumph->async()->Register(&*context, &request, &reply,
+                             [&](grpc::Status status) { done.set_value(status); });
+  ASSERT_TRUE(Eventually([&] { return three.service.calls() == 2; }));
+  node_.RollKeys();
+  // Two connections, as long as a call is under way on the first.
+  EXPECT_TRUE(Eventually([&] { return node_.Keys().calling_size() == 2; }));
+  three.service.Release();
+  EXPECT_TRUE(Await(done.get_future(), "the end of a call").ok());
+  context.reset();
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_EQ(Ask(galumph), "galumph2_3");
+    const std::string now = calling();
+    return !now.empty() && now != before;
+  }));
+  EXPECT_EQ(galumph.rebinds(), 0U) << "it is the same instance";
+}
+
 TEST_F(ConnectTest, IsMadeAndDestroyedManyTimes) {
   const Instance three(node_, "galumph2_3");
   node_.Put("galumph2_3", three.net_id());

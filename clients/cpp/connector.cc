@@ -54,11 +54,13 @@ struct Connector::Link {
   std::mutex mutex;
   std::shared_ptr<grpc::Channel> channel;  // once the server lets it in
   std::shared_ptr<HealthStream> health;    // from then on
+  bool replaces = false;                   // another, until it serves
   Connector* owner = nullptr;              // nullptr: dropped
 
-  void OnHealth(bool serves) {
+  void OnHealth(const std::shared_ptr<Link>& self, bool serves) {
     const std::lock_guard lock(mutex);
     if (owner == nullptr) return;
+    if (std::exchange(replaces, false)) owner->TakeReplacement(self);
     {
       const std::lock_guard owner_lock(owner->mutex_);
       if (serves) {
@@ -76,7 +78,7 @@ struct Connector::Link {
     const std::lock_guard lock(mutex);
     if (owner == nullptr) return;
     if (!dialled.ok()) {
-      owner->OnBroken(connection, std::string(dialled.status().message()));
+      Break(self, std::string(dialled.status().message()));
       return;
     }
     channel = *std::move(dialled);
@@ -85,19 +87,43 @@ struct Connector::Link {
     Health::NewStub(channel)->async()->Watch(&health->context(), &request, health.get());
     health->Begin({.on_message =
                        [self](const HealthCheckResponse& each) {
-                         self->OnHealth(each.status() == HealthCheckResponse::SERVING);
+                         self->OnHealth(self, each.status() == HealthCheckResponse::SERVING);
                        },
-                   .on_end = [self](const grpc::Status& status) { self->OnEnd(status); }});
+                   .on_end = [self](const grpc::Status& status) { self->OnEnd(self, status); }});
   }
 
-  void OnEnd(const grpc::Status& status) {
+  // With the lock held, and an owner. What fails to take another's place changes nothing.
+  void Break(const std::shared_ptr<Link>& self, const std::string& reason) {
+    if (replaces) {
+      owner->DropReplacement(self);
+    } else {
+      owner->OnBroken(connection, reason);
+    }
+  }
+
+  void OnEnd(const std::shared_ptr<Link>& self, const grpc::Status& status) {
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
       // It has no health service, but it answers. That it broke, Current finds out.
-      OnHealth(true);
+      OnHealth(self, true);
       return;
     }
     const std::lock_guard lock(mutex);
-    if (owner != nullptr) owner->OnBroken(connection, status.error_message());
+    if (owner != nullptr) Break(self, status.error_message());
+  }
+
+  // Another key is due; or the server is not to be called any more.
+  void OnDue(const absl::Status& status) {
+    const std::lock_guard lock(mutex);
+    if (owner == nullptr) return;
+    if (!status.ok()) {
+      owner->OnBroken(connection, std::string(status.message()));
+      return;
+    }
+    {
+      const std::lock_guard owner_lock(owner->mutex_);
+      owner->due_.insert(connection);
+    }
+    owner->timer_.Wake();
   }
 
   // A call ended with UNAVAILABLE, and its caller is about to hear of it. A broken connection shows
@@ -161,8 +187,10 @@ Connector::~Connector() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     links.swap(links_);
+    links.merge(replacements_);  // what has the same number as another stays in there
   }
   for (const auto& [connection, link] : links) link->Leave();
+  for (const auto& [connection, link] : replacements_) link->Leave();
 }
 
 std::shared_ptr<const Connector::Route> Connector::Current() {
@@ -200,13 +228,16 @@ std::uint64_t Connector::rebinds() const {
 Instant Connector::Tick(Instant now) {
   while (true) {
     std::optional<Binding::Act> act;
+    std::set<Binding::ConnectionId> due;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return Instant::max();
+      due.swap(due_);
       act = binding_.Poll(now);
-      if (!act) return binding_.next_time();
+      if (!act && due.empty()) return binding_.next_time();
     }
-    CarryOut(*act);
+    for (const Binding::ConnectionId connection : due) Renew(connection);
+    if (act) CarryOut(*act);
     now = confab::Now();
   }
 }
@@ -228,16 +259,7 @@ void Connector::CarryOut(const Binding::Act& act) {
 }
 
 void Connector::OpenLink(const Binding::Act& act) {
-  confab::ClientInterceptors interceptors;
-  if (options_.default_deadline > 0ns) {
-    interceptors.push_back(MakeDefaultDeadlineFactory(options_.default_deadline));
-  }
   auto link = std::make_shared<Link>();
-  interceptors.push_back(MakeUnavailableWatch([weak = std::weak_ptr(link)] {
-    if (const auto live = weak.lock()) live->OnUnavailable(live);
-  }));
-  const auto endpoint = Endpoint::Parse(act.candidate.net_id);
-  if (!endpoint.ok()) return OnBroken(act.connection, std::string(endpoint.status().message()));
   link->connection = act.connection;
   link->bound = {act.candidate.inst, act.candidate.net_id, act.candidate.node};
   link->owner = this;
@@ -246,11 +268,70 @@ void Connector::OpenLink(const Binding::Act& act) {
     if (stopping_) return;
     links_[act.connection] = link;
   }
+  Dial(link);
+}
+
+// Opens another connection, by another key, to where that one leads.
+void Connector::Renew(Binding::ConnectionId connection) {
+  auto link = std::make_shared<Link>();
+  link->connection = connection;
+  link->owner = this;
+  link->replaces = true;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto old = links_.find(connection);
+    if (stopping_ || old == links_.end() || replacements_.contains(connection)) return;
+    link->bound = old->second->bound;
+    replacements_[connection] = link;
+  }
+  Dial(link);
+}
+
+// It serves: new calls go there, and those in flight end where they are. With the link's lock held.
+void Connector::TakeReplacement(const std::shared_ptr<Link>& link) {
+  auto stub = make_stub_(link->channel);
+  std::shared_ptr<Link> old;
+  {
+    const std::lock_guard lock(mutex_);
+    // Whoever took it out of there meanwhile has it leave.
+    if (stopping_ || replacements_.erase(link->connection) == 0) return;
+    const auto place = links_.find(link->connection);
+    old = std::exchange(place->second, link);
+    if (route_ != nullptr && route_->connection == link->connection) {
+      auto route = std::make_shared<Route>(*route_);
+      route->channel = link->channel;
+      route->stub = std::move(stub);
+      route_ = std::move(route);
+    }
+  }
+  old->Leave();
+}
+
+void Connector::DropReplacement(const std::shared_ptr<Link>& link) {
+  const std::lock_guard lock(mutex_);
+  const auto place = replacements_.find(link->connection);
+  if (place != replacements_.end() && place->second == link) replacements_.erase(place);
+}
+
+void Connector::Dial(const std::shared_ptr<Link>& link) {
+  confab::ClientInterceptors interceptors;
+  if (options_.default_deadline > 0ns) {
+    interceptors.push_back(MakeDefaultDeadlineFactory(options_.default_deadline));
+  }
+  interceptors.push_back(MakeUnavailableWatch([weak = std::weak_ptr(link)] {
+    if (const auto live = weak.lock()) live->OnUnavailable(live);
+  }));
+  const auto endpoint = Endpoint::Parse(link->bound.net_id);
+  if (!endpoint.ok()) return link->Begin(link, endpoint.status());
   confab::DialIntroduced(node_,
                          {.endpoint = *endpoint,
                           .horde = selector_.horde,
                           .api = selector_.api,
-                          .inst = act.candidate.inst},
+                          .inst = link->bound.inst,
+                          .on_due =
+                              [weak = std::weak_ptr(link)](const absl::Status& status) {
+                                if (const auto live = weak.lock()) live->OnDue(status);
+                              }},
                          std::move(interceptors),
                          [link](absl::StatusOr<std::shared_ptr<grpc::Channel>> channel) {
                            link->Begin(link, std::move(channel));
@@ -280,15 +361,17 @@ void Connector::BindTo(const Binding::Act& act) {
 }
 
 void Connector::DropLink(Binding::ConnectionId connection) {
-  std::shared_ptr<Link> link;
+  std::vector<std::shared_ptr<Link>> dropped;
   {
     const std::lock_guard lock(mutex_);
-    const auto place = links_.find(connection);
-    if (place == links_.end()) return;
-    link = std::move(place->second);
-    links_.erase(place);
+    for (auto* const links : {&links_, &replacements_}) {
+      const auto place = links->find(connection);
+      if (place == links->end()) continue;
+      dropped.push_back(std::move(place->second));
+      links->erase(place);
+    }
   }
-  link->Leave();
+  for (const auto& link : dropped) link->Leave();
 }
 
 void Connector::OnDelta(const registry::v1::Delta& delta) {

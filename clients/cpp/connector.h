@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "clients/cpp/binding.h"
@@ -56,6 +57,10 @@ class Connector {
   Instant Tick(Instant now);
   void CarryOut(const Binding::Act& act);
   void OpenLink(const Binding::Act& act);
+  void Dial(const std::shared_ptr<Link>& link);
+  void Renew(Binding::ConnectionId connection);
+  void TakeReplacement(const std::shared_ptr<Link>& link);
+  void DropReplacement(const std::shared_ptr<Link>& link);
   void BindTo(const Binding::Act& act);
   void DropLink(Binding::ConnectionId connection);
   void OnDelta(const registry::v1::Delta& delta);
@@ -72,6 +77,9 @@ class Connector {
   std::condition_variable changed_;
   Binding binding_;
   std::map<Binding::ConnectionId, std::shared_ptr<Link>> links_;
+  // Links that are to take the place of those with the same number, whose keys are due.
+  std::map<Binding::ConnectionId, std::shared_ptr<Link>> replacements_;
+  std::set<Binding::ConnectionId> due_;
   std::shared_ptr<const Route> route_;
   Binding::ConnectionId doubted_ = 0;  // a call on it found nobody: no other goes there until asked
   std::shared_ptr<const Route> nowhere_;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "clients/cpp/call.h"
 #include "clients/cpp/network.h"
 #include "clients/cpp/registered_identity.h"
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
@@ -80,6 +81,26 @@ class FakeNode {
     Dialled channel = Await(dialled->get_future(), "an introduction");
     EXPECT_TRUE(channel.ok()) << channel.status();
     return channel.ok() ? *channel : confab::DialNowhere(grpc::Status::CANCELLED);
+  }
+
+  // The keys with which its processes call, and those that it serves by.
+  trust::v1::ListKeysResponse Keys() const {
+    const auto stub =
+        trust::v1::PairingService::NewStub(confab::DialLocal(plaintext().node, "reeve"));
+    trust::v1::ListKeysResponse keys;
+    const auto status =
+        Call(*stub->async(), &trust::v1::PairingService::Stub::async::ListKeys, {}, keys);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return keys;
+  }
+  // Has all take other keys.
+  void RollKeys() {
+    const auto stub =
+        trust::v1::PairingService::NewStub(confab::DialLocal(plaintext().node, "reeve"));
+    trust::v1::RollKeysResponse told;
+    const auto status =
+        Call(*stub->async(), &trust::v1::PairingService::Stub::async::RollKeys, {}, told);
+    EXPECT_TRUE(status.ok()) << status.error_message();
   }
 
   // Of its operators.

@@ -19,9 +19,11 @@ constexpr std::size_t kGuardQueueMax = 64;
 
 }  // namespace
 
-Guard::Guard(const confab::Node& node, trust::GuardedEndpoint served, OnLoss on_loss)
-    : served_(std::move(served)),
-      on_loss_(std::move(on_loss)),
+Guard::Guard(const confab::Node& node, trust::GuardedEndpoint served, OnLoss on_loss,
+             OnRoll on_roll)
+    : on_loss_(std::move(on_loss)),
+      on_roll_(std::move(on_roll)),
+      served_(std::move(served)),
       call_({.start =
                  [node](std::shared_ptr<void>& keep) {
                    std::shared_ptr<PairingService::Stub> stub =
@@ -37,8 +39,16 @@ Guard::Guard(const confab::Node& node, trust::GuardedEndpoint served, OnLoss on_
 
 // It goes on trying: rules change.
 void Guard::HandleEnd(const grpc::Status& status) {
-  const bool refused = status.error_code() == grpc::StatusCode::PERMISSION_DENIED ||
-                       status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
+  const bool forbidden = status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
+  if (forbidden) {
+    auto loss = trust::Whitelist::Loss::kNone;
+    {
+      const std::lock_guard lock(admitted_->mutex);
+      loss = admitted_->whitelist.Clear();
+    }
+    if (loss != trust::Whitelist::Loss::kNone) on_loss_(loss, find_caller());
+  }
+  const bool refused = forbidden || status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
   if (!refused || std::exchange(last_refusal_, status.error_message()) == status.error_message()) {
     return;
   }
@@ -59,9 +69,27 @@ void Guard::HandleBegin(Stream& stream) {
     const std::lock_guard lock(admitted_->mutex);
     admitted_->whitelist.HandleStream();
   }
+  stream.Send(Introduction());
+}
+
+GuardRequest Guard::Introduction() {
+  const std::lock_guard lock(mutex_);
   GuardRequest request;
   *request.mutable_endpoint() = trust::ToProto(served_);
-  stream.Send(std::move(request));
+  return request;
+}
+
+void Guard::SetKeys(const std::vector<const confab::TlsKey*>& keys) {
+  {
+    const std::lock_guard lock(mutex_);
+    served_.keys.clear();
+    served_.certificates.clear();
+    for (const confab::TlsKey* key : keys) {
+      served_.keys.push_back(key->id());
+      served_.certificates.push_back(key->certificate_pem());
+    }
+  }
+  call_.Send(Introduction());
 }
 
 void Guard::HandleMessage(const GuardResponse& response) {
@@ -76,6 +104,7 @@ void Guard::HandleMessage(const GuardResponse& response) {
     loss = admitted_->whitelist.Handle(*news);
   }
   if (loss != trust::Whitelist::Loss::kNone) on_loss_(loss, find_caller());
+  if (response.roll()) on_roll_();
   if (response.number() == 0) return;
   GuardRequest taken;
   taken.set_taken(response.number());

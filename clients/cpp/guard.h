@@ -8,10 +8,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "clients/cpp/client_stream.h"
 #include "clients/cpp/lasting_call.h"
 #include "radix/trust/v1/pairing.grpc.pb.h"
+#include "services/confab/certificate.h"
 #include "services/confab/node.h"
 #include "services/trust/endpoint_table.h"
 #include "services/trust/whitelist.h"
@@ -28,7 +30,13 @@ class Guard {
   // Called when somebody may not call any more, on gRPC's threads; must not block.
   using OnLoss = std::function<void(trust::Whitelist::Loss, const FindCaller&)>;
 
-  Guard(const confab::Node& node, trust::GuardedEndpoint served, OnLoss on_loss);
+  // Called when somebody wants the endpoint to take another key, likewise.
+  using OnRoll = std::function<void()>;
+
+  Guard(const confab::Node& node, trust::GuardedEndpoint served, OnLoss on_loss, OnRoll on_roll);
+
+  // The keys that the endpoint shows, or is about to show, each with its certificate.
+  void SetKeys(const std::vector<const confab::TlsKey*>& keys);
 
   FindCaller find_caller() const;
 
@@ -39,12 +47,15 @@ class Guard {
     trust::Whitelist whitelist;
   };
 
+  trust::v1::GuardRequest Introduction();
   void HandleBegin(Stream& stream);
   void HandleMessage(const trust::v1::GuardResponse& response);
   void HandleEnd(const grpc::Status& status);
 
-  const trust::GuardedEndpoint served_;
   const OnLoss on_loss_;
+  const OnRoll on_roll_;
+  std::mutex mutex_;
+  trust::GuardedEndpoint served_;
   std::string last_refusal_;  // of reeve; said once
   const std::shared_ptr<Admitted> admitted_ = std::make_shared<Admitted>();
   LastingCall<Stream, trust::v1::GuardResponse> call_;  // last: its thread uses the others

@@ -48,7 +48,7 @@ Introductions::~Introductions() {
   leash_->owner = nullptr;
 }
 
-void Introductions::Ask(const trust::Pair& pair, Done done) {
+void Introductions::Ask(const trust::Pair& pair, Done done, OnDue on_due) {
   const std::lock_guard call_lock(call_mutex_);
   {
     const std::lock_guard lock(mutex_);
@@ -56,6 +56,8 @@ void Introductions::Ask(const trust::Pair& pair, Done done) {
                        .done = std::move(done),
                        .introduced = std::make_shared<Introduced>(leash_, pair.key),
                        .overdue_at = confab::Now() + kLimit,
+                       .on_due = std::move(on_due),
+                       .due_at = confab::Now() + kPeriod,
                        .endpoint_keys = {}};
   }
   timer_.Wake();
@@ -114,6 +116,7 @@ void Introductions::HandleBegin(Stream& stream) {
 
 void Introductions::HandleMessage(const IntroduceResponse& response) {
   std::vector<Answer> answers;
+  std::vector<std::pair<OnDue, absl::Status>> forbidden;
   {
     const std::lock_guard lock(mutex_);
     last_error_.clear();
@@ -123,20 +126,39 @@ void Introductions::HandleMessage(const IntroduceResponse& response) {
       const auto row = rows_.find(admission->key);
       if (row == rows_.end()) continue;
       row->second.endpoint_keys = std::move(admission->endpoint_keys);
-      if (row->second.done) answers.push_back(AnswerOf(row->second, admission->status));
+      if (row->second.done) {
+        answers.push_back(AnswerOf(row->second, admission->status));
+      } else if (absl::IsPermissionDenied(admission->status) && row->second.on_due) {
+        forbidden.emplace_back(row->second.on_due, admission->status);
+      }
     }
   }
   for (const Answer& each : answers) Give(each);
+  for (const auto& [on_due, status] : forbidden) on_due(status);
+  if (!response.roll()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, row] : rows_) row.due_at = confab::Now();
+  }
+  timer_.Wake();
 }
 
 Instant Introductions::Tick(Instant now) {
   std::vector<Answer> answers;
+  std::vector<OnDue> due;
   Instant next = Instant::max();
   {
     const std::lock_guard lock(mutex_);
     const std::string reeve = last_error_.empty() ? "" : "this node's reeve: " + last_error_;
     for (auto& [key, row] : rows_) {
-      if (!row.done) continue;
+      if (!row.done) {
+        if (now >= row.due_at) {
+          row.due_at = now + kPeriod;
+          if (row.on_due) due.push_back(row.on_due);
+        }
+        next = std::min(next, row.due_at);
+        continue;
+      }
       if (now < row.overdue_at) {
         next = std::min(next, row.overdue_at);
         continue;
@@ -149,6 +171,7 @@ Instant Introductions::Tick(Instant now) {
     }
   }
   for (const Answer& each : answers) Give(each);
+  for (const OnDue& each : due) each(absl::OkStatus());
   return next;
 }
 

@@ -48,15 +48,20 @@ class Introductions {
     const KeyId own_;
   };
 
+  using OnDue = std::function<void(const absl::Status&)>;
   // Called once, on any thread; must not block.
   using Done = std::function<void(absl::StatusOr<std::shared_ptr<Introduced>>)>;
 
   static constexpr Duration kLimit = 5s;
 
+  // A key is to be replaced by another after so long, or on demand: `on_due` says so, with OK; or
+  // with the reason, when the endpoint is not to be called any more.
+  static constexpr Duration kPeriod = 12h;
+
   // Asks that a key be let in. `done` is called when the endpoint does, or will not;
   // DeadlineExceeded, when nobody has said either for kLimit. Not called when this object is
   // destroyed before.
-  void Ask(const trust::Pair& pair, Done done);
+  void Ask(const trust::Pair& pair, Done done, OnDue on_due = nullptr);
 
  private:
   using Stream = ClientBidi<trust::v1::IntroduceRequest, trust::v1::IntroduceResponse>;
@@ -65,6 +70,8 @@ class Introductions {
     Done done;                               // empty once it was called
     std::shared_ptr<Introduced> introduced;  // until then
     Instant overdue_at{};
+    OnDue on_due;
+    Instant due_at{};
     std::vector<KeyId> endpoint_keys;
   };
 

@@ -174,6 +174,24 @@ TEST_F(RegisteredIdentityTest, CallsGoOnWhileReeveIsAway) {
   EXPECT_TRUE(Ask(*channel).ok());
 }
 
+TEST_F(RegisteredIdentityTest, AServerTakesAnotherKeyAndNobodyNotices) {
+  const auto channel = Dial(shop_, Callee());
+  ASSERT_TRUE(Ask(*channel).ok());
+  ASSERT_EQ(node_.Keys().endpoints_size(), 1);
+  const std::string before = node_.Keys().endpoints(0).keys(0);
+  node_.RollKeys();
+  bool overlapped = false;
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(Ask(*channel).ok());
+    const auto now = Dial(shop_, Callee());
+    EXPECT_TRUE(now.ok() && Ask(*now).ok()) << now.status();
+    const auto keys = node_.Keys().endpoints(0).keys();
+    overlapped = overlapped || keys.size() == 2;
+    return keys.size() == 1 && keys[0] != before;
+  }));
+  EXPECT_TRUE(overlapped);
+}
+
 TEST_F(RegisteredIdentityTest, WithoutReeveTheReasonIsSaid) {
   node_.StopReeve();
   const auto channel = Dial(node_.network("late"), Callee());

@@ -24,13 +24,17 @@ void Connections::HandleCall(const std::string& peer,
   const auto found = connections_.find(peer);
   if (found == connections_.end() || found->second.shown) return;
   found->second.shown = read();
+  // It was let in before somebody was put out, and may be that one.
+  if (!may_stay_ || (found->second.shown && may_stay_(*found->second.shown))) return;
+  shutdown(found->second.again.get(), SHUT_RDWR);
 }
 
-std::size_t Connections::Recheck(const std::function<bool(const Shown&)>& may_stay, Silent silent) {
+std::size_t Connections::Recheck(MayStay may_stay, Silent silent) {
   const std::lock_guard lock(mutex_);
+  may_stay_ = std::move(may_stay);
   std::size_t ended = 0;
   for (const auto& [peer, connection] : connections_) {
-    const bool stays = connection.shown ? may_stay(*connection.shown) : silent == Silent::kStay;
+    const bool stays = connection.shown ? may_stay_(*connection.shown) : silent == Silent::kCheck;
     if (stays) continue;
     shutdown(connection.again.get(), SHUT_RDWR);
     ++ended;

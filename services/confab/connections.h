@@ -32,12 +32,13 @@ class Connections {
 
   // Those that have not made a call yet: nobody knows what they showed.
   enum class Silent : std::uint8_t {
-    kEnd,   // they may come back
-    kStay,  // where nobody lost a right, but gave it up
+    kEnd,    // they may come back
+    kCheck,  // when they call, which is soon enough where nobody lost a right, but gave it up
   };
-  // Shuts down those that `may_stay` does not believe any more. Returns how many.
-  std::size_t Recheck(const std::function<bool(const Shown&)>& may_stay,
-                      Silent silent = Silent::kEnd);
+  // Shuts down those that `may_stay` does not believe any more, and asks it again when one that
+  // stays makes its first call. Returns how many it ended.
+  using MayStay = std::function<bool(const Shown&)>;
+  std::size_t Recheck(MayStay may_stay, Silent silent = Silent::kEnd);
 
   std::size_t size() const;
 
@@ -49,6 +50,7 @@ class Connections {
   };
 
   mutable std::mutex mutex_;
+  MayStay may_stay_;  // empty before the first Recheck
   std::map<std::string, Connection, std::less<>> connections_;
 };
 

@@ -28,6 +28,10 @@ struct Callee {
   std::string horde;
   std::string api;   // empty: any
   std::string inst;  // empty: any
+  // Called on any thread when the key of the channel will not do any more. OK: another is due, and
+  // whoever uses the channel dials again, and leaves it when that worked. Otherwise it is not let
+  // in any more, and why. Must not block; may be empty.
+  std::function<void(const absl::Status&)> on_due;
 };
 
 // Makes what gRPC needs to speak TLS in both directions. Serve and Dial ask it; services only hand
@@ -41,6 +45,9 @@ class Identity {
   // exists. Internal, if it cannot make a key.
   virtual absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ForServer(
       const Served& served, const std::shared_ptr<Connections>& connections) = 0;
+
+  // A server has ended: what was kept for it may go.
+  virtual void HandleServerEnd() {}
 
   // For a channel to a basic service of the node at `to`, for example "steward": it goes on only
   // with that. Internal, if it cannot make a key; FailedPrecondition, if this process may not.

@@ -219,6 +219,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
 
 Server::~Server() {
   if (server_ != nullptr) Shutdown(0s);
+  EndAccepting();
+}
+
+void Server::EndAccepting() {
+  if (acceptor_ == nullptr) return;
+  acceptor_.reset();
+  identity_->HandleServerEnd();
 }
 
 void Server::SetServing(bool serving) {
@@ -243,7 +250,7 @@ void Server::CheckItself(std::function<void(bool answered)> done) {
 void Server::AwaitQuiet(Duration quiet, Duration limit) { calls_->AwaitQuiet(quiet, limit); }
 
 bool Server::Shutdown(Duration grace) {
-  acceptor_.reset();
+  EndAccepting();
   to_itself_.reset();
   if (server_ != nullptr) {
     std::promise<void> done;

@@ -90,6 +90,7 @@ class Server {
 
  private:
   Server() = default;
+  void EndAccepting();
 
   std::shared_ptr<Identity> identity_;  // which goes on saying who may come in
   std::optional<LockFile> lock_;

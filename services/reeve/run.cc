@@ -25,6 +25,7 @@ int Run(int argc, char** argv) {
   trust::TrustServiceImpl trust;
   trust::PairingServiceImpl pairing(network->node, port, FingerprintOf(confab::PublicKeyOf(*seed)));
   trust.current_rules().OnChange([&pairing](const auto& rules) { pairing.SetRules(rules); });
+  pairing.OnRoll([&trust] { trust.Roll(); });
   ReeveServiceImpl service(network->node, static_cast<std::uint16_t>(port + 1), trust, pairing);
   auto serving = Serve(*network,
                        {.horde = "radix",

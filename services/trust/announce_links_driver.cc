@@ -104,7 +104,7 @@ void AnnounceLinks::HandleEnd(const IpAddress& from, const grpc::Status& status)
   link.stream = nullptr;
   if (!ending_) {
     if (!status.ok()) spdlog::debug("reeve of {}: {}", from.ToString(), status.error_message());
-    handlers_.on_end(from);
+    handlers_.on_end(from, status);
     timer_.Wake();
   }
   ended_.notify_all();

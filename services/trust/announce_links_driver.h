@@ -32,7 +32,7 @@ class AnnounceLinks {
     std::function<std::vector<IpAddress>()> nodes;
     // There is a new link, over which nothing was said yet; or it has ended.
     std::function<void(const IpAddress&)> on_begin;
-    std::function<void(const IpAddress&)> on_end;
+    std::function<void(const IpAddress&, const grpc::Status&)> on_end;
     // What is to be said next; nullopt for nothing.
     std::function<std::optional<v1::AnnounceRequest>(const IpAddress&)> next;
     std::function<void(const IpAddress&, const v1::AnnounceResponse&)> on_message;

@@ -1,56 +1,49 @@
 #include "services/trust/endpoint_table.h"
 
-#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace radix::trust {
-namespace {
-
-bool Means(const Meant& meant, const GuardedEndpoint& served) {
-  return meant.horde == served.api.horde &&
-         (meant.api.empty() || meant.api == served.api.service) &&
-         (meant.inst.empty() || meant.inst == served.inst);
-}
-
-}  // namespace
 
 absl::StatusOr<std::optional<EndpointTable::GuardId>> EndpointTable::HandleEndpoint(
     GuardId id, const GuardedEndpoint& served) {
-  if (absl::Status allowed = MayServe(served); !allowed.ok()) return allowed;
-  std::optional<GuardId> superseded;
+  const Endpoint& endpoint = served.endpoint;
   const auto known = guards_.find(id);
-  if (known == guards_.end()) {
-    const auto before = by_endpoint_.find(served.endpoint);
-    if (before != by_endpoint_.end()) {
-      superseded = before->second;
-      guards_.erase(before->second);
-    }
-    if (guards_.size() >= kGuardsMax) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("this node has ", kGuardsMax, " endpoints already"));
-    }
-    by_endpoint_[served.endpoint] = id;
-    guards_[id].served = served;
-  } else {
-    if (known->second.served.endpoint != served.endpoint) {
-      return absl::InvalidArgumentError("endpoint.net_id: is another than before");
-    }
+  if (known != guards_.end() && known->second.served.endpoint != endpoint) {
+    return absl::InvalidArgumentError("endpoint.net_id: is another than before");
+  }
+  if (absl::Status allowed = policy_.MayServe(served); !allowed.ok()) {
+    HandleGuardEnd(id);
+    if (refused_.size() < kGuardsMax) refused_[endpoint] = allowed;
+    RejudgeAt(endpoint);
+    return allowed;
+  }
+  refused_.erase(endpoint);
+  if (known != guards_.end()) {
     known->second.served = served;
-  }
-  for (auto& [origin, node] : nodes_) {
-    for (auto& [key, row] : node.rows) {
-      if (row.pair.endpoint != served.endpoint) continue;
-      if (known == guards_.end()) {
-        row.sent_in = 0;
-        row.admitted = false;
-      } else if (row.admitted) {
-        node.dirty.insert(key);  // with the keys that it shows now
-      }
-      Rejudge(origin, node, row);
+    RejudgeAt(endpoint);
+    for (const KeyId& key : KeysAt(endpoint)) {
+      // With the keys that it shows now.
+      if (Find(key)->admitted) nodes_.at(owners_.at(key)).dirty.insert(key);
     }
+    return std::nullopt;
   }
+  std::optional<GuardId> superseded;
+  if (const auto before = by_endpoint_.find(endpoint); before != by_endpoint_.end()) {
+    superseded = before->second;
+    guards_.erase(before->second);
+    by_endpoint_.erase(before);
+  }
+  if (guards_.size() >= kGuardsMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this node has ", kGuardsMax, " endpoints already"));
+  }
+  by_endpoint_[endpoint] = id;
+  guards_[id].served = served;
+  Unsend(endpoint);
+  RejudgeAt(endpoint);
   return superseded;
 }
 
@@ -62,7 +55,7 @@ void EndpointTable::HandleTaken(GuardId id, std::uint64_t number) {
     const std::uint64_t update = untaken.begin()->first;
     for (const KeyId& key : untaken.begin()->second) {
       Row* const row = Find(key);
-      if (row == nullptr || row->sent_in != update || row->forbidden) continue;
+      if (row == nullptr || row->sent_in != update || !row->allowed()) continue;
       row->admitted = true;
       nodes_.at(owners_.at(key)).dirty.insert(key);
     }
@@ -76,13 +69,16 @@ void EndpointTable::HandleGuardEnd(GuardId id) {
   const Endpoint endpoint = found->second.served.endpoint;
   guards_.erase(found);
   by_endpoint_.erase(endpoint);
-  for (auto& [origin, node] : nodes_) {
-    for (auto& [key, row] : node.rows) {
-      if (row.pair.endpoint != endpoint) continue;
-      row.sent_in = 0;
-      row.admitted = false;
-      Rejudge(origin, node, row);
-    }
+  Unsend(endpoint);
+  RejudgeAt(endpoint);
+}
+
+// Whoever serves there now has been told of nobody.
+void EndpointTable::Unsend(const Endpoint& endpoint) {
+  for (const KeyId& key : KeysAt(endpoint)) {
+    Row& row = *Find(key);
+    row.sent_in = 0;
+    row.admitted = false;
   }
 }
 
@@ -97,15 +93,13 @@ std::optional<EndpointTable::Update> EndpointTable::UpdateFor(GuardId id) {
     Row* const row = Find(key);
     if (row == nullptr || row->pair.endpoint != guard.served.endpoint) {
       update.gone.push_back(key);
-      continue;
-    }
-    if (row->forbidden) {
+    } else if (row->allowed()) {
+      row->sent_in = update.number;
+      guard.untaken[update.number].push_back(key);
+      update.callers.push_back({key, row->pair.caller, owners_.at(key)});
+    } else if (row->verdict) {
       update.forbidden.push_back(key);
-      continue;
     }
-    row->sent_in = update.number;
-    guard.untaken[update.number].push_back(key);
-    update.callers.push_back({key, row->pair.caller, owners_.at(key)});
   }
   update.complete = !guard.told_all && IsAllKnown() && guard.dirty.empty();
   guard.told_all = guard.told_all || update.complete;
@@ -116,45 +110,46 @@ bool EndpointTable::HasNewsFor(const Guard& guard) const {
   return guard.last_number == 0 || !guard.dirty.empty() || (!guard.told_all && IsAllKnown());
 }
 
-bool EndpointTable::IsAllKnown() const { return all_known_ && rules_ != nullptr; }
+bool EndpointTable::IsAllKnown() const { return all_known_ && policy_.rules_are_known(); }
 
-absl::Status EndpointTable::HandlePairs(Origin origin, const std::vector<Pair>& pairs,
-                                        const std::vector<KeyId>& gone) {
-  Node& node = nodes_[origin];
-  std::size_t added = 0;
-  for (const Pair& pair : pairs) added += node.rows.contains(pair.key) ? 0 : 1;
-  if (node.rows.size() + added > kPairsMax) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("a node may call with ", kPairsMax, " keys at most"));
-  }
-  for (const Pair& pair : pairs) Put(origin, pair);
+void EndpointTable::HandlePairs(Origin origin, const std::vector<Pair>& pairs,
+                                const std::vector<KeyId>& gone) {
   for (const KeyId& key : gone) Erase(origin, key);
-  return absl::OkStatus();
+  Node& node = nodes_[origin];
+  for (const Pair& pair : pairs) {
+    if (node.rows.size() < kPairsMax || node.rows.contains(pair.key)) {
+      Put(origin, pair);
+    } else if (node.surplus.size() < kPairsMax) {
+      node.surplus.push_back({pair.key,
+                              absl::ResourceExhaustedError(absl::StrCat(
+                                  "a node may call with ", kPairsMax, " keys at most")),
+                              {},
+                              {}});
+    }
+  }
 }
 
 void EndpointTable::Put(Origin origin, const Pair& pair) {
   Node& node = nodes_[origin];
-  if (const auto owner = owners_.find(pair.key); owner != owners_.end()) {
-    if (owner->second != origin) {
-      // Never that of another: whoever takes it back would cut the other off.
-      node.rows[pair.key] = {
-          .pair = pair,
-          .forbidden = absl::PermissionDeniedError("the key is that of another node"),
-      };
-      node.dirty.insert(pair.key);
-      return;
-    }
-    Row& row = node.rows[pair.key];
-    if (row.pair == pair) {
+  const auto owner = owners_.find(pair.key);
+  if (owner != owners_.end() && owner->second != origin) {
+    // Never that of another: whoever takes it back would cut the other off.
+    node.rows[pair.key] = {
+        .pair = pair, .verdict = absl::PermissionDeniedError("the key is that of another node")};
+    node.dirty.insert(pair.key);
+    return;
+  }
+  if (const auto row = node.rows.find(pair.key); row != node.rows.end()) {
+    if (row->second.pair == pair) {
       node.dirty.insert(pair.key);
       return;
     }
     Erase(origin, pair.key);
   }
   owners_[pair.key] = origin;
-  Row& row = node.rows[pair.key];
-  row = {.pair = pair};
-  Rejudge(origin, node, row);
+  node.rows[pair.key] = {.pair = pair, .verdict = std::nullopt};
+  callers_[pair.endpoint].insert(pair.key);
+  Rejudge(pair.key);
 }
 
 void EndpointTable::Erase(Origin origin, const KeyId& key) {
@@ -165,7 +160,10 @@ void EndpointTable::Erase(Origin origin, const KeyId& key) {
   const auto owner = owners_.find(key);
   if (owner != owners_.end() && owner->second == origin) {
     owners_.erase(owner);
-    if (Guard* guard = GuardAt(found->second.pair.endpoint)) guard->dirty.insert(key);
+    const auto at = callers_.find(found->second.pair.endpoint);
+    at->second.erase(key);
+    if (Guard* guard = GuardAt(at->first)) guard->dirty.insert(key);
+    if (at->second.empty()) callers_.erase(at);
   }
   node->second.dirty.erase(key);
   node->second.rows.erase(found);
@@ -183,13 +181,20 @@ void EndpointTable::Retain(Origin origin, const std::set<KeyId>& keys) {
 
 std::vector<Admission> EndpointTable::AdmissionsFor(Origin origin) {
   std::vector<Admission> told;
-  const auto node = nodes_.find(origin);
-  if (node == nodes_.end()) return told;
-  for (const KeyId& key : std::exchange(node->second.dirty, {})) {
-    const auto row = node->second.rows.find(key);
-    if (row == node->second.rows.end()) continue;
-    if (row->second.forbidden) {
-      told.push_back({key, *row->second.forbidden, {}, {}});
+  const auto found = nodes_.find(origin);
+  if (found == nodes_.end()) return told;
+  Node& node = found->second;
+  while (!node.surplus.empty() && told.size() < kAdmissionsMax) {
+    told.push_back(std::move(node.surplus.back()));
+    node.surplus.pop_back();
+  }
+  while (!node.dirty.empty() && told.size() < kAdmissionsMax) {
+    const KeyId key = *node.dirty.begin();
+    node.dirty.erase(node.dirty.begin());
+    const auto row = node.rows.find(key);
+    if (row == node.rows.end() || !row->second.verdict) continue;
+    if (!row->second.verdict->ok()) {
+      told.push_back({key, *row->second.verdict, {}, {}});
     } else if (row->second.admitted) {
       const GuardedEndpoint& served = GuardAt(row->second.pair.endpoint)->served;
       told.push_back({key, absl::OkStatus(), served.keys, served.certificates});
@@ -200,13 +205,13 @@ std::vector<Admission> EndpointTable::AdmissionsFor(Origin origin) {
 
 void EndpointTable::HandleOrigin(Origin origin) {
   Node& node = nodes_[origin];
-  node.forgotten_at = Instant::max();
+  node.unlinked_until = Instant::max();
   for (const auto& [key, row] : node.rows) node.dirty.insert(key);
 }
 
 void EndpointTable::HandleOriginEnd(Origin origin, Instant now) {
   const auto node = nodes_.find(origin);
-  if (node != nodes_.end()) node->second.forgotten_at = now + kOriginGrace;
+  if (node != nodes_.end()) node->second.unlinked_until = now + kOriginGrace;
 }
 
 void EndpointTable::Forget(Origin origin) {
@@ -214,56 +219,63 @@ void EndpointTable::Forget(Origin origin) {
   nodes_.erase(origin);
 }
 
-std::vector<EndpointTable::Origin> EndpointTable::SetLiving(const std::vector<NodeKey>& living) {
-  std::set<Origin> now;
+void EndpointTable::SetLiving(const std::vector<NodeKey>& living, Instant now) {
+  std::set<Origin> listed;
   for (const NodeKey& each : living) {
-    if (each.fingerprint) now.insert(*each.fingerprint);
+    if (each.fingerprint) listed.insert(*each.fingerprint);
   }
-  living_ = std::move(now);
-  std::vector<Origin> gone;
-  for (const auto& [origin, node] : nodes_) {
-    if (!living_->contains(origin)) gone.push_back(origin);
+  for (auto& [origin, node] : nodes_) {
+    if (listed.contains(origin)) {
+      node.unlisted_until = Instant::max();
+    } else if (node.unlisted_until == Instant::max()) {
+      node.unlisted_until = now + kUnlistedGrace;
+    }
   }
-  for (const Origin origin : gone) Forget(origin);
-  return gone;
 }
 
 std::vector<EndpointTable::GuardId> EndpointTable::SetRules(std::shared_ptr<const Rules> rules) {
-  rules_ = std::move(rules);
+  policy_.SetRules(std::move(rules));
+  refused_.clear();  // whoever may serve now comes again
   std::vector<GuardId> refused;
   for (const auto& [id, guard] : guards_) {
-    if (!MayServe(guard.served).ok()) refused.push_back(id);
+    const absl::Status allowed = policy_.MayServe(guard.served);
+    if (allowed.ok()) continue;
+    refused.push_back(id);
+    refused_[guard.served.endpoint] = allowed;
   }
   for (const GuardId id : refused) HandleGuardEnd(id);
   RejudgeAll();
   return refused;
 }
 
-absl::Status EndpointTable::MayServe(const GuardedEndpoint& served) const {
-  if (rules_ == nullptr) return absl::OkStatus();  // SetRules looks again
-  const Party who{served.api.horde, served.service};
-  const auto verdict = rules_->Decide(Verb::kServe, who, served.api);
-  if (verdict.allowed) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(who.ToString(), " may not serve ",
-                                                  served.api.ToString(), ": ", verdict.Reason()));
-}
-
 void EndpointTable::SetRevoked(const Revoked& revoked) {
-  if (revoked_ == revoked) return;
-  revoked_ = revoked;
-  RejudgeAll();
+  if (policy_.revoked() == revoked) return;
+  const std::set<KeyId> before = policy_.revoked().keys;
+  const bool same_nodes = policy_.revoked().nodes == revoked.nodes;
+  policy_.SetRevoked(revoked);
+  if (!same_nodes) return RejudgeAll();
+  std::vector<KeyId> changed;
+  std::ranges::set_symmetric_difference(before, revoked.keys, std::back_inserter(changed));
+  for (const KeyId& key : changed) {
+    Rejudge(key);
+    for (const auto& [id, guard] : guards_) {
+      if (std::ranges::count(guard.served.keys, key) > 0) RejudgeAt(guard.served.endpoint);
+    }
+  }
 }
 
-void EndpointTable::HandleTimeout(Instant now) {
+std::vector<EndpointTable::Origin> EndpointTable::HandleTimeout(Instant now) {
   std::vector<Origin> over;
   for (const auto& [origin, node] : nodes_) {
-    if (now >= node.forgotten_at) over.push_back(origin);
+    if (now >= node.forgotten_at()) over.push_back(origin);
   }
   for (const Origin origin : over) Forget(origin);
   all_known_ = all_known_ || now >= began_ + kAllKnownAfter;
-  if (guards_known_ || now < began_ + kGuardsKnownAfter) return;
-  guards_known_ = true;
-  RejudgeAll();
+  if (!guards_known_ && now >= began_ + kGuardsKnownAfter) {
+    guards_known_ = true;
+    RejudgeAll();
+  }
+  return over;
 }
 
 Instant EndpointTable::NextTimeout() const {
@@ -273,7 +285,7 @@ Instant EndpointTable::NextTimeout() const {
   } else if (!all_known_) {
     next = began_ + kAllKnownAfter;
   }
-  for (const auto& [origin, node] : nodes_) next = std::min(next, node.forgotten_at);
+  for (const auto& [origin, node] : nodes_) next = std::min(next, node.forgotten_at());
   return next;
 }
 
@@ -288,7 +300,7 @@ std::vector<EndpointTable::GuardId> EndpointTable::GuardsToTell() const {
 std::vector<EndpointTable::Origin> EndpointTable::OriginsToTell() const {
   std::vector<Origin> origins;
   for (const auto& [origin, node] : nodes_) {
-    if (!node.dirty.empty()) origins.push_back(origin);
+    if (!node.dirty.empty() || !node.surplus.empty()) origins.push_back(origin);
   }
   return origins;
 }
@@ -322,54 +334,52 @@ EndpointTable::Row* EndpointTable::Find(const KeyId& key) {
   return &nodes_.at(owner->second).rows.at(key);
 }
 
-absl::Status EndpointTable::Judge(Origin origin, const Pair& pair, const Guard* guard) const {
-  if (revoked_.keys.contains(pair.key)) return absl::PermissionDeniedError("the key was revoked");
-  if (revoked_.nodes.contains(origin)) {
-    return absl::PermissionDeniedError("the caller's node was revoked");
-  }
-  if (rules_ == nullptr) return absl::UnavailableError("the rules are not known yet");
-  if (guard == nullptr) {
+std::optional<absl::Status> EndpointTable::Judge(Origin origin, const Pair& pair) const {
+  const auto at = by_endpoint_.find(pair.endpoint);
+  if (at == by_endpoint_.end()) {
+    const auto refused = refused_.find(pair.endpoint);
+    if (refused != refused_.end()) return refused->second;
+    // One that has not told of itself since this reeve began may do so yet.
+    if (!guards_known_) return std::nullopt;
     return absl::NotFoundError(absl::StrCat("nothing is served at ", pair.endpoint.ToString()));
   }
-  const GuardedEndpoint& served = guard->served;
-  if (!Means(pair.meant, served)) {
-    return absl::NotFoundError(absl::StrCat(pair.endpoint.ToString(), " serves ", served.inst,
-                                            " of ", served.api.ToString(), " now"));
-  }
-  const auto verdict = rules_->Decide(Verb::kCall, pair.caller, served.api);
-  if (verdict.allowed) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(pair.caller.ToString(), " may not call ",
-                                                  served.api.ToString(), ": ", verdict.Reason()));
+  absl::Status judged = policy_.MayCall(origin, pair, guards_.at(at->second).served);
+  if (absl::IsUnavailable(judged)) return std::nullopt;
+  return judged;
 }
 
-// Decides about a row anew, and notes who is to be told of it.
-void EndpointTable::Rejudge(Origin origin, Node& node, Row& row) {
-  const KeyId& key = row.pair.key;
-  if (const auto owner = owners_.find(key); owner == owners_.end() || owner->second != origin) {
-    return;  // another node's
-  }
-  Guard* const guard = GuardAt(row.pair.endpoint);
-  absl::Status judged = Judge(origin, row.pair, guard);
-  if (judged.ok()) {
-    row.forbidden.reset();
-    if (row.sent_in == 0) guard->dirty.insert(key);
+// Decides about a key anew, and notes who is to be told of it.
+void EndpointTable::Rejudge(const KeyId& key) {
+  Row* const row = Find(key);
+  if (row == nullptr) return;
+  const Origin origin = owners_.at(key);
+  std::optional<absl::Status> judged = Judge(origin, row->pair);
+  const bool changed = row->verdict != judged;
+  row->verdict = std::move(judged);
+  Guard* const guard = GuardAt(row->pair.endpoint);
+  if (row->allowed()) {
+    if (row->sent_in == 0) guard->dirty.insert(key);
     return;
   }
-  // An endpoint that has not told of itself since this reeve began may do so yet.
-  if (guard == nullptr && !guards_known_ && absl::IsNotFound(judged)) return;
-  if (absl::IsUnavailable(judged)) return;
-  if (row.forbidden == judged) return;
-  row.forbidden = std::move(judged);
-  if (guard != nullptr && row.sent_in != 0) guard->dirty.insert(key);
-  row.sent_in = 0;
-  row.admitted = false;
-  node.dirty.insert(key);
+  // What its endpoint was told before is to be taken back, once it is known that it is wrong.
+  if (guard != nullptr && row->verdict && changed) guard->dirty.insert(key);
+  row->sent_in = 0;
+  row->admitted = false;
+  if (changed && row->verdict) nodes_.at(origin).dirty.insert(key);
+}
+
+void EndpointTable::RejudgeAt(const Endpoint& endpoint) {
+  for (const KeyId& key : KeysAt(endpoint)) Rejudge(key);
+}
+
+const std::set<KeyId>& EndpointTable::KeysAt(const Endpoint& endpoint) const {
+  static const std::set<KeyId> none;
+  const auto at = callers_.find(endpoint);
+  return at == callers_.end() ? none : at->second;
 }
 
 void EndpointTable::RejudgeAll() {
-  for (auto& [origin, node] : nodes_) {
-    for (auto& [key, row] : node.rows) Rejudge(origin, node, row);
-  }
+  for (const auto& [key, origin] : owners_) Rejudge(key);
 }
 
 }  // namespace radix::trust

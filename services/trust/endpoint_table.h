@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,24 +16,14 @@
 #include "services/confab/address.h"
 #include "services/confab/key_id.h"
 #include "services/confab/time.h"
+#include "services/trust/call_policy.h"
+#include "services/trust/guarded_endpoint.h"
 #include "services/trust/node_keys.h"
 #include "services/trust/pair.h"
 #include "services/trust/revoked.h"
 #include "services/trust/rules.h"
 
 namespace radix::trust {
-
-// What a process of this node serves, where, and which keys it shows there.
-struct GuardedEndpoint {
-  Endpoint endpoint;
-  Party api;
-  std::string inst;
-  std::string service;  // who serves it, in the same horde
-  std::vector<KeyId> keys;
-  std::vector<std::string> certificates;  // in which it shows them, in PEM
-
-  bool operator==(const GuardedEndpoint&) const = default;
-};
 
 // Decides who may call the endpoints of this node: a key that another node's reeve (or this one)
 // announced, whose caller the rules let call what is served there, and which is not revoked. It is
@@ -52,7 +43,10 @@ class EndpointTable {
   static constexpr std::size_t kUpdateMax = 1024;    // callers in one update
   static constexpr Duration kGuardsKnownAfter = 3s;  // every endpoint has told of itself by then
   static constexpr Duration kAllKnownAfter = 10s;    // and every other node of its pairs
-  static constexpr Duration kOriginGrace = 60s;
+  static constexpr Duration kOriginGrace = 60s;      // of a node without a link
+  // Of a node that flock does not list: it may have been wrong, or have begun again.
+  static constexpr Duration kUnlistedGrace = 10s;
+  static constexpr std::size_t kAdmissionsMax = 256;  // told at once
 
   // What the process of an endpoint is to be told.
   struct Update {
@@ -83,23 +77,23 @@ class EndpointTable {
   // That link has ended. Its pairs stand, for kOriginGrace if there is no other: a reeve that was
   // started again need not know of them.
   void HandleOriginEnd(Origin origin, Instant now);
-  // What that node says of its callers: these are to be let in, those are not any more; with
-  // `complete` there are no others. ResourceExhausted, when it has too many; then nothing changed.
-  absl::Status HandlePairs(Origin origin, const std::vector<Pair>& pairs,
-                           const std::vector<KeyId>& gone);
+  // What that node says of its callers: these are to be let in, those are not any more. What is
+  // more than kPairsMax is refused.
+  void HandlePairs(Origin origin, const std::vector<Pair>& pairs, const std::vector<KeyId>& gone);
   // That node has none but these.
   void Retain(Origin origin, const std::set<KeyId>& keys);
-  // What has become known for that node since it was last asked for.
+  // Some of what has become known for that node since it was last asked for; empty for nothing.
   std::vector<Admission> AdmissionsFor(Origin origin);
 
-  // Who lives. Returns those that had pairs and are gone, with their pairs.
-  std::vector<Origin> SetLiving(const std::vector<NodeKey>& living);
+  // Who lives, as flock lists them.
+  void SetLiving(const std::vector<NodeKey>& living, Instant now);
   // Returns the streams of those that may not serve any more; they are then forgotten.
   std::vector<GuardId> SetRules(std::shared_ptr<const Rules> rules);
   void SetRevoked(const Revoked& revoked);
 
-  // To be called at NextTimeout.
-  void HandleTimeout(Instant now);
+  // To be called at NextTimeout. Returns nodes whose pairs were forgotten: their links are to end,
+  // so that they tell again should they live.
+  std::vector<Origin> HandleTimeout(Instant now);
   Instant NextTimeout() const;
 
   // Who has something to be told.
@@ -117,9 +111,11 @@ class EndpointTable {
  private:
   struct Row {
     Pair pair;
-    std::optional<absl::Status> forbidden;  // set: it is not let in, and why
-    std::uint64_t sent_in = 0;              // the update of its endpoint that named it; 0: none
-    bool admitted = false;                  // its endpoint has taken that
+    std::optional<absl::Status> verdict;  // nullopt: nobody knows yet; OK: it is to be let in
+    std::uint64_t sent_in = 0;            // the update of its endpoint that named it; 0: none
+    bool admitted = false;                // its endpoint has taken that
+
+    bool allowed() const { return verdict && verdict->ok(); }
   };
   struct Guard {
     GuardedEndpoint served;
@@ -130,8 +126,12 @@ class EndpointTable {
   };
   struct Node {
     std::map<KeyId, Row> rows;
-    std::set<KeyId> dirty;                  // keys about which that node is to be told
-    Instant forgotten_at = Instant::max();  // while it has no link
+    std::set<KeyId> dirty;           // keys about which that node is to be told
+    std::vector<Admission> surplus;  // likewise; of these there are no rows
+    Instant unlinked_until = Instant::max();
+    Instant unlisted_until = Instant::max();
+
+    Instant forgotten_at() const { return std::min(unlinked_until, unlisted_until); }
   };
 
   void Forget(Origin origin);
@@ -139,23 +139,25 @@ class EndpointTable {
   bool HasNewsFor(const Guard& guard) const;
   Guard* GuardAt(const Endpoint& endpoint);
   Row* Find(const KeyId& key);
-  absl::Status MayServe(const GuardedEndpoint& served) const;
-  absl::Status Judge(Origin origin, const Pair& pair, const Guard* guard) const;
-  void Rejudge(Origin origin, Node& node, Row& row);
+  const std::set<KeyId>& KeysAt(const Endpoint& endpoint) const;
+  std::optional<absl::Status> Judge(Origin origin, const Pair& pair) const;
+  void Rejudge(const KeyId& key);
+  void RejudgeAt(const Endpoint& endpoint);
   void RejudgeAll();
+  void Unsend(const Endpoint& endpoint);
   void Put(Origin origin, const Pair& pair);
   void Erase(Origin origin, const KeyId& key);
 
   const Instant began_;
   bool guards_known_ = false;
   bool all_known_ = false;
-  std::shared_ptr<const Rules> rules_;  // nullptr until they are known
-  Revoked revoked_;
-  std::optional<std::set<Origin>> living_;  // nullopt until flock has said
+  CallPolicy policy_;
   std::map<GuardId, Guard> guards_;
   std::map<Endpoint, GuardId> by_endpoint_;
+  std::map<Endpoint, absl::Status> refused_;  // that may not serve what they would
   std::map<Origin, Node> nodes_;
-  std::map<KeyId, Origin> owners_;  // a key is that of who announced it first
+  std::map<KeyId, Origin> owners_;               // a key is that of who announced it first
+  std::map<Endpoint, std::set<KeyId>> callers_;  // those keys, by where they call
 };
 
 }  // namespace radix::trust

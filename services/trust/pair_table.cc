@@ -6,23 +6,29 @@
 
 namespace radix::trust {
 
-absl::Status PairTable::HandlePair(CallerId caller, const Pair& pair) {
+void PairTable::HandlePair(CallerId caller, const Pair& pair) {
   if (const auto known = rows_.find(pair.key); known != rows_.end()) {
-    if (known->second.caller == caller && known->second.pair == pair) return absl::OkStatus();
-    return absl::AlreadyExistsError(
-        absl::StrCat("the key ", pair.key.ToString(), " has another purpose already"));
+    if (known->second.caller == caller && known->second.pair == pair) return;
+    return Refuse(caller, pair.key,
+                  absl::AlreadyExistsError("the key has another purpose already"));
   }
   std::set<KeyId>& keys = callers_[caller];
   if (keys.size() >= kPairsMax) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("one process may call with ", kPairsMax, " keys at most"));
+    return Refuse(caller, pair.key,
+                  absl::ResourceExhaustedError(
+                      absl::StrCat("one process may call with ", kPairsMax, " keys at most")));
   }
   keys.insert(pair.key);
   rows_[pair.key] = {.pair = pair, .caller = caller, .admission = std::nullopt};
   Node& node = nodes_[pair.endpoint.ip];
   node.keys.insert(pair.key);
   node.dirty.insert(pair.key);
-  return absl::OkStatus();
+}
+
+// Who asks for more than it may is not told of everything.
+void PairTable::Refuse(CallerId caller, const KeyId& key, const absl::Status& why) {
+  std::vector<Admission>& refused = refused_[caller];
+  if (refused.size() < kPairsMax) refused.push_back({key, why, {}, {}});
 }
 
 void PairTable::HandleGone(CallerId caller, const KeyId& key) {
@@ -31,11 +37,12 @@ void PairTable::HandleGone(CallerId caller, const KeyId& key) {
 }
 
 void PairTable::HandleCallerEnd(CallerId caller) {
-  const auto found = callers_.find(caller);
-  if (found == callers_.end()) return;
-  for (const KeyId& key : std::set<KeyId>(found->second)) Erase(key);
+  if (const auto found = callers_.find(caller); found != callers_.end()) {
+    for (const KeyId& key : std::set<KeyId>(found->second)) Erase(key);
+  }
   callers_.erase(caller);
   answered_.erase(caller);
+  refused_.erase(caller);
 }
 
 void PairTable::Erase(const KeyId& key) {
@@ -49,13 +56,22 @@ void PairTable::Erase(const KeyId& key) {
 
 std::vector<Admission> PairTable::AdmissionsFor(CallerId caller) {
   std::vector<Admission> told;
+  if (const auto refused = refused_.find(caller); refused != refused_.end()) {
+    while (!refused->second.empty() && told.size() < kAdmissionsMax) {
+      told.push_back(std::move(refused->second.back()));
+      refused->second.pop_back();
+    }
+    if (refused->second.empty()) refused_.erase(refused);
+  }
   const auto answered = answered_.find(caller);
   if (answered == answered_.end()) return told;
-  for (const KeyId& key : answered->second) {
-    const auto row = rows_.find(key);
+  std::set<KeyId>& keys = answered->second;
+  while (!keys.empty() && told.size() < kAdmissionsMax) {
+    const auto row = rows_.find(*keys.begin());
     if (row != rows_.end() && row->second.admission) told.push_back(*row->second.admission);
+    keys.erase(keys.begin());
   }
-  answered_.erase(answered);
+  if (keys.empty()) answered_.erase(answered);
   return told;
 }
 
@@ -87,8 +103,16 @@ void PairTable::HandleLink(const IpAddress& address) {
   node.dirty.insert(node.keys.begin(), node.keys.end());
 }
 
-void PairTable::HandleLinkEnd(const IpAddress& address) {
-  if (const auto node = nodes_.find(address); node != nodes_.end()) node->second.told_all = false;
+void PairTable::HandleLinkEnd(const IpAddress& address, bool orderly) {
+  const auto node = nodes_.find(address);
+  if (node == nodes_.end()) return;
+  const bool over =
+      orderly && node->second.told_all && node->second.keys.empty() && node->second.dirty.empty();
+  if (over) {
+    nodes_.erase(node);
+  } else {
+    node->second.told_all = false;
+  }
 }
 
 void PairTable::HandleAdmission(const IpAddress& node, const Admission& admission) {
@@ -100,6 +124,7 @@ void PairTable::HandleAdmission(const IpAddress& node, const Admission& admissio
 }
 
 void PairTable::SetLiving(const std::set<IpAddress>& living) {
+  living_ = living;
   std::erase_if(nodes_, [&](const auto& each) {
     return each.second.keys.empty() && !living.contains(each.first);
   });
@@ -108,6 +133,7 @@ void PairTable::SetLiving(const std::set<IpAddress>& living) {
 std::vector<IpAddress> PairTable::Nodes() const {
   std::vector<IpAddress> nodes;
   for (const auto& [address, node] : nodes_) {
+    if (living_ && !living_->contains(address)) continue;
     if (!node.keys.empty() || !node.dirty.empty() || !node.told_all) nodes.push_back(address);
   }
   return nodes;
@@ -116,6 +142,9 @@ std::vector<IpAddress> PairTable::Nodes() const {
 std::vector<PairTable::CallerId> PairTable::CallersToTell() const {
   std::vector<CallerId> callers;
   for (const auto& [caller, keys] : answered_) callers.push_back(caller);
+  for (const auto& [caller, refused] : refused_) {
+    if (!answered_.contains(caller)) callers.push_back(caller);
+  }
   return callers;
 }
 

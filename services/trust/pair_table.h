@@ -29,6 +29,7 @@ class PairTable {
 
   static constexpr std::size_t kPairsMax = 4096;  // of one stream
   static constexpr std::size_t kAnnouncementMax = 1024;
+  static constexpr std::size_t kAdmissionsMax = 256;  // told at once
   static constexpr Duration kCallersKnownAfter = 5s;  // every caller has told of itself by then
 
   // What a node is to be told.
@@ -40,25 +41,24 @@ class PairTable {
 
   explicit PairTable(Instant began) : began_(began) {}
 
-  // A caller wants that key to be let in.
-  //
-  // Errors: ResourceExhausted; AlreadyExists, when the key has another purpose already.
-  absl::Status HandlePair(CallerId caller, const Pair& pair);
+  // A caller wants that key to be let in. What is more than kPairsMax, or has another purpose
+  // already, is refused like any other.
+  void HandlePair(CallerId caller, const Pair& pair);
   // It will not be used any more.
   void HandleGone(CallerId caller, const KeyId& key);
   void HandleCallerEnd(CallerId caller);
-  // Answers that have come for that caller since it was last asked for.
+  // Some of the answers that have come for that caller since it was last asked for; empty for none.
   std::vector<Admission> AdmissionsFor(CallerId caller);
 
   // What that node lacks; nullopt for nothing.
   std::optional<Announcement> AnnouncementFor(const IpAddress& node);
   // There is a new link to it, over which it is to be told all again.
   void HandleLink(const IpAddress& node);
-  // It has ended: what was said last may have been lost.
-  void HandleLinkEnd(const IpAddress& node);
+  // It has ended. Unless it did so in good order what was said last may have been lost.
+  void HandleLinkEnd(const IpAddress& node, bool orderly);
   void HandleAdmission(const IpAddress& node, const Admission& admission);
 
-  // Those that live: who has died need not be told that keys are gone.
+  // Those that live: to others there are no links.
   void SetLiving(const std::set<IpAddress>& living);
   // Nodes to which there should be a link: they have pairs, or may not know that these are gone.
   std::vector<IpAddress> Nodes() const;
@@ -90,13 +90,16 @@ class PairTable {
   };
 
   void Erase(const KeyId& key);
+  void Refuse(CallerId caller, const KeyId& key, const absl::Status& why);
 
   const Instant began_;
   bool callers_known_ = false;
   std::map<KeyId, Row> rows_;
   std::map<IpAddress, Node> nodes_;
+  std::optional<std::set<IpAddress>> living_;  // nullopt until flock has said
   std::map<CallerId, std::set<KeyId>> callers_;
   std::map<CallerId, std::set<KeyId>> answered_;
+  std::map<CallerId, std::vector<Admission>> refused_;  // of these there are no rows
 };
 
 }  // namespace radix::trust

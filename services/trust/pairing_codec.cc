@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kKeysMax = 4;  // that an endpoint shows
 constexpr std::size_t kCertificateMax = 4096;
+constexpr std::size_t kReasonMax = 1024;
 
 absl::Status Malformed(const std::string& field, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", why));
@@ -30,6 +31,15 @@ absl::StatusOr<Party> PartyFrom(const std::string& field, const std::string& hor
   if (!party.ok()) return Malformed(field, std::string(party.status().message()));
   if (horde == "radix") return Malformed(field, "the horde 'radix' is for the basic services");
   return party;
+}
+
+absl::Status CheckCertificates(const std::string& field,
+                               const google::protobuf::RepeatedPtrField<std::string>& pems) {
+  if (pems.size() > kKeysMax) return Malformed(field, absl::StrCat("must be at most ", kKeysMax));
+  for (const std::string& pem : pems) {
+    if (pem.size() > kCertificateMax) return Malformed(field, "one is longer than 4 KiB");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<KeyId>> KeysFrom(
@@ -58,13 +68,8 @@ absl::StatusOr<GuardedEndpoint> EndpointFrom(const v1::GuardedEndpoint& message)
   if (!service.ok()) return service.status();
   if (auto ok = registry::CheckApiName("endpoint.api", message.api()); !ok.ok()) return ok;
   if (auto ok = registry::CheckApiName("endpoint.inst", message.inst()); !ok.ok()) return ok;
-  for (const std::string& pem : message.certificates()) {
-    if (pem.size() > kCertificateMax) {
-      return Malformed("endpoint.certificates", "one is longer than 4 KiB");
-    }
-  }
-  if (message.certificates_size() > kKeysMax) {
-    return Malformed("endpoint.certificates", absl::StrCat("must be at most ", kKeysMax));
+  if (auto ok = CheckCertificates("endpoint.certificates", message.certificates()); !ok.ok()) {
+    return ok;
   }
   if (message.keys().empty() || message.keys_size() > kKeysMax) {
     return Malformed("endpoint.keys", absl::StrCat("must be 1 to ", kKeysMax));
@@ -134,6 +139,14 @@ v1::Pair ToProto(const Pair& pair) {
 absl::StatusOr<Admission> AdmissionFrom(const v1::Admission& message) {
   auto key = KeyFrom("key", message.key());
   if (!key.ok()) return key.status();
+  if (message.message().size() > kReasonMax) return Malformed("message", "is longer than 1 KiB");
+  if (message.endpoint_keys_size() > kKeysMax) {
+    return Malformed("endpoint_keys", absl::StrCat("must be at most ", kKeysMax));
+  }
+  if (auto ok = CheckCertificates("endpoint_certificates", message.endpoint_certificates());
+      !ok.ok()) {
+    return ok;
+  }
   auto keys = KeysFrom("endpoint_keys", message.endpoint_keys());
   if (!keys.ok()) return keys.status();
   return Admission{

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "radix/trust/v1/pairing.pb.h"
 #include "services/trust/endpoint_table.h"
+#include "services/trust/guarded_endpoint.h"
 #include "services/trust/pair.h"
 #include "services/trust/pair_table.h"
 #include "services/trust/whitelist.h"

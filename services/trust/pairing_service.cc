@@ -60,7 +60,6 @@ grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl
   {
     const std::lock_guard lock(mutex_);
     id = ++last_stream_;
-    if (added) guards_[id] = {.stream = stream};
   }
   stream->Begin([this, id](v1::GuardResponse& response) { return NextForGuard(id, response); },
                 {.on_message = EndingWith<GuardStream, v1::GuardRequest>(
@@ -69,7 +68,13 @@ grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl
                    guard_streams_.Remove(stream);
                    HandleGuardDone(id);
                  }});
-  if (!added) stream->End(local ? kTooMany : kOnlyLocal);
+  if (added) {
+    // Once it has its source, and before it is returned: no message comes earlier.
+    const std::lock_guard lock(mutex_);
+    guards_[id] = {.stream = stream};
+  } else {
+    stream->End(local ? kTooMany : kOnlyLocal);
+  }
   return stream.get();
 }
 
@@ -108,9 +113,11 @@ bool PairingServiceImpl::NextForGuard(StreamId id, v1::GuardResponse& response) 
   if (guard == guards_.end()) return false;
   const auto update = endpoints_.UpdateFor(id);
   const bool revoked = guard->second.revoked_revision != revoked_revision_;
-  if (!update && !revoked) return false;
+  const bool roll = std::exchange(guard->second.roll, false);
+  if (!update && !revoked && !roll) return false;
   if (update) response = ToProto(*update);
   if (revoked) *response.mutable_revoked() = ToProto(revoked_);
+  response.set_roll(roll);
   guard->second.revoked_revision = revoked_revision_;
   return true;
 }
@@ -119,6 +126,7 @@ void PairingServiceImpl::HandleGuardDone(StreamId id) {
   {
     const std::lock_guard lock(mutex_);
     guards_.erase(id);
+    if (ending_) return;
     endpoints_.HandleGuardEnd(id);
   }
   Spread();
@@ -133,7 +141,6 @@ grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingSer
   {
     const std::lock_guard lock(mutex_);
     id = ++last_stream_;
-    if (added) callers_[id] = stream;
   }
   stream->Begin(
       [this, id](v1::IntroduceResponse& response) { return NextForCaller(id, response); },
@@ -143,7 +150,12 @@ grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingSer
          caller_streams_.Remove(stream);
          HandleCallerDone(id);
        }});
-  if (!added) stream->End(local ? kTooMany : kOnlyLocal);
+  if (added) {
+    const std::lock_guard lock(mutex_);
+    callers_[id] = {.stream = stream};
+  } else {
+    stream->End(local ? kTooMany : kOnlyLocal);
+  }
   return stream.get();
 }
 
@@ -154,7 +166,7 @@ absl::Status PairingServiceImpl::HandleIntroduce(StreamId id, const v1::Introduc
     for (int i = 0; i < request.pairs_size(); ++i) {
       const auto pair = PairFrom(absl::StrCat("pairs[", i, "]"), request.pairs(i));
       if (!pair.ok()) return pair.status();
-      if (absl::Status taken = pairs_.HandlePair(id, *pair); !taken.ok()) return taken;
+      pairs_.HandlePair(id, *pair);
     }
     for (const std::string& text : request.gone()) {
       const auto key = KeyFrom("gone", text);
@@ -168,16 +180,20 @@ absl::Status PairingServiceImpl::HandleIntroduce(StreamId id, const v1::Introduc
 
 bool PairingServiceImpl::NextForCaller(StreamId id, v1::IntroduceResponse& response) {
   const std::lock_guard lock(mutex_);
+  const auto caller = callers_.find(id);
+  if (caller == callers_.end()) return false;
   for (const Admission& each : pairs_.AdmissionsFor(id)) {
     *response.add_admissions() = ToProto(each);
   }
-  return !response.admissions().empty();
+  response.set_roll(std::exchange(caller->second.roll, false));
+  return !response.admissions().empty() || response.roll();
 }
 
 void PairingServiceImpl::HandleCallerDone(StreamId id) {
   {
     const std::lock_guard lock(mutex_);
     callers_.erase(id);
+    if (ending_) return;  // else all would be told that its callers are gone
     pairs_.HandleCallerEnd(id);
   }
   Spread();
@@ -204,17 +220,10 @@ grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* PairingServi
     stream->End(origin.ok() ? kTooMany : confab::ToGrpc(origin.status()));
     return stream.get();
   }
-  std::shared_ptr<AnnounceStream> superseded;
   StreamId id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = ++last_stream_;
-    OpenOrigin& open = origins_[*origin];
-    superseded = std::exchange(open, {.id = id, .stream = stream, .named = {}}).stream;
-    endpoints_.HandleOrigin(*origin);
-  }
-  if (superseded != nullptr) {
-    superseded->End({grpc::StatusCode::ABORTED, "the same node opened a newer stream"});
   }
   stream->Begin(
       [this, id, origin = *origin](v1::AnnounceResponse& response) {
@@ -227,6 +236,15 @@ grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* PairingServi
          origin_streams_.Remove(stream);
          HandleOriginDone(origin, id);
        }});
+  std::shared_ptr<AnnounceStream> superseded;
+  {
+    const std::lock_guard lock(mutex_);
+    superseded = std::exchange(origins_[*origin], {.id = id, .stream = stream, .named = {}}).stream;
+    endpoints_.HandleOrigin(*origin);
+  }
+  if (superseded != nullptr) {
+    superseded->End({grpc::StatusCode::ABORTED, "the same node opened a newer stream"});
+  }
   return stream.get();
 }
 
@@ -240,16 +258,12 @@ absl::Status PairingServiceImpl::HandleAnnounce(std::uint64_t origin, StreamId i
     if (open == origins_.end() || open->second.id != id) {
       return absl::AbortedError("the same node opened a newer stream");
     }
-    if (!living_.empty() && !living_.contains(origin)) {
-      return absl::UnavailableError("its node is no living member; try again");
-    }
     for (const Pair& pair : announcement->pairs) {
       if (pair.endpoint.ip != node_.address) {
         return absl::InvalidArgumentError("pairs.net_id: is not at this node's address");
       }
     }
-    absl::Status taken = endpoints_.HandlePairs(origin, announcement->pairs, announcement->gone);
-    if (!taken.ok()) return taken;
+    endpoints_.HandlePairs(origin, announcement->pairs, announcement->gone);
     for (const Pair& pair : announcement->pairs) open->second.named.insert(pair.key);
     for (const KeyId& key : announcement->gone) open->second.named.erase(key);
     if (announcement->complete) endpoints_.Retain(origin, open->second.named);
@@ -306,6 +320,33 @@ grpc::ServerUnaryReactor* PairingServiceImpl::ListKeys(grpc::CallbackServerConte
   return confab::Answer(context, absl::OkStatus());
 }
 
+grpc::ServerUnaryReactor* PairingServiceImpl::RollKeys(grpc::CallbackServerContext* context,
+                                                       const v1::RollKeysRequest* /*request*/,
+                                                       v1::RollKeysResponse* response) {
+  if (!confab::CameThroughUnixSocket(*context)) {
+    return confab::Answer(context, confab::FromGrpc(kOnlyLocal));
+  }
+  std::vector<std::shared_ptr<GuardStream>> guards;
+  std::vector<std::shared_ptr<IntroduceStream>> callers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, guard] : guards_) {
+      guard.roll = true;
+      guards.push_back(guard.stream);
+    }
+    for (auto& [id, caller] : callers_) {
+      caller.roll = true;
+      callers.push_back(caller.stream);
+    }
+  }
+  for (const auto& stream : guards) stream->Wake();
+  for (const auto& stream : callers) stream->Wake();
+  if (on_roll_) on_roll_();
+  response->set_endpoint_count(static_cast<int>(guards.size()));
+  response->set_caller_count(static_cast<int>(callers.size()));
+  return confab::Answer(context, absl::OkStatus());
+}
+
 AnnounceLinks::Handlers PairingServiceImpl::LinkHandlers() {
   return {
       .nodes =
@@ -321,9 +362,9 @@ AnnounceLinks::Handlers PairingServiceImpl::LinkHandlers() {
             pairs_.HandleLink(to);
           },
       .on_end =
-          [this](const IpAddress& to) {
+          [this](const IpAddress& to, const grpc::Status& status) {
             const std::lock_guard lock(mutex_);
-            pairs_.HandleLinkEnd(to);
+            pairs_.HandleLinkEnd(to, status.ok());
           },
       .next = [this](const IpAddress& to) -> std::optional<v1::AnnounceRequest> {
         const std::lock_guard lock(mutex_);
@@ -345,26 +386,16 @@ AnnounceLinks::Handlers PairingServiceImpl::LinkHandlers() {
   };
 }
 
-void PairingServiceImpl::SetNodes(const std::vector<NodeKey>& living) {
-  std::vector<std::shared_ptr<AnnounceStream>> gone;
+void PairingServiceImpl::SetNodes(std::vector<NodeKey> living) {
+  living.push_back({node_.address, own_});  // whatever flock says when it begins again
   {
     const std::lock_guard lock(mutex_);
     std::set<IpAddress> addresses;
-    living_.clear();
-    for (const NodeKey& each : living) {
-      addresses.insert(each.address);
-      if (each.fingerprint) living_.insert(*each.fingerprint);
-    }
+    for (const NodeKey& each : living) addresses.insert(each.address);
     pairs_.SetLiving(addresses);
-    for (const std::uint64_t origin : endpoints_.SetLiving(living)) {
-      const auto open = origins_.find(origin);
-      if (open != origins_.end()) gone.push_back(open->second.stream);
-    }
+    endpoints_.SetLiving(living, confab::Now());
   }
-  for (const auto& stream : gone) {
-    stream->End({grpc::StatusCode::UNAVAILABLE, "its node is no living member; try again"});
-  }
-  Spread();
+  timer_.Wake();
 }
 
 void PairingServiceImpl::SetRules(std::shared_ptr<const Rules> rules) {
@@ -401,14 +432,11 @@ void PairingServiceImpl::SetRevoked(const Revoked& revoked) {
 // Carries between this node's own callers and endpoints. With the lock held.
 void PairingServiceImpl::SpreadOwn() {
   while (const auto news = pairs_.AnnouncementFor(node_.address)) {
-    const absl::Status taken = endpoints_.HandlePairs(own_, news->pairs, news->gone);
-    if (taken.ok()) continue;
-    for (const Pair& pair : news->pairs) {
-      pairs_.HandleAdmission(node_.address, {pair.key, taken, {}, {}});
-    }
+    endpoints_.HandlePairs(own_, news->pairs, news->gone);
   }
-  for (const Admission& each : endpoints_.AdmissionsFor(own_)) {
-    pairs_.HandleAdmission(node_.address, each);
+  for (auto told = endpoints_.AdmissionsFor(own_); !told.empty();
+       told = endpoints_.AdmissionsFor(own_)) {
+    for (const Admission& each : told) pairs_.HandleAdmission(node_.address, each);
   }
 }
 
@@ -427,7 +455,7 @@ void PairingServiceImpl::Spread() {
     }
     for (const StreamId id : pairs_.CallersToTell()) {
       if (const auto caller = callers_.find(id); caller != callers_.end()) {
-        callers.push_back(caller->second);
+        callers.push_back(caller->second.stream);
       }
     }
     for (const std::uint64_t origin : endpoints_.OriginsToTell()) {
@@ -443,10 +471,17 @@ void PairingServiceImpl::Spread() {
 }
 
 Instant PairingServiceImpl::Tick(Instant now) {
+  std::vector<std::shared_ptr<AnnounceStream>> forgotten;
   {
     const std::lock_guard lock(mutex_);
     pairs_.HandleTimeout(now);
-    endpoints_.HandleTimeout(now);
+    for (const std::uint64_t origin : endpoints_.HandleTimeout(now)) {
+      const auto open = origins_.find(origin);
+      if (open != origins_.end()) forgotten.push_back(open->second.stream);
+    }
+  }
+  for (const auto& stream : forgotten) {
+    stream->End({grpc::StatusCode::UNAVAILABLE, "its node is no living member; try again"});
   }
   Spread();
   const std::lock_guard lock(mutex_);
@@ -454,6 +489,10 @@ Instant PairingServiceImpl::Tick(Instant now) {
 }
 
 void PairingServiceImpl::EndStreams() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
   const grpc::Status ending(grpc::StatusCode::UNAVAILABLE, "reeve is shutting down; connect again");
   guard_streams_.EndAll(ending);
   caller_streams_.EndAll(ending);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "radix/trust/v1/pairing.grpc.pb.h"
@@ -42,14 +43,20 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
       grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* Announce(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* RollKeys(grpc::CallbackServerContext* context,
+                                     const v1::RollKeysRequest* request,
+                                     v1::RollKeysResponse* response) override;
   grpc::ServerUnaryReactor* ListKeys(grpc::CallbackServerContext* context,
                                      const v1::ListKeysRequest* request,
                                      v1::ListKeysResponse* response) override;
 
   // Who lives.
-  void SetNodes(const std::vector<NodeKey>& living);
+  void SetNodes(std::vector<NodeKey> living);
   void SetRules(std::shared_ptr<const Rules> rules);
   void SetRevoked(const Revoked& revoked);
+
+  // Called when somebody wants this node to take other keys; set before the server starts.
+  void OnRoll(std::function<void()> roll) { on_roll_ = std::move(roll); }
 
   // Ends all streams, and all that would come later.
   void EndStreams();
@@ -64,6 +71,12 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   struct OpenGuard {
     std::shared_ptr<GuardStream> stream;
     std::uint64_t revoked_revision = 0;  // of what it was told
+    bool roll = false;                   // it is to be told that
+  };
+  // That of a caller.
+  struct OpenCaller {
+    std::shared_ptr<IntroduceStream> stream;
+    bool roll = false;
   };
   // That of another node's reeve.
   struct OpenOrigin {
@@ -90,15 +103,16 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
 
   const confab::Node node_;
   const std::uint64_t own_;
+  std::function<void()> on_roll_;
   std::mutex mutex_;
   PairTable pairs_;
   EndpointTable endpoints_;
-  std::set<std::uint64_t> living_;
+  bool ending_ = false;
   Revoked revoked_;
   std::uint64_t revoked_revision_ = 1;
   StreamId last_stream_ = 0;
   std::map<StreamId, OpenGuard> guards_;
-  std::map<StreamId, std::shared_ptr<IntroduceStream>> callers_;
+  std::map<StreamId, OpenCaller> callers_;
   std::map<std::uint64_t, OpenOrigin> origins_;
   registry::StreamSet<GuardStream> guard_streams_;
   registry::StreamSet<IntroduceStream> caller_streams_;

@@ -56,6 +56,7 @@ struct Node {
   std::map<int, Server> servers;
   std::set<int> links;  // to those nodes
   bool rules_known = false;
+  bool doubts = false;
 };
 
 class Group {
@@ -68,7 +69,9 @@ class Group {
   void Step() {
     now_ += random_.Between(1ms, 200ms);
     const int node = Any(kNodes);
-    switch (random_.Below(14)) {
+    switch (random_.Below(15)) {
+      case 14:
+        return DoubtAnybody(node);
       case 0:
         return StartReeve(node);
       case 1:
@@ -98,6 +101,7 @@ class Group {
         nodes_[i].rules_known = true;
         nodes_[i].endpoints->SetRules(rules_);
       }
+      if (nodes_[i].doubts && random_.Chance(0.3)) TrustEverybody(i);
       if (random_.Chance(0.7)) Reconnect(i);
       if (random_.Chance(0.7)) Announce(i);
       if (random_.Chance(0.7)) Tell(i);
@@ -182,10 +186,29 @@ class Group {
     node.pairs = std::make_unique<PairTable>(now_);
     node.endpoints = std::make_unique<EndpointTable>(now_);
     node.rules_known = false;
+    node.doubts = false;
     node.endpoints->SetRevoked(revoked_);
     for (auto& [number, client] : node.clients) client.stream = 0;
     for (auto& [number, server] : node.servers) server.stream = 0;
     CutLinks(i);
+  }
+  // For a moment flock of that node lists one less.
+  void DoubtAnybody(int i) {
+    std::vector<NodeKey> living;
+    const int missed = Any(kNodes);
+    for (int other = 0; other < kNodes; ++other) {
+      if (other != missed) living.push_back({AddressOf(other), FingerprintOf(other)});
+    }
+    if (missed != i) nodes_[i].endpoints->SetLiving(living, now_);
+    nodes_[i].doubts = true;
+  }
+  void TrustEverybody(int i) {
+    std::vector<NodeKey> living;
+    for (int other = 0; other < kNodes; ++other) {
+      living.push_back({AddressOf(other), FingerprintOf(other)});
+    }
+    nodes_[i].endpoints->SetLiving(living, now_);
+    nodes_[i].doubts = false;
   }
   void SetRules() {
     rules_ = Parsed(random_.Chance(0.5) ? kAll : kFew);
@@ -206,7 +229,7 @@ class Group {
   }
   void CutLink(int from, int to) {
     if (nodes_[from].links.erase(to) == 0) return;
-    nodes_[from].pairs->HandleLinkEnd(AddressOf(to));
+    nodes_[from].pairs->HandleLinkEnd(AddressOf(to), /*orderly=*/false);
     nodes_[to].endpoints->HandleOriginEnd(FingerprintOf(from), now_);
   }
   void EndClient(int i) {
@@ -244,7 +267,7 @@ class Group {
               .meant = {.horde = "default", .api = "a", .inst = random_.Chance(0.3) ? "a_1" : ""}};
     client.wanted[pair.key] = pair;
     if (client.stream != 0) {
-      ASSERT_TRUE(nodes_[i].pairs->HandlePair(client.stream, pair).ok());
+      nodes_[i].pairs->HandlePair(client.stream, pair);
     }
   }
   void Withdraw(int i) {
@@ -264,7 +287,7 @@ class Group {
       if (client.stream != 0 || random_.Chance(0.4)) continue;
       client.stream = ++last_stream_;
       for (const auto& [key, pair] : client.wanted) {
-        ASSERT_TRUE(node.pairs->HandlePair(client.stream, pair).ok());
+        node.pairs->HandlePair(client.stream, pair);
       }
     }
     for (auto& [number, server] : node.servers) {
@@ -300,8 +323,7 @@ class Group {
       std::set<KeyId>& named = named_[{from, to}];
       for (const Pair& pair : announcement->pairs) named.insert(pair.key);
       for (const KeyId& key : announcement->gone) named.erase(key);
-      ASSERT_TRUE(
-          endpoints.HandlePairs(FingerprintOf(from), announcement->pairs, announcement->gone).ok());
+      endpoints.HandlePairs(FingerprintOf(from), announcement->pairs, announcement->gone);
       if (announcement->complete) endpoints.Retain(FingerprintOf(from), named);
     }
     for (const Admission& each : endpoints.AdmissionsFor(FingerprintOf(from))) {

@@ -17,6 +17,10 @@ grpc::ServerWriteReactor<v1::WatchPeersResponse>* TrustServiceImpl::WatchPeers(
     stream->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 1,024 watchers already"});
   } else {
     auto cursor = std::make_shared<Cursor>();
+    {
+      const std::lock_guard lock(mutex_);
+      cursor->rolls = rolls_;
+    }
     stream->Begin(
         [this, cursor](v1::WatchPeersResponse& response) { return NextFor(*cursor, response); },
         [this, stream] { watchers_.Remove(stream); });
@@ -29,7 +33,9 @@ bool TrustServiceImpl::NextFor(Cursor& cursor, v1::WatchPeersResponse& response)
   // Nobody is told that there is nobody, before flock has said who there is.
   if (nodes_.revision() == 0 || (!revoked_ && !waited_)) return false;
   const bool same_nodes = cursor.revision == nodes_.revision();
-  if (same_nodes && cursor.revoked_revision == revoked_revision_) return false;
+  const bool roll = std::exchange(cursor.rolls, rolls_) != rolls_;
+  if (same_nodes && cursor.revoked_revision == revoked_revision_ && !roll) return false;
+  response.set_roll(roll);
   const NodeKeys::Changes changes = nodes_.Since(cursor.revision);
   cursor.revision = changes.revision;
   if (std::exchange(cursor.revoked_revision, revoked_revision_) != revoked_revision_) {
@@ -51,6 +57,14 @@ void TrustServiceImpl::SetNodes(const std::vector<NodeKey>& living) {
     const bool changed = nodes_.Replace(living) || waited != waited_;
     waited_ = waited;
     if (!changed) return;
+  }
+  watchers_.WakeAll();
+}
+
+void TrustServiceImpl::Roll() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++rolls_;
   }
   watchers_.WakeAll();
 }

@@ -36,6 +36,9 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   // The rules by which this node goes, as it has them on disk.
   CurrentRules& current_rules() { return current_rules_; }
 
+  // Tells all watchers to show other keys.
+  void Roll();
+
   // Ends all streams, and all that would come later.
   void EndStreams();
 
@@ -47,6 +50,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   struct Cursor {
     std::optional<std::uint64_t> revision;
     std::uint64_t revoked_revision = 0;
+    std::uint64_t rolls = 0;  // when it came, or was told last
   };
 
   bool NextFor(Cursor& cursor, v1::WatchPeersResponse& response);
@@ -56,6 +60,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   NodeKeys nodes_;
   std::optional<Revoked> revoked_;  // nullopt: nobody said
   std::uint64_t revoked_revision_ = 1;
+  std::uint64_t rolls_ = 0;
   bool waited_ = false;  // for what was revoked, long enough
   CurrentRules current_rules_;
   registry::StreamSet<WatchStream> watchers_{kWatchersMax};

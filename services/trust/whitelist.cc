@@ -2,8 +2,17 @@
 
 namespace radix::trust {
 
+Whitelist::Loss Whitelist::Clear() {
+  const bool had_some = !callers_.empty();
+  callers_.clear();
+  named_.clear();
+  return had_some ? Loss::kForbidden : Loss::kNone;
+}
+
 Whitelist::Loss Whitelist::Handle(const News& news) {
-  if (news.revoked) revoked_ = *news.revoked;
+  // Of keys that are not used any more connections may be left.
+  const bool revoked = news.revoked && *news.revoked != revoked_;
+  if (revoked) revoked_ = *news.revoked;
   for (const Caller& caller : news.callers) {
     callers_[caller.key] = caller;
     named_.insert(caller.key);
@@ -16,7 +25,7 @@ Whitelist::Loss Whitelist::Handle(const News& news) {
   forbidden += std::erase_if(callers_, [&](const auto& each) {
     return IsRevoked(each.second) || (news.complete && !named_.contains(each.first));
   });
-  if (forbidden > 0) return Loss::kForbidden;
+  if (forbidden > 0 || revoked) return Loss::kForbidden;
   return gone > 0 ? Loss::kGone : Loss::kNone;
 }
 

@@ -38,6 +38,9 @@ class Whitelist {
   };
   Loss Handle(const News& news);
 
+  // The endpoint may not serve any more: nobody is let in.
+  Loss Clear();
+
   // Who has that key; nullptr, if it is not let in. Until the next news.
   const Caller* Find(const KeyId& key) const;
 

@@ -1,0 +1,62 @@
+#include "services/trust/call_policy.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::trust {
+namespace {
+
+bool Means(const Meant& meant, const GuardedEndpoint& served) {
+  return meant.horde == served.api.horde &&
+         (meant.api.empty() || meant.api == served.api.service) &&
+         (meant.inst.empty() || meant.inst == served.inst);
+}
+
+}  // namespace
+
+void CallPolicy::SetRules(std::shared_ptr<const Rules> rules) {
+  rules_ = std::move(rules);
+  remembered_.clear();
+}
+
+absl::Status CallPolicy::MayServe(const GuardedEndpoint& served) const {
+  if (rules_ == nullptr) return absl::OkStatus();
+  const Party who{served.api.horde, served.service};
+  const auto verdict = rules_->Decide(Verb::kServe, who, served.api);
+  if (verdict.allowed) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(who.ToString(), " may not serve ",
+                                                  served.api.ToString(), ": ", verdict.Reason()));
+}
+
+absl::Status CallPolicy::MayCall(std::uint64_t origin, const Pair& pair,
+                                 const GuardedEndpoint& served) const {
+  if (revoked_.keys.contains(pair.key)) return absl::PermissionDeniedError("the key was revoked");
+  if (revoked_.nodes.contains(origin)) {
+    return absl::PermissionDeniedError("the caller's node was revoked");
+  }
+  if (std::ranges::any_of(served.keys,
+                          [&](const KeyId& key) { return revoked_.keys.contains(key); })) {
+    return absl::PermissionDeniedError("the endpoint's key was revoked");
+  }
+  if (rules_ == nullptr) return absl::UnavailableError("the rules are not known yet");
+  if (!Means(pair.meant, served)) {
+    return absl::NotFoundError(absl::StrCat(pair.endpoint.ToString(), " serves ", served.inst,
+                                            " of ", served.api.ToString(), " now"));
+  }
+  if (Allows(pair.caller, served.api)) return absl::OkStatus();
+  const auto verdict = rules_->Decide(Verb::kCall, pair.caller, served.api);
+  return absl::PermissionDeniedError(absl::StrCat(pair.caller.ToString(), " may not call ",
+                                                  served.api.ToString(), ": ", verdict.Reason()));
+}
+
+bool CallPolicy::Allows(const Party& caller, const Party& api) const {
+  const auto known = remembered_.find({caller, api});
+  if (known != remembered_.end()) return known->second;
+  if (remembered_.size() >= kRememberedMax) remembered_.clear();
+  const bool allowed = rules_->Decide(Verb::kCall, caller, api).allowed;
+  remembered_[{caller, api}] = allowed;
+  return allowed;
+}
+
+}  // namespace radix::trust

@@ -1,0 +1,48 @@
+// Who may call which endpoint, and who may serve: by the rules, and by what was revoked.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "services/trust/guarded_endpoint.h"
+#include "services/trust/pair.h"
+#include "services/trust/revoked.h"
+#include "services/trust/rules.h"
+
+namespace radix::trust {
+
+// Knows no rules at first, and says so. Not thread-safe.
+class CallPolicy {
+ public:
+  void SetRules(std::shared_ptr<const Rules> rules);
+  void SetRevoked(const Revoked& revoked) { revoked_ = revoked; }
+
+  const Revoked& revoked() const { return revoked_; }
+  bool rules_are_known() const { return rules_ != nullptr; }
+
+  // PermissionDenied, naming the rule. As long as no rules are known anybody may serve: nobody is
+  // let in then.
+  absl::Status MayServe(const GuardedEndpoint& served) const;
+
+  // Whether a key of the node `origin` is to be let in at `served`.
+  //
+  // Errors: PermissionDenied, naming the rule, or what was revoked; NotFound, when what is meant is
+  // not what is served there; Unavailable, while no rules are known.
+  absl::Status MayCall(std::uint64_t origin, const Pair& pair, const GuardedEndpoint& served) const;
+
+ private:
+  static constexpr std::size_t kRememberedMax = 16384;
+
+  bool Allows(const Party& caller, const Party& api) const;
+
+  std::shared_ptr<const Rules> rules_;
+  Revoked revoked_;
+  // There may be thousands of rules, and far more keys than parties.
+  mutable std::map<std::pair<Party, Party>, bool> remembered_;
+};
+
+}  // namespace radix::trust

@@ -1,0 +1,147 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/trust/endpoint_table.h"
+#include "services/trust/pair_table.h"
+
+namespace radix::trust {
+namespace {
+
+constexpr char kAll[] = "call default/* default/*\nserve default/* default/*\n";
+
+IpAddress AddressOf(int node) { return *IpAddress::Parse("10.0.0." + std::to_string(node + 1)); }
+
+std::shared_ptr<const Rules> Parsed(const std::string& text) {
+  return std::make_shared<const Rules>(*Rules::Parse(text));
+}
+
+KeyId KeyOf(std::uint64_t number) {
+  KeyId key;
+  for (std::size_t i = 0; i < 8; ++i) key.bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
+  return key;
+}
+
+Pair SomePair() {
+  return {.key = KeyOf(7),
+          .caller = {"default", "c0"},
+          .endpoint = {AddressOf(0), 4000},
+          .meant = {.horde = "default", .api = "a", .inst = ""}};
+}
+GuardedEndpoint SomeEndpoint() {
+  return {.endpoint = {AddressOf(0), 4000},
+          .api = {"default", "a"},
+          .inst = "a_1",
+          .service = "s",
+          .keys = {KeyOf(1000)},
+          .certificates = {}};
+}
+
+TEST(EndpointTableTest, BeforeTheRulesAreKnownNobodyIsLetInWhateverIsSaidHowOften) {
+  EndpointTable table(Instant(1000s));
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  Pair other = SomePair();
+  other.meant.inst = "a_1";
+  table.HandlePairs(5, {SomePair(), other, SomePair()}, {});
+  EXPECT_TRUE(table.UpdateFor(1)->callers.empty());
+  table.HandlePairs(5, {}, {KeyOf(7)});
+  table.HandlePairs(5, {SomePair()}, {});
+  const auto update = table.UpdateFor(1);
+  EXPECT_TRUE(!update || update->callers.empty());
+  table.SetRules(Parsed(kAll));
+  EXPECT_EQ(table.UpdateFor(1)->callers.size(), 1U);
+}
+
+TEST(EndpointTableTest, ANodeThatFlockDoesNotListForAMomentKeepsItsPairs) {
+  EndpointTable table(Instant(1000s));
+  table.SetRules(Parsed(kAll));
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  table.HandlePairs(5, {SomePair()}, {});
+  ASSERT_EQ(table.UpdateFor(1)->callers.size(), 1U);
+  table.SetLiving({}, Instant(1020s));
+  EXPECT_TRUE(table.HandleTimeout(Instant(1025s)).empty());
+  table.SetLiving({{AddressOf(1), 5}}, Instant(1026s));
+  EXPECT_TRUE(table.HandleTimeout(Instant(1040s)).empty());
+  table.SetLiving({}, Instant(1040s));
+  EXPECT_EQ(table.HandleTimeout(Instant(1050s)), std::vector<std::uint64_t>{5});
+  table.UpdateFor(1);  // that all are known
+  EXPECT_TRUE(table.List().empty());
+}
+
+TEST(EndpointTableTest, AnEndpointWhoseKeyWasRevokedIsNotVouchedFor) {
+  EndpointTable table(Instant(1000s));
+  table.SetRules(Parsed(kAll));
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  table.HandlePairs(5, {SomePair()}, {});
+  table.HandleTaken(1, table.UpdateFor(1)->number);
+  ASSERT_TRUE(table.AdmissionsFor(5).at(0).status.ok());
+  table.SetRevoked({.keys = {KeyOf(1000)}, .nodes = {}});
+  EXPECT_TRUE(absl::IsPermissionDenied(table.AdmissionsFor(5).at(0).status));
+  GuardedEndpoint rolled = SomeEndpoint();
+  rolled.keys = {KeyOf(1001)};
+  ASSERT_TRUE(table.HandleEndpoint(1, rolled).ok());
+  table.HandleTaken(1, table.UpdateFor(1)->number);
+  EXPECT_TRUE(table.AdmissionsFor(5).at(0).status.ok());
+}
+
+TEST(EndpointTableTest, WhatIsTooMuchIsRefusedAndTheRestStays) {
+  EndpointTable table(Instant(1000s));
+  table.SetRules(Parsed(kAll));
+  std::vector<Pair> pairs;
+  for (std::uint64_t key = 1; key <= EndpointTable::kPairsMax + 1; ++key) {
+    pairs.push_back(SomePair());
+    pairs.back().key = KeyOf(key);
+  }
+  table.HandlePairs(5, pairs, {});
+  EXPECT_EQ(table.AdmissionsFor(5).at(0).status.code(), absl::StatusCode::kResourceExhausted);
+  table.HandlePairs(5, {pairs.back()}, {KeyOf(1)});
+  table.HandleTimeout(Instant(1010s));
+  for (auto told = table.AdmissionsFor(5); !told.empty(); told = table.AdmissionsFor(5)) {
+    ASSERT_LE(told.size(), EndpointTable::kAdmissionsMax);
+    for (const Admission& each : told) EXPECT_TRUE(absl::IsNotFound(each.status)) << each.status;
+  }
+}
+
+TEST(PairTableTest, OneKeyTooManyCostsNoOther) {
+  PairTable table(Instant(1000s));
+  Pair pair = SomePair();
+  for (std::uint64_t key = 1; key <= PairTable::kPairsMax + 1; ++key) {
+    pair.key = KeyOf(key);
+    table.HandlePair(1, pair);
+  }
+  const auto told = table.AdmissionsFor(1);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].status.code(), absl::StatusCode::kResourceExhausted);
+  pair.key = KeyOf(1);
+  table.HandlePair(2, pair);
+  EXPECT_EQ(table.AdmissionsFor(2).at(0).status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(table.List().size(), PairTable::kPairsMax);
+}
+
+TEST(PairTableTest, ALinkThatNobodyNeedsAnyMoreIsNotWantedAgain) {
+  PairTable table(Instant(1000s));
+  table.HandleTimeout(Instant(1010s));
+  table.HandlePair(1, SomePair());
+  table.HandleLink(AddressOf(0));
+  while (table.AnnouncementFor(AddressOf(0))) {
+  }
+  table.HandleCallerEnd(1);
+  while (table.AnnouncementFor(AddressOf(0))) {
+  }
+  EXPECT_TRUE(table.Nodes().empty());
+  table.HandleLinkEnd(AddressOf(0), /*orderly=*/true);
+  EXPECT_TRUE(table.Nodes().empty());
+}
+
+TEST(PairTableTest, ThereIsNoLinkToWhatIsNoNode) {
+  PairTable table(Instant(1000s));
+  table.HandlePair(1, SomePair());
+  EXPECT_EQ(table.Nodes().size(), 1U) << "flock has not spoken yet";
+  table.SetLiving({AddressOf(1)});
+  EXPECT_TRUE(table.Nodes().empty());
+}
+
+}  // namespace
+}  // namespace radix::trust
