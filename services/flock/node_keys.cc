@@ -68,8 +68,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   welcome.beat.view_hash = membership_.table().view_hash();
   if (membership_.table().IsProven(header.sender)) welcome.beat.flags = Beat::kHearsYou;
   welcome.token = tokens_.For(header.sender, now);
-  welcome.public_key = pair_keys_.public_key();
-  welcome.counter = membership_.table().PeekCounter(header.sender.slot);
+  welcome.counter = membership_.table().TakeCounter(header.sender.slot);
   const Member* const held = membership_.table().Find(header.sender.slot);
   if (held != nullptr && (held->boot != header.sender.boot || held->state != MemberState::kAlive)) {
     welcome.about_you = held->record();

@@ -36,7 +36,7 @@ void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint
     ++counters_.dropped_malformed;
     return;
   }
-  if (header->type == PacketType::kHello) {
+  if (header->type == PacketType::kHello || header->type == PacketType::kTokenHello) {
     HandleHello(*header, bytes, now_);
   } else if (header->type == PacketType::kWelcome) {
     HandleWelcome(*header, bytes, now_);

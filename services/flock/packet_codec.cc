@@ -8,7 +8,7 @@ namespace radix::flock {
 namespace {
 
 constexpr std::uint16_t kMagic = 0x7852;  // "Rx"
-constexpr std::uint8_t kVersion = 5;
+constexpr std::uint8_t kVersion = 6;
 
 enum class MessageType : std::uint8_t {
   kPing = 1,

@@ -94,7 +94,8 @@ class Reader {
   bool ok_ = true;
 };
 
-enum class PacketType : std::uint8_t { kHello = 1, kWelcome, kRetry, kGroup, kPair };
+// Those of the door come first.
+enum class PacketType : std::uint8_t { kHello = 1, kRetry, kTokenHello, kWelcome, kGroup, kPair };
 
 // The part that travels in the clear.
 struct Header {

@@ -55,7 +55,7 @@ bool IsDatagram(const Step& step) {
 // Whether it is one of those with a key exchange.
 bool IsDoor(std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
-  return header && header->type <= flock::PacketType::kRetry;
+  return header && header->type <= flock::PacketType::kWelcome;
 }
 
 }  // namespace
