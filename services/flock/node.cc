@@ -22,6 +22,7 @@ constexpr Duration kStandbyPace = 1600us;
 constexpr Duration kAnswerPace = 85us;
 constexpr int kAnswersAtOnce = kContactSlice / kAnswerPace;
 constexpr Duration kNewsInterval = 100ms;
+constexpr Duration kNewsIntervalOfFew = 15ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
 constexpr std::size_t kNewsPerDatagram = 40;
 constexpr std::size_t kNewsDatagramsMax = 20;
@@ -245,18 +246,33 @@ void Flock::Node::TickConfirmations(Instant now) {
 
 void Flock::Node::TickNews(Instant now) {
   if (membership_.news().empty() || now < next_news_) return;
-  next_news_ = now + random_.Between(kNewsInterval * 3 / 4, kNewsInterval * 5 / 4);
+  const Duration interval = IsSmall() ? kNewsIntervalOfFew : kNewsInterval;
+  next_news_ = now + random_.Between(interval * 3 / 4, interval * 5 / 4);
   // Who stands is everybody's contact: it would hear from all, and has their answers to its pings.
   const std::uint8_t without = standing_.all_stand() ? 0 : Beat::kStanding;
   // To three at a time; to more when there is more than fits into three datagrams.
   const std::size_t packets =
       std::clamp<std::size_t>(membership_.news().size() / kNewsPerDatagram, 3, kNewsDatagramsMax);
+  bool told = false;
+  bool known = false;
   // Only who was heard already would take it.
   for (const MemberId& peer : RandomContacts(packets, without)) {
+    // Who has the same view knows all but suspicions.
+    if (membership_.suspicions().size() == 0 &&
+        ShowsSameView(*membership_.table().Find(peer.slot))) {
+      known = true;
+      continue;
+    }
     Writer body = Begin(peer, now);
     const std::size_t before = body.size();
     AppendNewsTo(body, peer, body.room());
-    if (body.size() > before) SendGroup(peer, body, now);
+    if (body.size() == before) continue;
+    SendGroup(peer, body, now);
+    told = true;
+  }
+  // Where all know it nobody is left to be told: it does not wait for ever.
+  if (known && !told) {
+    membership_.news().Take([](std::uint32_t) { return News::Telling::kTold; });
   }
 }
 

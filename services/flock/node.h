@@ -85,6 +85,10 @@ class Flock::Node {
     return standing_.stands() || candidacy_.asking_epoch() != 0 || provisional_ == self_;
   }
 
+  // By its charter all of the bloc will stand, and so ping each other from the first second on.
+  // What they tell each other is little, however it travels.
+  bool IsSmall() const { return config_.charter.at_most <= config_.tunables.standing_all_below; }
+
  private:
   // One packet being answered.
   struct Incoming {

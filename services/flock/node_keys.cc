@@ -341,8 +341,8 @@ void Flock::Node::TellOfRing(std::uint32_t before, const MemberId& from, Instant
   for (const MemberId& peer : RandomContacts(kRingNotices)) {
     if (peer == from) continue;
     Writer body = Begin(peer, now);
-    // Its token lets the other ask for the ring without a RETRY.
-    Append(Ping{tokens_.For(peer, now), prober_.NextSequence(), 0}, body);
+    // Its token lets the other ask for the ring without a RETRY; who has it says nothing.
+    Append(Ping{tokens_.For(peer, now), 0, Ping::kForTheDoor}, body);
     AppendNewsTo(body, peer, kNewsOnOthers);
     // Who was let in, and said nothing since, has the key of before: nobody else may tell it.
     const Member& member = *membership_.table().Find(peer.slot);

@@ -122,7 +122,7 @@ bool Flock::Node::Prove(Incoming& packet, Instant now) {
 
 bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
   const auto& ping = packet.body.ping;
-  if (!ping) return false;
+  if (!ping || (packet.proven && (ping->flags & Ping::kForTheDoor) != 0)) return false;
   Writer body = BeginAnswer(packet, now);
   const auto& key_tell = packet.body.key_tell;
   if (packet.proven && key_tell && key_tell->wants_yours && pair_keys_.Find(packet.sender)) {
@@ -234,7 +234,7 @@ void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
   for (const NewsItem& item : items) table.PrefetchIndex(item.record.id.slot);
   for (const NewsItem& item : items) table.PrefetchMember(item.record.id.slot);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    membership_.MergeHearsay(items[i], packet.sender, i >= news_count, now);
+    membership_.MergeHearsay(items[i], packet.sender, i >= news_count && !IsSmall(), now);
   }
 }
 

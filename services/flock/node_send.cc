@@ -115,17 +115,19 @@ void Flock::Node::AppendNewsTo(Writer& body, const MemberId& to, std::size_t byt
   membership_.news().Peek(most, [&](std::uint32_t slot) { table.PrefetchMember(slot); });
   membership_.news().Take([&](std::uint32_t slot) {
     NewsItem item = membership_.ItemFor(slot);
-    if (slot == to.slot && item.record.state == MemberState::kAlive) return true;
+    if (slot == to.slot && item.record.state == MemberState::kAlive) {
+      return News::Telling::kNeedless;
+    }
     // Who does not know the suspect by this boot and incarnation has nothing to suspect.
     // One accuser makes it look.
     if (item.record.state == MemberState::kSuspect) {
       item.check = CheckOf(item.record);
       item.accuser_count = std::min<std::uint8_t>(item.accuser_count, 1);
     }
-    if (SizeOf(item) > left) return false;
+    if (SizeOf(item) > left) return News::Telling::kNoRoom;
     left -= SizeOf(item);
     items[count++] = item;
-    return true;
+    return News::Telling::kTold;
   });
   if (count > 0) AppendNews(std::span(items).first(count), body);
 }

@@ -137,6 +137,7 @@ struct Beat {
 
 struct Ping {
   static constexpr std::uint8_t kIntroduceYourself = 1;  // answer with your own record
+  static constexpr std::uint8_t kForTheDoor = 2;  // its token is for a HELLO; no ack is wanted
 
   std::uint64_t token = 0;  // only its author can tell whether it is his, and for whom
   std::uint32_t sequence = 0;
