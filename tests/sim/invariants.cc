@@ -62,8 +62,8 @@ void Invariants::CheckSent(std::size_t node, Instant now, std::uint32_t to_slot,
                     " bytes that are no datagram");
     return;
   }
-  // The others have random nonces.
-  if (counters_.empty() || header->type < flock::PacketType::kGroup) return;
+  // A HELLO has a random number there, and a RETRY its token.
+  if (counters_.empty() || header->type < flock::PacketType::kTokenHello) return;
   std::uint64_t& last = counters_[node][to_slot];
   if (header->counter <= last) {
     Report(now, "node " + std::to_string(node) + " uses counter " +
