@@ -85,6 +85,8 @@ std::string_view KindName(EventKind kind) {
       return "introduced";
     case EventKind::kAdmitted:
       return "admitted";
+    case EventKind::kRevoked:
+      return "revoked";
     case EventKind::kStalled:
       return "stalled";
     case EventKind::kAlarm:
@@ -131,6 +133,8 @@ std::string_view EvidenceName(Evidence evidence) {
       return "two-sealed";
     case Evidence::kSameName:
       return "same-name";
+    case Evidence::kRevoked:
+      return "revoked";
     case Evidence::kTimerLate:
       return "timer-late";
     case Evidence::kKeyInstalled:
@@ -198,6 +202,14 @@ std::string Explain(const Event& event, const NameOf& name_of) {
       return "another live node, " + name_of(event.reporter.slot) +
              ", had this name first: nothing is placed on this one; start one of them with "
              "another --name";
+    case Evidence::kRevoked:
+      if (event.kind != EventKind::kAlarm) {
+        return "its key was revoked: it gets no lease, leads nothing, and is let in by nobody";
+      }
+      return "the key of this node was revoked" +
+             (event.reporter == event.subject ? std::string()
+                                              : ", says " + name_of(event.reporter.slot)) +
+             ": it gets no lease, leads nothing, and is let in by nobody";
     case Evidence::kTimerLate:
       return "what was due here was done " + value +
              " ms late: flock was stopped, or had no processor; others may have suspected this "

@@ -6,7 +6,6 @@
 #include <array>
 
 #include "services/flock/key_ring.h"
-#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
@@ -17,15 +16,41 @@ constexpr Duration kEphemeralAge = 10s;
 constexpr Duration kPendingAge = 3s;
 
 constexpr std::size_t kDoorBodyMax = kDatagramSizeMax - Handshake::kOverhead;
-using Nonce = std::array<std::uint8_t, PacketProtection::kDoorNonceSize>;
+constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZeroNonce{};
+
+// Of the two sides of a WELCOME.
+struct Side {
+  MemberId id;
+  const Key& ephemeral;   // public
+  std::uint64_t counter;  // that it used, never twice
+};
+
+// What seals the inside of a WELCOME, once: `secret` is one side's, `theirs` the other's public.
+std::optional<Key> InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
+                            const Side& asker, const Side& answerer) {
+  Key shared;
+  if (crypto_scalarmult(shared.data(), secret.data(), theirs.data()) != 0) return std::nullopt;
+  std::array<std::uint8_t, 32 + 2 * (12 + 32 + 8)> input{};
+  Writer out(input);
+  out.Bytes(shared);
+  for (const Side& side : {asker, answerer}) {
+    out.Id(side.id);
+    out.Bytes(side.ephemeral);
+    out.U64(side.counter);
+  }
+  Key key;
+  crypto_generichash(key.data(), key.size(), input.data(), input.size(), secondary.data(),
+                     secondary.size());
+  sodium_memzero(input.data(), input.size());
+  return key;
+}
 
 }  // namespace
 
 void EncodeWelcome(const Welcome& welcome, Writer& out) {
   Encode(welcome.beat, out);
-  out.Bytes(welcome.public_key);
-  out.U64(welcome.counter);
-  out.U64(welcome.token);
+  out.U64(welcome.sender.fingerprint);
+  if ((welcome.beat.flags & Beat::kHearsYou) == 0) out.U64(welcome.token);
   out.U8(welcome.about_you ? 1 : 0);
   if (welcome.about_you) Encode(*welcome.about_you, out);
   out.U8(static_cast<std::uint8_t>(welcome.secondary_keys.size()));
@@ -42,11 +67,8 @@ std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std
   welcome.beat.flags = in.U8();
   welcome.beat.ring_tag = in.U32();
   welcome.beat.view_hash = in.U64();
-  welcome.public_key = in.ReadKey();
-  welcome.sender = {sender, welcome.beat.incarnation, MemberState::kAlive,
-                    FingerprintOf(welcome.public_key)};
-  welcome.counter = in.U64();
-  welcome.token = in.U64();
+  welcome.sender = {sender, welcome.beat.incarnation, MemberState::kAlive, in.U64()};
+  if ((welcome.beat.flags & Beat::kHearsYou) == 0) welcome.token = in.U64();
   if (in.U8() != 0) welcome.about_you = DecodeRecord(in);
   const std::uint8_t keys = in.U8();
   if (keys > kSecondaryKeysMax) return std::nullopt;
@@ -58,7 +80,7 @@ std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std
     const Record& other = welcome.others.emplace_back(DecodeRecord(in));
     if (other.id.boot == 0 || other.state != MemberState::kAlive) return std::nullopt;
   }
-  const bool valid = welcome.counter > 0 && KeyRing::IsValid(ring) &&
+  const bool valid = KeyRing::IsValid(ring) &&
                      (!welcome.about_you || welcome.about_you->state <= MemberState::kLeft);
   if (!valid) return std::nullopt;
   return welcome;
@@ -66,7 +88,9 @@ std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std
 
 Handshake::Handshake(const PacketProtection& protection, const SecondaryRing& ring,
                      KeyStream& secrets)
-    : protection_(protection), ring_(ring), secrets_(secrets) {}
+    : protection_(protection), ring_(ring), secrets_(secrets) {
+  secrets_.Fill(hash_secret_);
+}
 
 const Handshake::Ephemeral& Handshake::FreshEphemeral(Instant now) {
   if (!ephemeral_.made || now - ephemeral_.since > kEphemeralAge) {
@@ -86,30 +110,24 @@ std::size_t Handshake::WriteHello(const MemberId& self, const Destination& to, I
   if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
   Pending& pending = pending_.emplace_back();
   pending.slot = to.id.slot;
-  pending.nonce = secrets_.NextNumber();
+  pending.nonce = proof ? proof->counter : secrets_.NextNumber();
   pending.at = now;
   pending.has_token = proof.has_value();
 
-  const Header header{PacketType::kHello, ring_.current().tag, self, pending.nonce};
+  const PacketType type = proof ? PacketType::kTokenHello : PacketType::kHello;
   Writer head(out);
-  Encode(header, head);
+  Encode(Header{type, ring_.current().tag, self, pending.nonce}, head);
   std::array<std::uint8_t, kHelloSize - kOverhead> body{};
   Writer writer(body);
   if (proof) {
-    const Ephemeral& ephemeral = FreshEphemeral(now);
-    pending.secret = ephemeral.secret;
+    pending.ephemeral = FreshEphemeral(now);
     writer.U64(proof->token);
-    writer.U64(proof->counter);
     writer.U32(proof->incarnation);
     writer.U64(proof->fingerprint);
     writer.U8(proof->takes_ring ? 1 : 0);
-    writer.Bytes(ephemeral.public_key);
-  } else {
-    writer.U64(0);  // as long as the token that it asks for
+    writer.Bytes(pending.ephemeral.public_key);
   }
-  Nonce nonce;
-  secrets_.Fill(nonce);
-  return protection_.SealDoor(ring_.current().key, to, nonce, out, writer.written());
+  return protection_.SealDoor(ring_.current().key, to, 0, out, writer.written());
 }
 
 bool Handshake::IsPending(std::uint32_t slot, Instant now, Duration age) const {
@@ -124,17 +142,20 @@ void Handshake::Withdraw(std::uint32_t slot) {
 std::optional<Hello> Handshake::OpenHello(const Header& header, const Destination& self,
                                           std::span<const std::uint8_t> datagram) const {
   const Key* const key = ring_.Find(header.key_tag);
-  const bool has_token = datagram.size() == kHelloSize;
-  if (key == nullptr || (!has_token && datagram.size() != kHelloShort)) return std::nullopt;
-  std::array<std::uint8_t, kDatagramSizeMax> body;
-  const auto opened = protection_.OpenDoor(*key, {{self.id.slot, 0}, self.address}, datagram, body);
-  if (opened.empty()) return std::nullopt;
+  const bool has_token = header.type == PacketType::kTokenHello;
+  if (key == nullptr || datagram.size() != (has_token ? kHelloSize : kHelloShort)) {
+    return std::nullopt;
+  }
+  std::array<std::uint8_t, kHelloSize> body;
+  const auto opened =
+      protection_.OpenDoor(*key, {{self.id.slot, 0}, self.address}, 0, datagram, body);
+  if (!opened) return std::nullopt;
   Hello hello{header.sender, header.counter, header.key_tag, std::nullopt, {}};
   if (!has_token) return hello;
-  Reader in(opened);
+  Reader in(*opened);
   HelloProof& proof = hello.proof.emplace();
   proof.token = in.U64();
-  proof.counter = in.U64();
+  proof.counter = header.counter;
   proof.incarnation = in.U32();
   proof.fingerprint = in.U64();
   proof.takes_ring = in.U8() != 0;
@@ -143,8 +164,15 @@ std::optional<Hello> Handshake::OpenHello(const Header& header, const Destinatio
 }
 
 bool Handshake::TakeOnce(const Hello& hello) {
-  // Nonces are random, so that a hash of them need not be good.
-  const std::uint64_t hash = hello.nonce ^ hello.sender.slot * 0x9e3779b97f4a7c15;
+  std::array<std::uint8_t, 12 + 8> input{};
+  Writer out(input);
+  out.Id(hello.sender);
+  out.U64(hello.nonce);
+  std::uint64_t hash = 0;
+  static_assert(crypto_shorthash_BYTES == sizeof(hash));
+  static_assert(crypto_shorthash_KEYBYTES == sizeof(hash_secret_));
+  crypto_shorthash(reinterpret_cast<std::uint8_t*>(&hash), input.data(), input.size(),
+                   hash_secret_.data());
   Recent& recent = recent_[hello.proof ? 1 : 0];
   if (std::ranges::find(recent.hashes, hash) != recent.hashes.end()) return false;
   if (recent.hashes.size() < kRecentMax) {
@@ -156,33 +184,14 @@ bool Handshake::TakeOnce(const Hello& hello) {
   return true;
 }
 
-std::optional<Key> Handshake::InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
-                                       std::span<const std::uint8_t> nonce, const MemberId& asker,
-                                       const MemberId& answerer, std::uint64_t hello_nonce) {
-  Key shared;
-  if (crypto_scalarmult(shared.data(), secret.data(), theirs.data()) != 0) return std::nullopt;
-  std::array<std::uint8_t, 32 + 24 + 12 + 12 + 8> input{};
-  Writer out(input);
-  out.Bytes(shared);
-  out.Bytes(nonce);
-  out.Id(asker);
-  out.Id(answerer);
-  out.U64(hello_nonce);
-  Key key;
-  crypto_generichash(key.data(), key.size(), input.data(), input.size(), secondary.data(),
-                     secondary.size());
-  sodium_memzero(input.data(), input.size());
-  return key;
-}
-
 std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
                                     const Destination& to, Instant now,
                                     std::span<std::uint8_t> out) {
   const Key* const secondary = ring_.Find(hello.key_tag);
   if (secondary == nullptr) return 0;
   const Ephemeral& ephemeral = FreshEphemeral(now);
-  // The outer body: our ephemeral, then the inner one, sealed. Its key is used this once, so that
-  // its nonce may be zero.
+  // The outer body: our ephemeral, then the inner one, sealed. Its key is used this once, since
+  // `counter` is, so that its nonce may be zero.
   std::array<std::uint8_t, kDoorBodyMax> body{};
   Writer writer(body);
   writer.Bytes(ephemeral.public_key);
@@ -193,27 +202,24 @@ std::size_t Handshake::WriteWelcome(const Hello& hello, const Welcome& welcome,
     brief.others.clear();
     return WriteWelcome(hello, brief, to, now, out);
   }
-  Nonce nonce;
-  secrets_.Fill(nonce);
-  const auto key = InnerKey(ephemeral.secret, hello.ephemeral, *secondary, nonce, hello.sender,
-                            welcome.sender.id, hello.nonce);
+  const auto key = InnerKey(ephemeral.secret, hello.ephemeral, *secondary,
+                            {hello.sender, hello.ephemeral, hello.nonce},
+                            {welcome.sender.id, ephemeral.public_key, welcome.counter});
   if (!key) return 0;
-  constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZero{};
   const std::size_t inner_size = writer.size() - ephemeral.public_key.size();
   std::uint8_t* const inner = body.data() + ephemeral.public_key.size();
   crypto_aead_chacha20poly1305_ietf_encrypt(inner, nullptr, inner, inner_size, nullptr, 0, nullptr,
-                                            kZero.data(), key->data());
-  const Header header{PacketType::kWelcome, hello.key_tag, welcome.sender.id, hello.nonce};
+                                            kZeroNonce.data(), key->data());
   Writer head(out);
-  Encode(header, head);
-  return protection_.SealDoor(*secondary, to, nonce, out,
+  Encode(Header{PacketType::kWelcome, hello.key_tag, welcome.sender.id, welcome.counter}, head);
+  return protection_.SealDoor(*secondary, to, hello.nonce, out,
                               std::span(body).first(writer.size() + kTagSize));
 }
 
-std::vector<Handshake::Pending>::iterator Handshake::FindPending(const Header& header,
+std::vector<Handshake::Pending>::iterator Handshake::FindPending(std::uint32_t slot, bool has_token,
                                                                  Instant now) {
   return std::ranges::find_if(pending_, [&](const Pending& p) {
-    return p.nonce == header.counter && p.slot == header.sender.slot && now - p.at <= kPendingAge;
+    return p.slot == slot && p.has_token == has_token && now - p.at <= kPendingAge;
   });
 }
 
@@ -221,56 +227,54 @@ std::size_t Handshake::WriteRetry(const Hello& hello, const MemberId& self, std:
                                   const Destination& to, std::span<std::uint8_t> out) {
   const Key* const secondary = ring_.Find(hello.key_tag);
   if (secondary == nullptr) return 0;
-  const Header header{PacketType::kRetry, hello.key_tag, self, hello.nonce};
   Writer head(out);
-  Encode(header, head);
-  std::array<std::uint8_t, kRetrySize - kOverhead> body{};
-  Writer(body).U64(token);
-  Nonce nonce;
-  secrets_.Fill(nonce);
-  return protection_.SealDoor(*secondary, to, nonce, out, body);
+  Encode(Header{PacketType::kRetry, hello.key_tag, self, token}, head);
+  return protection_.SealDoor(*secondary, to, hello.nonce, out, {});
 }
 
 std::optional<std::uint64_t> Handshake::OpenRetry(const Header& header, const Destination& self,
                                                   std::span<const std::uint8_t> datagram,
                                                   Instant now) {
-  const auto pending = FindPending(header, now);
+  const auto pending = FindPending(header.sender.slot, false, now);
   const Key* const secondary = ring_.Find(header.key_tag);
-  if (pending == pending_.end() || pending->has_token || secondary == nullptr) return std::nullopt;
-  std::array<std::uint8_t, kDatagramSizeMax> buffer;
-  Reader in(protection_.OpenDoor(*secondary, self, datagram, buffer));
-  const std::uint64_t token = in.U64();
-  if (!in.ok() || in.left() > 0) return std::nullopt;
+  if (pending == pending_.end() || secondary == nullptr || datagram.size() != kRetrySize) {
+    return std::nullopt;
+  }
+  std::array<std::uint8_t, kRetrySize> buffer;
+  if (!protection_.OpenDoor(*secondary, self, pending->nonce, datagram, buffer)) {
+    return std::nullopt;
+  }
   pending_.erase(pending);
-  return token;
+  return header.counter;
 }
 
 std::optional<Welcome> Handshake::OpenWelcome(const Header& header, const Destination& self,
                                               std::span<const std::uint8_t> datagram, Instant now) {
-  const auto pending = FindPending(header, now);
+  const auto pending = FindPending(header.sender.slot, true, now);
   const Key* const secondary = ring_.Find(header.key_tag);
-  if (pending == pending_.end() || !pending->has_token || secondary == nullptr) return std::nullopt;
+  if (pending == pending_.end() || secondary == nullptr) return std::nullopt;
   std::array<std::uint8_t, kDatagramSizeMax> buffer;
-  const auto opened = protection_.OpenDoor(*secondary, self, datagram, buffer);
-  Reader outer(opened);
+  const auto opened = protection_.OpenDoor(*secondary, self, pending->nonce, datagram, buffer);
+  if (!opened) return std::nullopt;
+  Reader outer(*opened);
   const Key theirs = outer.ReadKey();
   if (!outer.ok() || outer.left() <= kTagSize) return std::nullopt;
-  const auto key = InnerKey(pending->secret, theirs, *secondary,
-                            datagram.subspan(kHeaderSize, PacketProtection::kDoorNonceSize),
-                            self.id, header.sender, header.counter);
+  const auto key = InnerKey(pending->ephemeral.secret, theirs, *secondary,
+                            {self.id, pending->ephemeral.public_key, pending->nonce},
+                            {header.sender, theirs, header.counter});
   if (!key) return std::nullopt;
   const auto sealed = outer.Bytes(outer.left());
   std::array<std::uint8_t, kDatagramSizeMax> inner;
-  constexpr std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> kZero{};
   unsigned long long size = 0;
   if (crypto_aead_chacha20poly1305_ietf_decrypt(inner.data(), &size, nullptr, sealed.data(),
-                                                sealed.size(), nullptr, 0, kZero.data(),
+                                                sealed.size(), nullptr, 0, kZeroNonce.data(),
                                                 key->data()) != 0) {
     return std::nullopt;
   }
   auto welcome =
       DecodeWelcome(header.sender, std::span(inner).first(static_cast<std::size_t>(size)));
   if (!welcome) return std::nullopt;
+  welcome->counter = header.counter;
   pending_.erase(pending);
   return welcome;
 }

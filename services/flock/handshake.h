@@ -2,14 +2,21 @@
 //
 // All are sealed under the bloc's secondary key; what WELCOME brings is sealed once more, under
 // X25519 of two ephemeral keys, so that a recording stays closed when the secondary key leaks.
-// Most HELLOs go to addresses where nobody is, therefore the first one is short. RETRY answers it,
-// is no longer, and brings a token. The HELLO that brings the token back shows that its author
-// receives at its address, and does so now: so WELCOME may be longer than that, and the author is
-// listed at once. The answerer keeps nothing before. Each HELLO with a token has a counter of its
-// author's, as all that is sealed, so that it counts once.
+// Most HELLOs go to addresses where nobody is, therefore the first one is but a header and its
+// seal. RETRY answers it, is no longer, and brings a token. The HELLO that brings the token back
+// shows that its author receives at its address, and does so now: so WELCOME may be longer than
+// that, and the author is listed at once. The answerer keeps nothing before. Each HELLO with a
+// token has a counter of its author's, as all that is sealed, so that it counts once.
+//
+// No nonce travels: it is a hash of header, destination, bloc, and what is answered
+// (PacketProtection::SealDoor). None seals two bodies. HELLO (a random number in its header) and
+// RETRY (the token there) have no body: whoever makes one of them again makes the same datagram.
+// HELLO with a token and WELCOME have in their headers a counter that their author never uses twice
+// towards one slot; and which of the four it is stands there, too.
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,7 +35,7 @@ namespace radix::flock {
 // What a HELLO brings that carries a token.
 struct HelloProof {
   std::uint64_t token = 0;        // by whoever it goes to
-  std::uint64_t counter = 0;      // the author's, towards whoever it goes to
+  std::uint64_t counter = 0;      // the author's, never used before towards whoever it goes to
   std::uint32_t incarnation = 0;  // the author's record, but what the header says
   std::uint64_t fingerprint = 0;
   bool takes_ring = false;  // whatever it is: the author shares its own with nobody
@@ -37,7 +44,7 @@ struct HelloProof {
 // A HELLO that opened.
 struct Hello {
   MemberId sender;
-  std::uint64_t nonce = 0;
+  std::uint64_t nonce = 0;  // its proof's counter, or a random number
   std::uint32_t key_tag = 0;
   // Both, or none: it asks for a token.
   std::optional<HelloProof> proof;
@@ -46,11 +53,13 @@ struct Hello {
 
 // What a WELCOME says.
 struct Welcome {
-  Record sender;  // alive, with the incarnation of the beat, and the fingerprint of the key
+  Record sender;  // alive, with the incarnation of the beat
   Beat beat;
-  Key public_key{};
-  std::uint64_t counter = 0;        // the sender's counters towards us begin here
-  std::uint64_t token = 0;          // to be echoed in an ack, as that of a ping
+  // Of the sender's towards us, never used before, and taken from the header: those that are still
+  // to come are above it.
+  std::uint64_t counter = 0;
+  // To be echoed in an ack, as that of a ping; 0 if the beat says that the sender hears us.
+  std::uint64_t token = 0;
   std::optional<Record> about_you;  // what the sender holds about our slot
   std::vector<Key> secondary_keys;  // none: only that of the HELLO
   std::vector<std::uint8_t> ring;   // as KeyRing encodes it
@@ -58,8 +67,8 @@ struct Welcome {
   std::vector<Record> others;
 };
 
-// The innermost bytes of a WELCOME of `sender`; nullopt if they are malformed. Public for the fuzz
-// targets.
+// The innermost bytes of a WELCOME of `sender`, all but its counter; nullopt if they are malformed.
+// Public for the fuzz targets.
 void EncodeWelcome(const Welcome& welcome, Writer& out);
 std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std::uint8_t> bytes);
 
@@ -67,12 +76,11 @@ std::optional<Welcome> DecodeWelcome(const MemberId& sender, std::span<const std
 class Handshake {
  public:
   // What each has besides its body.
-  static constexpr std::size_t kOverhead =
-      kHeaderSize + PacketProtection::kDoorNonceSize + kTagSize;
+  static constexpr std::size_t kOverhead = kHeaderSize + kTagSize;
   // A HELLO that asks for a token is as long as the RETRY that brings one.
-  static constexpr std::size_t kRetrySize = kOverhead + 8;
+  static constexpr std::size_t kRetrySize = kOverhead;
   static constexpr std::size_t kHelloShort = kRetrySize;
-  static constexpr std::size_t kHelloSize = kOverhead + 8 + 8 + 4 + 8 + 1 + sizeof(Key);
+  static constexpr std::size_t kHelloSize = kOverhead + 8 + 4 + 8 + 1 + sizeof(Key);
 
   Handshake(const PacketProtection& protection, const SecondaryRing& ring, KeyStream& secrets);
 
@@ -121,7 +129,7 @@ class Handshake {
     bool made = false;
   };
   struct Recent {
-    std::vector<std::uint64_t> hashes;  // of HELLOs
+    std::vector<std::uint64_t> hashes;  // of HELLOs, so that nobody can tell which two are equal
     std::size_t oldest = 0;             // once there are kRecentMax
   };
   struct Pending {
@@ -129,18 +137,16 @@ class Handshake {
     std::uint64_t nonce = 0;
     Instant at;
     bool has_token = false;
-    Key secret{};  // of the ephemeral that was used, if it has one
+    Ephemeral ephemeral;  // that was used, if it has one
   };
 
   const Ephemeral& FreshEphemeral(Instant now);
-  std::vector<Pending>::iterator FindPending(const Header& header, Instant now);
-  static std::optional<Key> InnerKey(const Key& secret, const Key& theirs, const Key& secondary,
-                                     std::span<const std::uint8_t> nonce, const MemberId& asker,
-                                     const MemberId& answerer, std::uint64_t hello_nonce);
+  std::vector<Pending>::iterator FindPending(std::uint32_t slot, bool has_token, Instant now);
 
   const PacketProtection& protection_;
   const SecondaryRing& ring_;
   KeyStream& secrets_;
+  std::array<std::uint8_t, 16> hash_secret_{};
   Ephemeral ephemeral_;
   std::vector<Pending> pending_;
   Recent recent_[2];  // of those without a token, and with one

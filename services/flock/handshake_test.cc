@@ -5,10 +5,10 @@
 
 #include <array>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "services/flock/key_ring.h"
-#include "services/flock/pair_keys.h"
 
 namespace radix::flock {
 namespace {
@@ -38,7 +38,7 @@ class HandshakeTest : public testing::Test {
     std::vector<std::uint8_t> out(Handshake::kHelloSize);
     const Destination there{{to.self.id.slot, 0}, to.self.address};
     std::optional<HelloProof> proof;
-    if (has_token) proof = {11, 12, 13, 14};
+    if (has_token) proof = {11, ++counter_, 13, 14};
     out.resize(from.handshake.WriteHello(from.self.id, there, now_, proof, out));
     return out;
   }
@@ -64,8 +64,8 @@ class HandshakeTest : public testing::Test {
     Welcome welcome;
     welcome.sender.id = from.self.id;
     welcome.beat.incarnation = 3;
-    welcome.public_key = Key{4};
-    welcome.counter = 12;
+    welcome.sender.fingerprint = 4;
+    welcome.counter = ++counter_;
     welcome.about_you = Record{to.self.id, 1, MemberState::kDead, 2};
     welcome.secondary_keys = {Key{1}, Key{2}, Key{3}};
     welcome.others = others_;
@@ -76,6 +76,7 @@ class HandshakeTest : public testing::Test {
   }
 
   Instant now_{100s};
+  std::uint64_t counter_ = 11;  // of all, the last
   std::vector<Record> others_;  // that a WELCOME lists
   Side ann_{1, {Key{1}}, "blue"};
   Side bob_{2, {Key{1}}, "blue"};
@@ -95,8 +96,8 @@ TEST_F(HandshakeTest, AHelloWithATokenIsAnsweredByAWelcome) {
   ASSERT_TRUE(opened.has_value());
   EXPECT_EQ(opened->sender.id, bob_.self.id);
   EXPECT_EQ(opened->sender.incarnation, 3U);
-  EXPECT_EQ(opened->sender.fingerprint, FingerprintOf(Key{4}));
-  EXPECT_EQ(opened->counter, 12U);
+  EXPECT_EQ(opened->sender.fingerprint, 4U);
+  EXPECT_EQ(opened->counter, 13U);
   EXPECT_EQ(opened->about_you->state, MemberState::kDead);
   EXPECT_EQ(opened->secondary_keys.size(), 3U);
 }
@@ -110,6 +111,24 @@ TEST_F(HandshakeTest, AShortHelloIsAnsweredByATokenAndThatIsNoLonger) {
   EXPECT_LE(retry.size(), hello.size());
   const auto token = ann_.handshake.OpenRetry(*DecodeHeader(retry), ann_.self, retry, now_);
   EXPECT_EQ(token.value_or(0), 77U);
+}
+
+TEST_F(HandshakeTest, NothingIsSealedTwiceUnderOneNonceUnlessItIsTheSame) {
+  // A RETRY says all in its header: what answers a HELLO again, by the same token, is the same.
+  const auto hello = Hello(ann_, bob_, false);
+  EXPECT_EQ(Retry(bob_, hello, ann_), Retry(bob_, hello, ann_));
+  // Whatever else is sealed has a number that was not used before; all of them look different.
+  std::set<std::vector<std::uint8_t>> sealed;
+  const auto see = [&](const std::vector<std::uint8_t>& datagram) {
+    EXPECT_TRUE(sealed.emplace(datagram.begin() + kHeaderSize, datagram.end()).second);
+  };
+  const auto again = Hello(ann_, bob_);
+  for (int i = 0; i < 2; ++i) see(Answer(bob_, again, ann_));
+  see(again);
+  see(hello);
+  see(Hello(ann_, bob_));
+  see(Hello(ann_, bob_, false));
+  see(Retry(bob_, hello, ann_));
 }
 
 TEST_F(HandshakeTest, AHelloOfAnyOtherLengthDoesNotOpen) {

@@ -217,12 +217,6 @@ std::uint64_t MemberTable::TakeCounter(std::uint32_t slot) {
   return contacts_[member->contact - 1].next_counter++;
 }
 
-std::uint64_t MemberTable::PeekCounter(std::uint32_t slot) const {
-  const Member* const member = Find(slot);
-  if (member == nullptr || member->contact == 0) return counter_floor_;
-  return contacts_[member->contact - 1].next_counter;
-}
-
 std::size_t MemberTable::memory_bytes() const {
   return members_.capacity() * sizeof(Member) + contacts_.capacity() * sizeof(Contact) +
          closed_.capacity() * sizeof(Closed) + index_.capacity() * sizeof(index_[0]) +

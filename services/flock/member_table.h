@@ -93,8 +93,6 @@ class MemberTable {
   // The counter for the next datagram to `slot`, known or not. Never the same twice for one slot,
   // also when its member was forgotten in between.
   std::uint64_t TakeCounter(std::uint32_t slot);
-  // What TakeCounter would give.
-  std::uint64_t PeekCounter(std::uint32_t slot) const;
 
   // All, in no order that means anything; the same in each run.
   std::size_t size() const { return members_.size(); }

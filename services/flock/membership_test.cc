@@ -266,7 +266,8 @@ TEST_F(MembershipTest, WhatOthersTellTooIsToldLessButNotWhatTheyDoNotKnowYet) {
     int count = 0;
     for (; !membership_.news().empty(); ++count) {
       bool told = false;
-      membership_.news().Take([&](std::uint32_t) { return !std::exchange(told, true); });
+      using enum News::Telling;
+      membership_.news().Take([&](auto) { return std::exchange(told, true) ? kNoRoom : kTold; });
     }
     return count;
   };

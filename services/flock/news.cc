@@ -12,7 +12,7 @@ std::size_t News::Place(std::uint32_t slot) const {
 
 void News::Add(std::uint32_t slot, std::uint32_t live, Kind kind) {
   const std::uint32_t often = 2 * static_cast<std::uint32_t>(std::bit_width(live) + 1);
-  const std::uint32_t tellings = kind == Kind::kJoin ? often / 4 : often;
+  const std::uint32_t tellings = kind == Kind::kJoin ? std::max(3U, often / 4) : often;
   const Entry entry{slot, tellings, same_views_, kind};
   const std::size_t place = Place(slot);
   if (place < left_.size() && left_[place].slot == slot) {

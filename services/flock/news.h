@@ -14,8 +14,8 @@ namespace radix::flock {
 // 2 * log2(n) times, less each time that it is heard from another meanwhile, or that another shows
 // the same view: then many know it. That is about log2(n) times, and reaches everybody with high
 // probability; the rest is anti-entropy's, which takes seconds. Who joined is told of a quarter as
-// often: nobody waits for that, and many join at once, when anti-entropy goes on anyway. Not
-// thread-safe.
+// often, but three times: nobody waits for that, and many join at once, when anti-entropy goes on
+// anyway. Not thread-safe.
 //
 // Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987
 // (rumours with feedback and a counter).
@@ -50,8 +50,11 @@ class News {
     }
   }
 
-  // Calls `tell(slot)` for those with news in turn, each at most once, until it returns false: that
-  // one was not told. Those told often enough drop out.
+  // What became of a piece of news: who was to hear it needs no telling, or it found no room.
+  enum class Telling : std::uint8_t { kTold, kNeedless, kNoRoom };
+
+  // Calls `tell(slot)` for those with news in turn, each at most once, until there is no room.
+  // Those told often enough drop out.
   template <typename Tell>
   void Take(const Tell& tell) {
     std::size_t at = Place(cursor_);
@@ -59,9 +62,10 @@ class News {
       if (at == left_.size()) at = 0;
       Entry& entry = left_[at];
       if (!IsKnown(entry)) {
-        if (!tell(entry.slot)) return;
+        const Telling telling = tell(entry.slot);
+        if (telling == Telling::kNoRoom) return;
         cursor_ = entry.slot + 1;
-        --entry.tellings;
+        if (telling == Telling::kTold) --entry.tellings;
       }
       if (!IsKnown(entry)) {
         ++at;

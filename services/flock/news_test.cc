@@ -14,9 +14,9 @@ using testing::ElementsAre;
 std::vector<std::uint32_t> Take(News& news, std::size_t most) {
   std::vector<std::uint32_t> taken;
   news.Take([&](std::uint32_t slot) {
-    if (taken.size() == most) return false;
+    if (taken.size() == most) return News::Telling::kNoRoom;
     taken.push_back(slot);
-    return true;
+    return News::Telling::kTold;
   });
   return taken;
 }
@@ -50,6 +50,15 @@ TEST(NewsTest, TellsOfWhoJoinedAQuarterAsOften) {
   int told = 0;
   for (; !news.empty(); ++told) ASSERT_THAT(Take(news, 9), ElementsAre(1));
   EXPECT_EQ(told, 5);
+}
+
+TEST(NewsTest, TellsOfWhoJoinedAFewAtLeastThreeTimesNotCountingThoseWhoNeedNoTelling) {
+  News news;
+  news.Add(1, 2, News::Kind::kJoin);
+  for (int i = 0; i < 10; ++i) news.Take([](std::uint32_t) { return News::Telling::kNeedless; });
+  int told = 0;
+  for (; !news.empty(); ++told) ASSERT_THAT(Take(news, 9), ElementsAre(1));
+  EXPECT_EQ(told, 3);
 }
 
 TEST(NewsTest, WhoHasTheSameViewKnowsAllButSuspicions) {

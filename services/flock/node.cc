@@ -22,6 +22,7 @@ constexpr Duration kStandbyPace = 1600us;
 constexpr Duration kAnswerPace = 85us;
 constexpr int kAnswersAtOnce = kContactSlice / kAnswerPace;
 constexpr Duration kNewsInterval = 100ms;
+constexpr Duration kNewsIntervalOfFew = 15ms;
 // About so much news fits into one datagram; no more datagrams are sent per interval.
 constexpr std::size_t kNewsPerDatagram = 40;
 constexpr std::size_t kNewsDatagramsMax = 20;
@@ -65,6 +66,7 @@ Flock::Node::Node(Config config, Instant now)
       signer_(config_.identity_seed, TextHash(config_.charter.bloc)),
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, config_.charter.quorum, self_),
+      revoked_(config_.revoked),
       electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
       rotation_(self_, config_.charter.quorum),
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
@@ -86,7 +88,9 @@ Flock::Node::Node(Config config, Instant now)
       next_rotation_(now + random_.Between(0ms, 500ms)),
       secondary_stored_(secondary_.version()),
       shut_out_since_(now),
-      door_filled_at_(now) {}
+      door_filled_at_(now) {
+  standing_.SetRevoked(revoked_);
+}
 
 void Flock::Node::HandleTimeout(Instant now) {
   now_ = now = std::max(now_, now);
@@ -245,18 +249,33 @@ void Flock::Node::TickConfirmations(Instant now) {
 
 void Flock::Node::TickNews(Instant now) {
   if (membership_.news().empty() || now < next_news_) return;
-  next_news_ = now + random_.Between(kNewsInterval * 3 / 4, kNewsInterval * 5 / 4);
+  const Duration interval = IsSmall() ? kNewsIntervalOfFew : kNewsInterval;
+  next_news_ = now + random_.Between(interval * 3 / 4, interval * 5 / 4);
   // Who stands is everybody's contact: it would hear from all, and has their answers to its pings.
   const std::uint8_t without = standing_.all_stand() ? 0 : Beat::kStanding;
   // To three at a time; to more when there is more than fits into three datagrams.
   const std::size_t packets =
       std::clamp<std::size_t>(membership_.news().size() / kNewsPerDatagram, 3, kNewsDatagramsMax);
+  bool told = false;
+  bool known = false;
   // Only who was heard already would take it.
   for (const MemberId& peer : RandomContacts(packets, without)) {
+    // Who has the same view knows all but suspicions.
+    if (membership_.suspicions().size() == 0 &&
+        ShowsSameView(*membership_.table().Find(peer.slot))) {
+      known = true;
+      continue;
+    }
     Writer body = Begin(peer, now);
     const std::size_t before = body.size();
     AppendNewsTo(body, peer, body.room());
-    if (body.size() > before) SendGroup(peer, body, now);
+    if (body.size() == before) continue;
+    SendGroup(peer, body, now);
+    told = true;
+  }
+  // Where all know it nobody is left to be told: it does not wait for ever.
+  if (known && !told) {
+    membership_.news().Take([](std::uint32_t) { return News::Telling::kTold; });
   }
 }
 
@@ -322,13 +341,13 @@ void Flock::Node::TickStanding(Instant now) {
   LookAtRivals(now);
   // Who has no vote never asks, so it must not rank before those who could.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
-                   ContactCount(now) >= config_.charter.quorum;
+                   !IsRevoked(self_) && ContactCount(now) >= config_.charter.quorum;
   // The incumbent among provisional leaders is who minted the key that all use.
   const MemberId& minter = ring_.current().id.minter;
-  const MemberId first =
-      membership_.table().Find(minter) != nullptr && IsLive(membership_.table().Find(minter)->state)
-          ? minter
-          : standing_.first();
+  const Member* const incumbent = membership_.table().Find(minter);
+  const MemberId first = incumbent != nullptr && IsLive(incumbent->state) && !IsRevoked(minter)
+                             ? minter
+                             : standing_.first();
   if (first == provisional_) return;
   provisional_ = first;
   Emit(EventKind::kProvisionalLeader, Evidence::kRank, first, self_, 0, 0, now);
@@ -361,9 +380,9 @@ std::uint32_t Flock::Node::ContactCount(Instant now) const {
     const Contact& contact = table.contact_at(i);
     // Those that were heard lately are few enough to be looked up.
     if (now - contact.heard_at < config_.tunables.contact_timeout &&
-        electorate_.HasVote(contact.slot) &&
-        membership_.IsInContact(*table.Find(contact.slot), now)) {
-      ++count;
+        electorate_.HasVote(contact.slot)) {
+      const Member& member = *table.Find(contact.slot);
+      if (membership_.IsInContact(member, now) && !CountsForNothing(member.id())) ++count;
     }
   }
   return count;

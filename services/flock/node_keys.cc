@@ -68,8 +68,7 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
   welcome.beat.view_hash = membership_.table().view_hash();
   if (membership_.table().IsProven(header.sender)) welcome.beat.flags = Beat::kHearsYou;
   welcome.token = tokens_.For(header.sender, now);
-  welcome.public_key = pair_keys_.public_key();
-  welcome.counter = membership_.table().PeekCounter(header.sender.slot);
+  welcome.counter = membership_.table().TakeCounter(header.sender.slot);
   const Member* const held = membership_.table().Find(header.sender.slot);
   if (held != nullptr && (held->boot != header.sender.boot || held->state != MemberState::kAlive)) {
     welcome.about_you = held->record();
@@ -97,6 +96,10 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
 // Whether it is to be answered. What is not costs little, and uses up nothing of the budget.
 bool Flock::Node::Admits(const Hello& hello, Instant now) {
   const auto& proof = hello.proof;
+  if (proof && revoked_.Contains(proof->fingerprint) && !IsBroken(Rule::kNobodyLetsTheRevokedIn)) {
+    ++counters_.dropped_revoked;
+    return false;
+  }
   if (proof && !tokens_.OpensDoor(proof->token, hello.sender, now)) {
     ++counters_.dropped_unproven;
     return false;
@@ -159,6 +162,10 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
   const auto welcome = handshake_.OpenWelcome(header, DestinationOf(self_), bytes, now);
   if (!welcome) {
     ++counters_.dropped_unauthenticated;
+    return;
+  }
+  if (revoked_.Contains(welcome->sender.fingerprint)) {
+    ++counters_.dropped_revoked;
     return;
   }
   ++counters_.accepted;
@@ -270,6 +277,7 @@ void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
 }
 
 bool Flock::Node::TakesKeysFrom(const MemberId& member, Instant now) const {
+  if (IsRevoked(member)) return false;
   if (const auto grant = granter_.grant(now)) return grant->promise.holder == member;
   if (const auto leader = KnownLeader(now)) return leader->leader == member;
   return provisional_ == member;
@@ -342,8 +350,8 @@ void Flock::Node::TellOfRing(std::uint32_t before, const MemberId& from, Instant
   for (const MemberId& peer : RandomContacts(kRingNotices)) {
     if (peer == from) continue;
     Writer body = Begin(peer, now);
-    // Its token lets the other ask for the ring without a RETRY.
-    Append(Ping{tokens_.For(peer, now), prober_.NextSequence(), 0}, body);
+    // Its token lets the other ask for the ring without a RETRY; who has it says nothing.
+    Append(Ping{tokens_.For(peer, now), 0, Ping::kForTheDoor}, body);
     AppendNewsTo(body, peer, kNewsOnOthers);
     // Who was let in, and said nothing since, has the key of before: nobody else may tell it.
     const Member& member = *membership_.table().Find(peer.slot);
@@ -358,7 +366,9 @@ void Flock::Node::TickRotation(Instant now) {
   const auto leader = KnownLeader(now);
   const MemberId& keeper = leader ? leader->leader : provisional_;
   if (keeper != self_) return;
-  if (!ring_.next() && now - ring_.current_since() >= config_.tunables.key_period) {
+  const bool is_old = now - ring_.current_since() >= config_.tunables.key_period;
+  if (!ring_.next() && (is_old || rotations_due_ > 0)) {
+    rotations_due_ = std::max(0, rotations_due_ - 1);
     ring_.Prepare(candidacy_.sealed_epoch(), self_, secrets_.NextKey());
     key_prepared_at_ = now;
   }
@@ -371,7 +381,7 @@ void Flock::Node::TickRotation(Instant now) {
   for (std::size_t i = 0; i < table.contact_count(); ++i) {
     const Contact& contact = table.contact_at(i);
     const Member& member = *table.Find(contact.slot);
-    if (!contact.proven || !IsLive(member.state)) continue;
+    if (!contact.proven || !IsLive(member.state) || IsRevoked(member.id())) continue;
     const bool behind =
         ring_.next() ? contact.ring_ack != version
                      : contact.ring_tag != ring_.current().tag && contact.ring_ack != version;

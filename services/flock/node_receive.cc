@@ -36,7 +36,7 @@ void Flock::Node::HandleDatagram(const Endpoint& from, std::span<const std::uint
     ++counters_.dropped_malformed;
     return;
   }
-  if (header->type == PacketType::kHello) {
+  if (header->type == PacketType::kHello || header->type == PacketType::kTokenHello) {
     HandleHello(*header, bytes, now_);
   } else if (header->type == PacketType::kWelcome) {
     HandleWelcome(*header, bytes, now_);
@@ -122,7 +122,7 @@ bool Flock::Node::Prove(Incoming& packet, Instant now) {
 
 bool Flock::Node::AnswerPing(const Incoming& packet, Instant now) {
   const auto& ping = packet.body.ping;
-  if (!ping) return false;
+  if (!ping || (packet.proven && (ping->flags & Ping::kForTheDoor) != 0)) return false;
   Writer body = BeginAnswer(packet, now);
   const auto& key_tell = packet.body.key_tell;
   if (packet.proven && key_tell && key_tell->wants_yours && pair_keys_.Find(packet.sender)) {
@@ -209,7 +209,9 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   if (body.ping_report)
     prober_.HandleReport(body.ping_report->sequence, body.ping_report->answered);
   HandleIntroductions(packet, now);
-  if (pair) {
+  if (pair && IsRevoked(packet.sender)) {
+    HandleRevoked(packet, now);
+  } else if (pair) {
     HandleElectorate(packet, now);
     HandleLeaseMessages(packet, now);
     HandleRing(packet, now);
@@ -234,7 +236,7 @@ void Flock::Node::HandleMemberNews(const Incoming& packet, Instant now) {
   for (const NewsItem& item : items) table.PrefetchIndex(item.record.id.slot);
   for (const NewsItem& item : items) table.PrefetchMember(item.record.id.slot);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    membership_.MergeHearsay(items[i], packet.sender, i >= news_count, now);
+    membership_.MergeHearsay(items[i], packet.sender, i >= news_count && !IsSmall(), now);
   }
 }
 

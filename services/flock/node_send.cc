@@ -77,6 +77,8 @@ void Flock::Node::SendPair(const MemberId& to, Writer& body) {
 }
 
 void Flock::Node::SendHello(std::uint32_t slot, Instant now, std::optional<std::uint64_t> token) {
+  const Member* const known = membership_.table().Find(slot);
+  if (known != nullptr && IsRevoked(known->id())) return;
   std::array<std::uint8_t, Handshake::kHelloSize> datagram;
   std::optional<HelloProof> proof;
   if (token) {
@@ -115,17 +117,19 @@ void Flock::Node::AppendNewsTo(Writer& body, const MemberId& to, std::size_t byt
   membership_.news().Peek(most, [&](std::uint32_t slot) { table.PrefetchMember(slot); });
   membership_.news().Take([&](std::uint32_t slot) {
     NewsItem item = membership_.ItemFor(slot);
-    if (slot == to.slot && item.record.state == MemberState::kAlive) return true;
+    if (slot == to.slot && item.record.state == MemberState::kAlive) {
+      return News::Telling::kNeedless;
+    }
     // Who does not know the suspect by this boot and incarnation has nothing to suspect.
     // One accuser makes it look.
     if (item.record.state == MemberState::kSuspect) {
       item.check = CheckOf(item.record);
       item.accuser_count = std::min<std::uint8_t>(item.accuser_count, 1);
     }
-    if (SizeOf(item) > left) return false;
+    if (SizeOf(item) > left) return News::Telling::kNoRoom;
     left -= SizeOf(item);
     items[count++] = item;
-    return true;
+    return News::Telling::kTold;
   });
   if (count > 0) AppendNews(std::span(items).first(count), body);
 }

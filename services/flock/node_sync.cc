@@ -51,6 +51,9 @@ void Flock::Node::TickSync(Instant now) {
     const Member* const peer = i == 0 ? RandomPeer() : RandomContact();
     // Of few it is often the same again.
     if (peer == nullptr || peer == first) return;
+    // To become acquainted takes four datagrams: a small bloc, whose members do so anyway, first
+    // makes its views one.
+    if (busy && IsSmall() && !IsProven(*peer) && membership_.table().contact_count() > 0) continue;
     first = peer;
     // With suspicions about, the answers carry news of them.
     if (busy && ShowsSameView(*peer) && membership_.suspicions().size() == 0) continue;

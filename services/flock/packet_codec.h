@@ -94,7 +94,8 @@ class Reader {
   bool ok_ = true;
 };
 
-enum class PacketType : std::uint8_t { kHello = 1, kWelcome, kRetry, kGroup, kPair };
+// Those of the door come first.
+enum class PacketType : std::uint8_t { kHello = 1, kRetry, kTokenHello, kWelcome, kGroup, kPair };
 
 // The part that travels in the clear.
 struct Header {
@@ -136,6 +137,7 @@ struct Beat {
 
 struct Ping {
   static constexpr std::uint8_t kIntroduceYourself = 1;  // answer with your own record
+  static constexpr std::uint8_t kForTheDoor = 2;  // its token is for a HELLO; no ack is wanted
 
   std::uint64_t token = 0;  // only its author can tell whether it is his, and for whom
   std::uint32_t sequence = 0;
@@ -215,6 +217,7 @@ enum class RefusalReason : std::uint8_t {
   kLeaving,
   kElectorate,  // it knows a greater list of who has a vote, which comes along
   kNoVote,      // by that list it has none itself
+  kRevoked,     // the asker's key was revoked
 };
 struct LeaseRefusal {
   std::uint32_t sequence = 0;

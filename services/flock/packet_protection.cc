@@ -22,6 +22,12 @@ Nonce CounterNonce(const Header& header, const Destination& to) {
   return nonce;
 }
 
+Nonce HashNonce(std::span<const std::uint8_t> associated) {
+  Nonce nonce;
+  crypto_generichash(nonce.data(), nonce.size(), associated.data(), associated.size(), nullptr, 0);
+  return nonce;
+}
+
 }  // namespace
 
 PacketProtection::PacketProtection(std::string_view bloc) {
@@ -69,31 +75,39 @@ std::span<const std::uint8_t> PacketProtection::Open(const Key& key, const Heade
   return body.first(static_cast<std::size_t>(size));
 }
 
-std::size_t PacketProtection::SealDoor(const Key& key, const Destination& to,
-                                       std::span<const std::uint8_t, kDoorNonceSize> nonce,
-                                       std::span<std::uint8_t> datagram,
-                                       std::span<const std::uint8_t> body) const {
-  static_assert(kDoorNonceSize == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
-  const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  std::copy(nonce.begin(), nonce.end(), datagram.begin() + kHeaderSize);
-  unsigned long long sealed_size = 0;
-  crypto_aead_xchacha20poly1305_ietf_encrypt(datagram.data() + kHeaderSize + kDoorNonceSize,
-                                             &sealed_size, body.data(), body.size(), data.data(),
-                                             data.size(), nullptr, nonce.data(), key.data());
-  return kHeaderSize + kDoorNonceSize + static_cast<std::size_t>(sealed_size);
+PacketProtection::DoorAssociated PacketProtection::AssociatedData(
+    std::span<const std::uint8_t> header, const Destination& to, std::uint64_t echo) const {
+  DoorAssociated data;
+  Writer out(data);
+  out.Bytes(AssociatedData(header, to));
+  out.U64(echo);
+  return data;
 }
 
-std::span<const std::uint8_t> PacketProtection::OpenDoor(const Key& key, const Destination& to,
-                                                         std::span<const std::uint8_t> datagram,
-                                                         std::span<std::uint8_t> body) const {
-  if (datagram.size() < kHeaderSize + kDoorNonceSize + kTagSize) return {};
-  const Associated data = AssociatedData(datagram.first(kHeaderSize), to);
-  const auto sealed = datagram.subspan(kHeaderSize + kDoorNonceSize);
+std::size_t PacketProtection::SealDoor(const Key& key, const Destination& to, std::uint64_t echo,
+                                       std::span<std::uint8_t> datagram,
+                                       std::span<const std::uint8_t> body) const {
+  const DoorAssociated data = AssociatedData(datagram.first(kHeaderSize), to, echo);
+  const Nonce nonce = HashNonce(data);
+  unsigned long long sealed_size = 0;
+  crypto_aead_xchacha20poly1305_ietf_encrypt(datagram.data() + kHeaderSize, &sealed_size,
+                                             body.data(), body.size(), data.data(), data.size(),
+                                             nullptr, nonce.data(), key.data());
+  return kHeaderSize + static_cast<std::size_t>(sealed_size);
+}
+
+std::optional<std::span<const std::uint8_t>> PacketProtection::OpenDoor(
+    const Key& key, const Destination& to, std::uint64_t echo,
+    std::span<const std::uint8_t> datagram, std::span<std::uint8_t> body) const {
+  if (datagram.size() < kHeaderSize + kTagSize) return std::nullopt;
+  const DoorAssociated data = AssociatedData(datagram.first(kHeaderSize), to, echo);
+  const Nonce nonce = HashNonce(data);
+  const auto sealed = datagram.subspan(kHeaderSize);
   unsigned long long size = 0;
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(body.data(), &size, nullptr, sealed.data(),
                                                  sealed.size(), data.data(), data.size(),
-                                                 datagram.data() + kHeaderSize, key.data()) != 0) {
-    return {};
+                                                 nonce.data(), key.data()) != 0) {
+    return std::nullopt;
   }
   return body.first(static_cast<std::size_t>(size));
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -44,15 +45,18 @@ class PacketProtection {
                                      std::span<const std::uint8_t> datagram,
                                      std::span<std::uint8_t> body) const;
 
-  // The same for HELLO and WELCOME, with a random nonce between header and body.
-  // Requires, for sealing: room for nonce and tag.
-  static constexpr std::size_t kDoorNonceSize = 24;
-  std::size_t SealDoor(const Key& key, const Destination& to,
-                       std::span<const std::uint8_t, kDoorNonceSize> nonce,
+  // The same for the door, where bodies may be empty. `echo` names the datagram that this one
+  // answers, 0 if none: it is authenticated, and not sent. The nonce is not sent either: it is a
+  // hash of all that is authenticated but the body. So two datagrams of one key that have header,
+  // destination and echo in common must have the same body, and it is the caller who sees to that.
+  // Requires, for sealing: room for the tag.
+  std::size_t SealDoor(const Key& key, const Destination& to, std::uint64_t echo,
                        std::span<std::uint8_t> datagram, std::span<const std::uint8_t> body) const;
-  std::span<const std::uint8_t> OpenDoor(const Key& key, const Destination& to,
-                                         std::span<const std::uint8_t> datagram,
-                                         std::span<std::uint8_t> body) const;
+  // nullopt if it is not authentic.
+  std::optional<std::span<const std::uint8_t>> OpenDoor(const Key& key, const Destination& to,
+                                                        std::uint64_t echo,
+                                                        std::span<const std::uint8_t> datagram,
+                                                        std::span<std::uint8_t> body) const;
 
   // The short, public name of a key in headers.
   static std::uint32_t TagOf(const Key& key);
@@ -60,8 +64,11 @@ class PacketProtection {
  private:
   static constexpr std::size_t kContextSize = kHeaderSize + 16 + 16 + 8;
   using Associated = std::array<std::uint8_t, kContextSize>;
+  using DoorAssociated = std::array<std::uint8_t, kContextSize + 8>;
 
   Associated AssociatedData(std::span<const std::uint8_t> header, const Destination& to) const;
+  DoorAssociated AssociatedData(std::span<const std::uint8_t> header, const Destination& to,
+                                std::uint64_t echo) const;
 
   std::array<std::uint8_t, 16> bloc_{};  // a hash of the name
 };

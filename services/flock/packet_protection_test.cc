@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <array>
+#include <set>
 #include <vector>
 
 namespace radix::flock {
@@ -71,19 +72,46 @@ TEST_F(PacketProtectionTest, TheSameCounterToTwoReceiversLooksDifferent) {
 }
 
 TEST_F(PacketProtectionTest, TheDoorOpensOnlyForItsKeyAndBloc) {
-  const std::array<std::uint8_t, PacketProtection::kDoorNonceSize> nonce{4};
   const std::array<std::uint8_t, 2> body{'x', 'y'};
   std::array<std::uint8_t, kDatagramSizeMax> datagram{};
   Writer head(datagram);
   header_.type = PacketType::kHello;
   Encode(header_, head);
-  const std::size_t size = protection_.SealDoor(key_, to_, nonce, datagram, body);
+  const std::size_t size = protection_.SealDoor(key_, to_, 9, datagram, body);
   const auto sealed = std::span<const std::uint8_t>(datagram).first(size);
   std::array<std::uint8_t, kDatagramSizeMax> out{};
-  EXPECT_EQ(protection_.OpenDoor(key_, to_, sealed, out).size(), 2U);
-  EXPECT_TRUE(protection_.OpenDoor(Key{}, to_, sealed, out).empty());
-  EXPECT_TRUE(PacketProtection("green").OpenDoor(key_, to_, sealed, out).empty());
-  EXPECT_TRUE(protection_.OpenDoor(key_, to_, sealed.first(40), out).empty());
+  EXPECT_EQ(protection_.OpenDoor(key_, to_, 9, sealed, out)->size(), 2U);
+  EXPECT_FALSE(protection_.OpenDoor(key_, to_, 8, sealed, out)) << "it answers another";
+  EXPECT_FALSE(protection_.OpenDoor(Key{}, to_, 9, sealed, out));
+  EXPECT_FALSE(PacketProtection("green").OpenDoor(key_, to_, 9, sealed, out));
+  EXPECT_FALSE(protection_.OpenDoor(key_, to_, 9, sealed.first(40), out));
+}
+
+// The first of what is sealed shows whether two nonces are the same.
+TEST_F(PacketProtectionTest, AtTheDoorWhateverIsAuthenticatedMakesAnotherNonce) {
+  const std::array<std::uint8_t, 8> body{};
+  std::set<std::vector<std::uint8_t>> sealed;
+  const auto seal = [&](const PacketProtection& protection, std::uint64_t echo) {
+    std::array<std::uint8_t, kDatagramSizeMax> datagram{};
+    Writer head(datagram);
+    Encode(header_, head);
+    protection.SealDoor(key_, to_, echo, datagram, body);
+    const auto first = datagram.begin() + kHeaderSize;
+    EXPECT_TRUE(sealed.emplace(first, first + body.size()).second) << sealed.size();
+  };
+  seal(protection_, 0);
+  seal(protection_, 1);
+  seal(PacketProtection("green"), 0);
+  header_.type = PacketType::kTokenHello;
+  seal(protection_, 0);
+  ++header_.counter;
+  seal(protection_, 0);
+  ++header_.sender.boot;
+  seal(protection_, 0);
+  ++to_.id.boot;
+  seal(protection_, 0);
+  ++to_.address.bytes.back();
+  seal(protection_, 0);
 }
 
 }  // namespace

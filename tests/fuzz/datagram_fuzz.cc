@@ -139,7 +139,8 @@ std::string MissingFrom(const std::vector<std::vector<std::uint8_t>>& inputs) {
     }
   }
   using Type = flock::PacketType;
-  for (const Type type : {Type::kHello, Type::kWelcome, Type::kRetry, Type::kGroup, Type::kPair}) {
+  for (const Type type :
+       {Type::kHello, Type::kRetry, Type::kTokenHello, Type::kWelcome, Type::kGroup, Type::kPair}) {
     if (!seen.contains(type)) {
       return "no datagram of type " + std::to_string(static_cast<int>(type)) +
              " whose header decodes";

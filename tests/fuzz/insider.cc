@@ -52,7 +52,8 @@ bool Insider::Receive(std::span<const std::uint8_t> datagram, Instant now) {
   const auto header = flock::DecodeHeader(datagram);
   if (!header) return false;
   switch (header->type) {
-    case flock::PacketType::kHello: {
+    case flock::PacketType::kHello:
+    case flock::PacketType::kTokenHello: {
       const auto hello = handshake_.OpenHello(*header, DestinationOf(self_), datagram);
       if (hello) hello_ = hello;
       return hello.has_value();
@@ -66,7 +67,6 @@ bool Insider::Receive(std::span<const std::uint8_t> datagram, Instant now) {
       victim_ = welcome->sender.id;
       victim_tag_ = welcome->beat.ring_tag;
       ring_.Merge(welcome->ring, now);
-      pair_keys_.Learn(victim_, welcome->public_key, 8);
       return true;
     }
     default:
@@ -105,28 +105,29 @@ Bytes Insider::Hello(const flock::MemberId& victim, Instant now, bool takes_ring
 }
 
 Bytes Insider::RawHello(const flock::MemberId& victim, std::span<const std::uint8_t> body) {
-  const flock::Header header{flock::PacketType::kHello, secondary_.current().tag, self_,
-                             secrets_.NextNumber()};
-  return SealDoor(header, {{victim.slot, 0}, charter_.ranges.At(victim.slot)}, body);
+  // Some bodies fit to their type.
+  static_assert((flock::Handshake::kHelloSize - flock::Handshake::kOverhead) % 2 == 1);
+  const auto type =
+      body.size() % 2 == 0 ? flock::PacketType::kHello : flock::PacketType::kTokenHello;
+  const flock::Header header{type, secondary_.current().tag, self_, secrets_.NextNumber()};
+  return SealDoor(header, {{victim.slot, 0}, charter_.ranges.At(victim.slot)}, 0, body);
 }
 
 Bytes Insider::RawRetry(std::span<const std::uint8_t> body) {
   if (!hello_) return {};
-  const flock::Header header{flock::PacketType::kRetry, hello_->key_tag, self_, hello_->nonce};
-  return SealDoor(header, DestinationOf(hello_->sender), body);
+  const flock::Header header{flock::PacketType::kRetry, hello_->key_tag, self_,
+                             secrets_.NextNumber()};
+  return SealDoor(header, DestinationOf(hello_->sender), hello_->nonce, body);
 }
 
 Bytes Insider::SealDoor(const flock::Header& header, const flock::Destination& to,
-                        std::span<const std::uint8_t> body) {
-  constexpr std::size_t kOverhead =
-      flock::kHeaderSize + flock::PacketProtection::kDoorNonceSize + flock::kTagSize;
+                        std::uint64_t echo, std::span<const std::uint8_t> body) {
+  constexpr std::size_t kOverhead = flock::Handshake::kOverhead;
   body = body.first(std::min(body.size(), flock::kDatagramSizeMax - kOverhead));
   Bytes datagram(body.size() + kOverhead);
   flock::Writer head(datagram);
   Encode(header, head);
-  std::array<std::uint8_t, flock::PacketProtection::kDoorNonceSize> nonce;
-  secrets_.Fill(nonce);
-  protection_.SealDoor(secondary_.current().key, to, nonce, datagram, body);
+  protection_.SealDoor(secondary_.current().key, to, echo, datagram, body);
   return datagram;
 }
 

@@ -61,7 +61,7 @@ class Insider {
  private:
   bool ReceiveSealed(const flock::Header& header, std::span<const std::uint8_t> datagram,
                      Instant now);
-  Bytes SealDoor(const flock::Header& header, const flock::Destination& to,
+  Bytes SealDoor(const flock::Header& header, const flock::Destination& to, std::uint64_t echo,
                  std::span<const std::uint8_t> body);
   Bytes Seal(flock::PacketType type, const flock::Key& key, std::uint32_t tag,
              std::span<const std::uint8_t> body);

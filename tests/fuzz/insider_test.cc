@@ -119,7 +119,6 @@ class InsiderTest : public testing::Test {
     welcome.sender = from.record();
     welcome.beat = from.HonestBeat();
     welcome.beat.ring_tag = ring.current().tag;
-    welcome.public_key = from.public_key();
     welcome.counter = 5000;
     welcome.secondary_keys = {kSecondary};
     welcome.ring.assign(out.written().begin(), out.written().end());
@@ -168,7 +167,6 @@ bool TakesFrom(Victim& victim, std::uint32_t slot) {
       welcome.sender = other.record();
       welcome.beat = other.HonestBeat();
       welcome.beat.ring_tag = ring.current().tag;
-      welcome.public_key = other.public_key();
       welcome.counter = 1;
       welcome.secondary_keys = {kSecondary};
       welcome.ring.assign(out.written().begin(), out.written().end());

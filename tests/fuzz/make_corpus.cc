@@ -75,7 +75,8 @@ class Eavesdropper {
   void Hear(std::uint32_t from_slot, std::size_t to, std::span<const std::uint8_t> datagram) {
     const auto header = flock::DecodeHeader(datagram);
     if (!header || !cluster_.up(to)) return;
-    static constexpr const char* kTypes[] = {"", "hello", "welcome", "retry", "group", "pair"};
+    static constexpr const char* kTypes[] = {"",        "hello", "retry", "token-hello",
+                                             "welcome", "group", "pair"};
     const std::string type = kTypes[static_cast<int>(header->type)];
     datagrams_.try_emplace(type + "-" + std::to_string(datagram.size() / 100),
                            Bytes(datagram.begin(), datagram.end()));
@@ -228,8 +229,6 @@ void WritePlain(const std::map<std::string, Bytes>& bodies, const std::filesyste
   write("plain-welcome", Encoded([&](flock::Writer& out) {
           EncodeWelcome({.sender = record,
                          .beat = {.incarnation = 1},
-                         .public_key = {3},
-                         .counter = 1,
                          .token = 2,
                          .about_you = record,
                          .secondary_keys = {{4}, {5}},

@@ -139,7 +139,7 @@ void Siege::TakeWelcome(flock::Reader& in) {
   welcome.sender = insider.record();
   welcome.beat = insider.HonestBeat();
   if ((flags & 1) != 0) welcome.beat.incarnation = in.U32();
-  welcome.public_key = (flags & 2) != 0 ? in.ReadKey() : insider.public_key();
+  if ((flags & 2) != 0) welcome.sender.fingerprint = in.U64();
   welcome.counter = (flags & 4) != 0 ? in.U64() : 1;
   if ((flags & 8) != 0) welcome.about_you = DecodeRecord(in);
   welcome.secondary_keys.push_back((flags & 16) != 0 ? in.ReadKey() : secondary_);
@@ -206,6 +206,7 @@ void Siege::Behave(Insider& insider) {
   const flock::Record record = insider.record();
   AppendRecords(std::span(&record, 1), out);
   Append(flock::KeyTell{!insider.has_pair_key(), insider.public_key()}, out);
+  if (!insider.has_pair_key()) Append(flock::Ping{1, 2, 0}, out);
   Send(insider, insider.Group(out.written()));
   if (!insider.ask()) return;
   flock::Writer pair(draft);

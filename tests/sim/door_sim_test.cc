@@ -20,17 +20,14 @@ using Bytes = std::span<const std::uint8_t>;
 
 bool IsOfDoor(Bytes bytes) {
   const auto header = flock::DecodeHeader(bytes);
-  return header &&
-         (header->type == flock::PacketType::kHello || header->type == flock::PacketType::kRetry ||
-          header->type == flock::PacketType::kWelcome);
+  return header && header->type <= flock::PacketType::kWelcome;
 }
 
 // Those after which somebody was found already.
 bool HasToken(Bytes bytes) {
   const auto header = flock::DecodeHeader(bytes);
   return header && (header->type == flock::PacketType::kWelcome ||
-                    (header->type == flock::PacketType::kHello &&
-                     bytes.size() == flock::Handshake::kHelloSize));
+                    header->type == flock::PacketType::kTokenHello);
 }
 
 struct Boot {

@@ -50,7 +50,7 @@ bool Insider::NoteSent(std::size_t to, std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
   // Who asks is to hear the lie.
   if (header && header->type == flock::PacketType::kWelcome && !offered_.empty()) return false;
-  if (header && header->type >= flock::PacketType::kGroup) {
+  if (header && header->type >= flock::PacketType::kTokenHello) {
     counters_[to] = std::max(counters_[to], header->counter);
     fresh_[to] = true;
   }
@@ -61,7 +61,7 @@ void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
   const auto header = flock::DecodeHeader(bytes);
   if (!header) return;
   const flock::Destination here{self_, cluster_.charter().ranges.At(self_.slot)};
-  if (header->type == flock::PacketType::kHello && !offered_.empty()) {
+  if (header->type == flock::PacketType::kTokenHello && !offered_.empty()) {
     const auto hello = handshake_.OpenHello(*header, here, bytes);
     for (std::size_t i = 0; hello && hello->proof && i < cluster_.size(); ++i) {
       if (cluster_.slot(i) == header->sender.slot) asked_.emplace_back(i, *hello);
@@ -278,8 +278,7 @@ void Insider::AnswerHellos() {
     flock::Welcome welcome;
     welcome.sender = RecordOf(node_);
     welcome.beat = {welcome.sender.incarnation, flock::Beat::kHearsYou, offered_.back(), 0};
-    welcome.public_key = cluster_.flock(node_).public_key();
-    welcome.counter = counters_[to] + 1;
+    welcome.counter = ++counters_[to];
     welcome.secondary_keys = {cluster_.secondary_key()};
     welcome.ring = false_ring_;
     const flock::Destination destination{hello.sender,

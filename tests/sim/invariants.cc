@@ -19,7 +19,12 @@ void Invariants::Report(Instant now, const std::string& what) {
 }
 
 Invariants::Invariants(std::size_t nodes, std::size_t slots)
-    : leads_(nodes), led_(nodes), grants_(nodes), boots_(slots), stood_still_(nodes) {
+    : leads_(nodes),
+      led_(nodes),
+      may_lead_until_(nodes, Instant::max()),
+      grants_(nodes),
+      boots_(slots),
+      stood_still_(nodes) {
   if (nodes <= kCountersWatchedMax) counters_.resize(nodes);
 }
 
@@ -62,8 +67,8 @@ void Invariants::CheckSent(std::size_t node, Instant now, std::uint32_t to_slot,
                     " bytes that are no datagram");
     return;
   }
-  // The others have random nonces.
-  if (counters_.empty() || header->type < flock::PacketType::kGroup) return;
+  // A HELLO has a random number there, and a RETRY its token.
+  if (counters_.empty() || header->type < flock::PacketType::kTokenHello) return;
   std::uint64_t& last = counters_[node][to_slot];
   if (header->counter <= last) {
     Report(now, "node " + std::to_string(node) + " uses counter " +
@@ -89,6 +94,10 @@ void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Lea
     }
     greatest_epoch_ = std::max(greatest_epoch_, epoch);
   }
+  if (now >= may_lead_until_[node]) {
+    Report(now, "a revoked node is sealed: node " + std::to_string(node) + " under epoch " +
+                    std::to_string(epoch));
+  }
   lead = {leads.leader, epoch, until};
   for (const std::size_t other : leading_) {
     if (other == node) continue;
@@ -96,6 +105,10 @@ void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Lea
                     std::to_string(epoch) + " and node " + std::to_string(other) + " under epoch " +
                     std::to_string(leads_[other].epoch));
   }
+}
+
+void Invariants::MayNotLead(std::size_t node, Instant from) {
+  may_lead_until_[node] = std::min(may_lead_until_[node], from);
 }
 
 void Invariants::CheckNoLeadership(std::size_t node, Instant now) {

@@ -98,7 +98,9 @@ void Inject(Course& course, Recorded& recorded, std::size_t to) {
   }
   // What anybody can send who ever listened must not be answered with more than it is.
   const auto header = flock::DecodeHeader(bytes);
-  if (header && header->type == flock::PacketType::kHello &&
+  if (header &&
+      (header->type == flock::PacketType::kHello ||
+       header->type == flock::PacketType::kTokenHello) &&
       cluster.flock(to).counters().sent_bytes - sent > bytes.size()) {
     course.Violate("node " + std::to_string(to) + " answered a HELLO with more than it is");
   }

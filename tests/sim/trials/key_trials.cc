@@ -19,7 +19,7 @@ std::string ARotation(std::uint64_t seed) {
   int hellos = 0;
   cluster.lets_pass = [&](std::size_t, std::size_t, Bytes datagram) {
     const auto header = flock::DecodeHeader(datagram);
-    if (header && header->type == flock::PacketType::kHello) ++hellos;
+    if (header && header->type <= flock::PacketType::kTokenHello) ++hellos;
     return true;
   };
   const std::uint32_t key = cluster.flock(0).transient_key_id();
