@@ -1,12 +1,19 @@
 #include "services/confab/caller_noting.h"
 
+#include <map>
+#include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "services/confab/certificate.h"
+#include "services/confab/message_size.h"
 
 namespace radix::confab {
 namespace {
+
+using grpc::experimental::InterceptionHookPoints;
 
 std::optional<Shown> ShownIn(const grpc::ServerContextBase& context) {
   const auto pem = context.auth_context()->FindPropertyValues("x509_pem_cert");
@@ -16,6 +23,27 @@ std::optional<Shown> ShownIn(const grpc::ServerContextBase& context) {
   return *std::move(shown);
 }
 
+// Lives as long as its call.
+class NotedCall final : public grpc::experimental::Interceptor {
+ public:
+  NotedCall(std::shared_ptr<MessageTally> tally, const MessageSize& size)
+      : tally_(std::move(tally)), size_(size) {}
+
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE)) {
+      if (const void* message = methods->GetRecvMessage(); message != nullptr) {
+        tally_->bytes += size_.Of(message);
+        ++tally_->messages;
+      }
+    }
+    methods->Proceed();
+  }
+
+ private:
+  const std::shared_ptr<MessageTally> tally_;
+  const MessageSize& size_;
+};
+
 class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   explicit CallerNotingFactory(std::shared_ptr<Connections> connections)
@@ -24,12 +52,26 @@ class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFa
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
     grpc::ServerContextBase& context = *info->server_context();
-    connections_->HandleCall(context.peer(), [&] { return ShownIn(context); });
-    return nullptr;  // the call itself is none of its business
+    auto tally = connections_->HandleCall(context.peer(), [&] { return ShownIn(context); });
+    // gRPC's own services take small messages, and have types of their own for them.
+    if (tally == nullptr || std::string_view(info->method()).starts_with("/grpc.")) return nullptr;
+    return new NotedCall(std::move(tally), SizeOf(info->method()));  // gRPC takes ownership
   }
 
  private:
+  // Callers name methods that do not exist, too: of these nothing is kept.
+  const MessageSize& SizeOf(const char* method) {
+    static const MessageSize unknown;
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(std::string_view(method));
+    if (found != sizes_.end()) return found->second;
+    const auto made = MessageSize::Find(method);
+    return made ? sizes_.emplace(method, *made).first->second : unknown;
+  }
+
   const std::shared_ptr<Connections> connections_;
+  std::mutex mutex_;
+  std::map<std::string, MessageSize, std::less<>> sizes_;
 };
 
 }  // namespace

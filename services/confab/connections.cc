@@ -4,26 +4,41 @@
 
 #include <utility>
 
+#include "services/confab/clock.h"
+
 namespace radix::confab {
 
-void Connections::Add(const std::string& peer, std::uint64_t id, Descriptor again) {
+std::shared_ptr<const MessageTally> Connections::Add(const std::string& peer, std::uint64_t id,
+                                                     Descriptor again) {
+  auto tally = std::make_shared<MessageTally>();
   const std::lock_guard lock(mutex_);
-  connections_.insert_or_assign(peer, Connection{id, std::move(again), std::nullopt});
+  connections_.insert_or_assign(peer, Connection{id, std::move(again), tally, std::nullopt});
+  return tally;
 }
 
-void Connections::Remove(const std::string& peer, std::uint64_t id) {
+bool Connections::Remove(const std::string& peer, std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = connections_.find(peer);
   // Its port may have been used again before its end was seen.
-  if (found != connections_.end() && found->second.id == id) connections_.erase(found);
+  if (found == connections_.end() || found->second.id != id) return false;
+  const bool known = found->second.shown.has_value();
+  connections_.erase(found);
+  return known;
 }
 
-void Connections::HandleCall(const std::string& peer,
-                             const std::function<std::optional<Shown>()>& read) {
+std::shared_ptr<MessageTally> Connections::HandleCall(
+    const std::string& peer, const std::function<std::optional<Shown>()>& read) {
   const std::lock_guard lock(mutex_);
   const auto found = connections_.find(peer);
-  if (found == connections_.end() || found->second.shown) return;
-  found->second.shown = read();
+  if (found == connections_.end()) return nullptr;
+  if (!found->second.shown) found->second.shown = read();
+  return found->second.tally;
+}
+
+void Connections::HandleLetIn(const std::string& peer, const Shown& shown) {
+  const std::lock_guard lock(mutex_);
+  const auto found = connections_.find(peer);
+  if (found != connections_.end()) found->second.shown = shown;
 }
 
 std::size_t Connections::Recheck(const std::function<bool(const Shown&)>& may_stay) {
@@ -40,6 +55,26 @@ std::size_t Connections::Recheck(const std::function<bool(const Shown&)>& may_st
 std::size_t Connections::size() const {
   const std::lock_guard lock(mutex_);
   return connections_.size();
+}
+
+bool Connections::AdmitsHost(const std::string& host) {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.AdmitsHost(host, Now());
+}
+
+bool Connections::AdmitsKey(const KeyId& key) {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.AdmitsKey(key, Now());
+}
+
+void Connections::NoStranger(const std::string& host) {
+  const std::lock_guard lock(budget_mutex_);
+  budget_.HandleLetIn(host, Now());
+}
+
+std::optional<Excess> Connections::Charge(const Peer& peer, Use use, double amount) {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.Charge(peer, use, amount, Now());
 }
 
 }  // namespace radix::confab

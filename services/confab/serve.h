@@ -17,6 +17,7 @@
 #include "services/confab/call_counter.h"
 #include "services/confab/lock_file.h"
 #include "services/confab/node.h"
+#include "services/confab/peer_budget.h"
 #include "services/confab/time.h"
 
 namespace radix::confab {
@@ -39,6 +40,8 @@ struct ListenOptions {
   // What is served there: the node's identity lets in who may call it.
   std::string horde;
   std::string api;
+  // What callers may use up, where they have keys.
+  PeerBudgetOptions budget = {};
 };
 
 // A running gRPC server with health, reflection, and limits on what a peer may use up.
