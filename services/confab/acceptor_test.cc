@@ -172,8 +172,8 @@ TEST_F(AcceptorTest, AHostWithoutBudgetGetsNoFurtherThanItsHello) {
   EXPECT_EQ(handed(), 1U);
 }
 
-// On each connection as many calls were given up as bytes came.
-class Resets final : public Transports {
+// Whoever connects is let in with the same key; of each so many calls are open, or were given up.
+class SameForAll final : public Transports {
  public:
   std::vector<LetIn> TakeLetIn() override {
     const std::lock_guard lock(mutex);
@@ -182,26 +182,29 @@ class Resets final : public Transports {
     return all;
   }
   bool Count(std::int64_t, Traffic& traffic) override {
-    traffic.streams_begun = traffic.streams_reset = resets;
+    traffic.streams_begun = open + resets;
+    traffic.streams_reset = resets;
     return true;
+  }
+  void Expect(const Caller& caller) {
+    const std::lock_guard lock(mutex);
+    peers.push_back(caller.name());
   }
 
   std::mutex mutex;
   std::vector<std::string> peers;
+  std::atomic<std::uint64_t> open = 0;
   std::atomic<std::uint64_t> resets = 0;
 };
 
 TEST_F(AcceptorTest, ABusyConnectionIsLookedAtAgainAndAgain) {
   AcceptorOptions options;
   options.budget.key[static_cast<std::size_t>(Use::kResets)] = {10, 0.001};
-  auto owned = std::make_unique<Resets>();
-  Resets& transports = *owned;
+  auto owned = std::make_unique<SameForAll>();
+  SameForAll& transports = *owned;
   Begin(options, std::move(owned));
   const Caller caller(acceptor_->endpoint());
-  {
-    const std::lock_guard lock(transports.mutex);
-    transports.peers = {caller.name()};
-  }
+  transports.Expect(caller);
   caller.Say(Hello());
   ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
   const Descriptor connection = TakeHanded();
@@ -212,6 +215,25 @@ TEST_F(AcceptorTest, ABusyConnectionIsLookedAtAgainAndAgain) {
   caller.Say("x");
   EXPECT_TRUE(caller.IsEnded(5s));
   EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+}
+
+TEST_F(AcceptorTest, WhoEndsAConnectionHasItsBudgetAgain) {
+  AcceptorOptions options;
+  options.budget.key[static_cast<std::size_t>(Use::kStreams)] = {10, 0};
+  auto owned = std::make_unique<SameForAll>();
+  SameForAll& transports = *owned;
+  transports.open = 10;
+  Begin(options, std::move(owned));
+  for (int i = 0; i < 5; ++i) {
+    {
+      const Caller caller(acceptor_->endpoint());
+      transports.Expect(caller);
+      caller.Say(Hello());
+      ASSERT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 1; }));
+      EXPECT_FALSE(caller.IsEnded(100ms)) << i;
+    }
+    EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+  }
 }
 
 TEST_F(AcceptorTest, AConnectionThatEndedIsForgotten) {

@@ -217,6 +217,14 @@ TEST_F(GuardTest, StrangersAreLetInOrCounted) {
   guard_.Remove(first.id, true);
 }
 
+TEST_F(GuardTest, WhoIsLetInAndLeavesAtOnceIsNoStranger) {
+  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_FALSE(connections_->AdmitsHost("a"));
+  guard_.Remove(LetIn("a", 1).id, /*known=*/false);
+  EXPECT_TRUE(connections_->AdmitsHost("a"));
+}
+
 // Its port may be in use again before its end is seen.
 TEST_F(GuardTest, TheNextOneFromTheSamePortIsAnother) {
   const Connection& first = Connect("a");
