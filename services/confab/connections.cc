@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "services/confab/clock.h"
 
 namespace radix::confab {
@@ -58,13 +60,24 @@ std::size_t Connections::size() const {
 }
 
 bool Connections::AdmitsHost(const std::string& host) {
-  const std::lock_guard lock(budget_mutex_);
-  return budget_.AdmitsHost(host, Now());
+  return Admitted("host " + host, [&] { return budget_.AdmitHost(host, Now()); });
 }
 
 bool Connections::AdmitsKey(const KeyId& key) {
-  const std::lock_guard lock(budget_mutex_);
-  return budget_.AdmitsKey(key, Now());
+  return Admitted("key " + key.ToString().substr(0, 16),
+                  [&] { return budget_.AdmitKey(key, Now()); });
+}
+
+bool Connections::Admitted(const std::string& who, const std::function<absl::Status()>& ask) {
+  absl::Status admitted;
+  {
+    const std::lock_guard lock(budget_mutex_);
+    admitted = ask();
+  }
+  if (!admitted.ok()) {
+    refusals_.Warn(absl::StrCat(who, " was refused: ", std::string(admitted.message())));
+  }
+  return admitted.ok();
 }
 
 void Connections::NoStranger(const std::string& host) {

@@ -12,9 +12,11 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "services/confab/descriptor.h"
 #include "services/confab/peer_budget.h"
 #include "services/confab/shown.h"
+#include "services/confab/sparing_log.h"
 
 namespace radix::confab {
 
@@ -53,7 +55,7 @@ class Connections {
 
   std::size_t size() const;
 
-  // The budget of its peers: see peer_budget.h.
+  // The budget of its peers: see peer_budget.h. Who is refused is named in the log.
   bool AdmitsHost(const std::string& host);
   bool AdmitsKey(const KeyId& key);
   void NoStranger(const std::string& host);
@@ -67,10 +69,13 @@ class Connections {
     std::optional<Shown> shown;  // nullopt until it is known
   };
 
+  bool Admitted(const std::string& who, const std::function<absl::Status()>& ask);
+
   mutable std::mutex mutex_;
   std::map<std::string, Connection, std::less<>> connections_;
   std::mutex budget_mutex_;
   PeerBudget budget_;
+  SparingLog refusals_{"were refused"};
 };
 
 }  // namespace radix::confab

@@ -2,7 +2,6 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -13,12 +12,10 @@
 namespace radix::confab {
 namespace {
 
-// A flood is as long as this when it is first seen: then it is some thousand calls, or 20 MB.
+// So long a flood may be before it is seen: some thousand calls, or some megabytes.
 constexpr Duration kLookEvery = 20ms;
 // Who sends less in that time is not looked at again until something comes.
 constexpr std::uint64_t kQuietBytes = 1024;
-// Lines in the log a second: whoever is ended may come back at once.
-constexpr int kMostSaid = 10;
 
 // Of a connection that is there: false never happens.
 bool ReadBytes(int socket, Traffic& traffic) {
@@ -81,7 +78,7 @@ std::vector<std::uint64_t> Guard::Look(Instant now) {
   TakeLetIn();
   std::vector<std::uint64_t> quiet;
   for (const std::uint64_t id : busy_) {
-    if (!LookAt(watched_.at(id), now)) quiet.push_back(id);
+    if (!LookAt(watched_.at(id))) quiet.push_back(id);
   }
   for (const std::uint64_t id : quiet) busy_.erase(id);
   return quiet;
@@ -103,7 +100,7 @@ void Guard::TakeLetIn() {
 }
 
 // Returns whether it is busy still.
-bool Guard::LookAt(Watched& watched, Instant now) {
+bool Guard::LookAt(Watched& watched) {
   if (watched.ended) return false;
   Traffic traffic;
   if (watched.handle && !transports_->Count(*watched.handle, traffic)) return false;
@@ -116,7 +113,7 @@ bool Guard::LookAt(Watched& watched, Instant now) {
                                     {Use::kStreams, booking.streams},
                                     {Use::kStray, booking.stray}}) {
     if (amount == 0) continue;
-    if (const auto excess = connections_->Charge(peer, use, amount)) End(watched, *excess, now);
+    if (const auto excess = connections_->Charge(peer, use, amount)) End(watched, *excess);
   }
   const std::uint64_t came =
       traffic.bytes_received - std::exchange(watched.received, traffic.bytes_received);
@@ -124,7 +121,7 @@ bool Guard::LookAt(Watched& watched, Instant now) {
 }
 
 // Whose excess it is, loses all its connections.
-void Guard::End(Watched& watched, const Excess& excess, Instant now) {
+void Guard::End(Watched& watched, const Excess& excess) {
   for (auto& [id, each] : watched_) {
     const bool is_theirs = &each == &watched ||
                            (excess.whose == Excess::Whose::kKey && each.key == watched.key) ||
@@ -133,15 +130,9 @@ void Guard::End(Watched& watched, const Excess& excess, Instant now) {
     Disconnect(each.socket);
     each.ended = true;
   }
-  if (now - said_since_ >= 1s) {
-    if (said_ > kMostSaid) spdlog::warn("{} more were ended", said_ - kMostSaid);
-    said_since_ = now;
-    said_ = 0;
-  }
-  if (++said_ > kMostSaid) return;
-  spdlog::warn("{} at {} was ended: {}",
-               watched.key ? "key " + watched.key->ToString().substr(0, 16) : "a stranger",
-               watched.peer, excess.ToString());
+  log_.Warn(
+      absl::StrCat(watched.key ? "key " + watched.key->ToString().substr(0, 16) : "a stranger",
+                   " at ", watched.peer, " was ended: ", excess.ToString()));
 }
 
 }  // namespace radix::confab

@@ -18,6 +18,7 @@
 #include "services/confab/connections.h"
 #include "services/confab/peer_budget.h"
 #include "services/confab/shown.h"
+#include "services/confab/sparing_log.h"
 #include "services/confab/time.h"
 #include "services/confab/traffic_ledger.h"
 
@@ -76,8 +77,8 @@ class Guard {
   };
 
   void TakeLetIn();
-  bool LookAt(Watched& watched, Instant now);
-  void End(Watched& watched, const Excess& excess, Instant now);
+  bool LookAt(Watched& watched);
+  void End(Watched& watched, const Excess& excess);
 
   const std::shared_ptr<Connections> connections_;
   const std::unique_ptr<Transports> transports_;
@@ -85,8 +86,7 @@ class Guard {
   std::map<std::string, std::uint64_t> strangers_;  // on which nobody was let in yet, by peer
   std::set<std::uint64_t> busy_;
   Instant next_look_;
-  Instant said_since_;
-  int said_ = 0;
+  SparingLog log_{"were ended"};
 };
 
 }  // namespace radix::confab

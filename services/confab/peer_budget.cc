@@ -68,6 +68,15 @@ bool Book(Account& account, const Allowances& allowances, Use use, double amount
   return true;
 }
 
+absl::Status ShutOut(Duration left) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("it used up too much, and is shut out for another ", left / 1ms, " ms"));
+}
+
+absl::Status TooMuch(Excess::Whose whose, Use use, const Allowances& allowances) {
+  return absl::ResourceExhaustedError(Excess{whose, use, allowances[IndexOf(use)], 0ns}.ToString());
+}
+
 }  // namespace
 
 std::string Excess::ToString() const {
@@ -80,27 +89,35 @@ std::string Excess::ToString() const {
   return text;
 }
 
-bool PeerBudget::AdmitsHost(const std::string& host, Instant now) {
+absl::Status PeerBudget::AdmitHost(const std::string& host, Instant now) {
+  using enum Excess::Whose;
   Account& account = AccountOf(NameOf(host), now);
-  if (account.barred_until > now) return false;
+  if (account.barred_until > now) return ShutOut(account.barred_until - now);
   Settle(account, options_.host, now);
   const Allowance& strangers = options_.host[IndexOf(Use::kStrangers)];
   double& strange = account.used[IndexOf(Use::kStrangers)];
-  if (strangers.most > 0 && strange + 1 > strangers.most) return false;
-  if (Book(account, options_.host, Use::kConnections, 1, now)) return false;
-  if (Book(all_, options_.all, Use::kConnections, 1, now)) return false;
+  if (strangers.most > 0 && strange + 1 > strangers.most) {
+    return TooMuch(kHost, Use::kStrangers, options_.host);
+  }
+  if (Book(account, options_.host, Use::kConnections, 1, now)) {
+    return TooMuch(kHost, Use::kConnections, options_.host);
+  }
+  if (Book(all_, options_.all, Use::kConnections, 1, now)) {
+    return TooMuch(kAll, Use::kConnections, options_.all);
+  }
   strange += 1;
-  return true;
+  return absl::OkStatus();
 }
 
 void PeerBudget::HandleLetIn(const std::string& host, Instant now) {
   Book(AccountOf(NameOf(host), now), options_.host, Use::kStrangers, -1, now);
 }
 
-bool PeerBudget::AdmitsKey(const KeyId& key, Instant now) {
+absl::Status PeerBudget::AdmitKey(const KeyId& key, Instant now) {
   Account& account = AccountOf(NameOf(key), now);
-  if (account.barred_until > now) return false;
-  return !Book(account, options_.key, Use::kConnections, 1, now);
+  if (account.barred_until > now) return ShutOut(account.barred_until - now);
+  if (!Book(account, options_.key, Use::kConnections, 1, now)) return absl::OkStatus();
+  return TooMuch(Excess::Whose::kKey, Use::kConnections, options_.key);
 }
 
 std::optional<Excess> PeerBudget::Charge(const Peer& peer, Use use, double amount, Instant now) {

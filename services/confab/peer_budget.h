@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "services/confab/key_id.h"
 #include "services/confab/time.h"
 
@@ -80,12 +81,14 @@ class PeerBudget {
  public:
   explicit PeerBudget(const PeerBudgetOptions& options = {}) : options_(options) {}
 
-  // Somebody begins a handshake, who is a stranger until let in. False: it is to be ended at once.
-  bool AdmitsHost(const std::string& host, Instant now);
+  // Somebody begins a handshake, who is a stranger until let in. ResourceExhausted, with the
+  // reason: it is to be ended at once.
+  absl::Status AdmitHost(const std::string& host, Instant now);
   void HandleLetIn(const std::string& host, Instant now);
 
-  // A key that would be let in proved itself in a handshake. False: it is to be refused.
-  bool AdmitsKey(const KeyId& key, Instant now);
+  // A key that would be let in proved itself in a handshake. ResourceExhausted, with the reason: it
+  // is to be refused.
+  absl::Status AdmitKey(const KeyId& key, Instant now);
 
   // `peer` used so much; gave it back, where `amount` is negative. When there is an excess, the
   // peer's connections are to be ended.

@@ -58,8 +58,8 @@ TEST_F(PeerBudgetTest, AnotherKeyHasItsOwn) {
   EXPECT_FALSE(Reset(2, "b", 10));
   EXPECT_TRUE(budget_.IsBarred(Key(1), now_));
   EXPECT_FALSE(budget_.IsBarred(Key(2), now_));
-  EXPECT_FALSE(budget_.AdmitsKey(Key(1), now_));
-  EXPECT_TRUE(budget_.AdmitsKey(Key(2), now_));
+  EXPECT_FALSE(budget_.AdmitKey(Key(1), now_).ok());
+  EXPECT_TRUE(budget_.AdmitKey(Key(2), now_).ok());
 }
 
 // Whoever has a node's key makes itself a new TLS key for each connection.
@@ -70,9 +70,9 @@ TEST_F(PeerBudgetTest, ManyKeysOfOneHostShareItsAllowance) {
   ASSERT_TRUE(excess);
   EXPECT_EQ(excess->whose, Excess::Whose::kHost);
   EXPECT_EQ(excess->barred, 1s);
-  EXPECT_FALSE(budget_.AdmitsHost("a", now_));
-  EXPECT_TRUE(budget_.AdmitsHost("b", now_));
-  EXPECT_TRUE(budget_.AdmitsKey(Key(3), now_)) << "somewhere else it may come";
+  EXPECT_FALSE(budget_.AdmitHost("a", now_).ok());
+  EXPECT_TRUE(budget_.AdmitHost("b", now_).ok());
+  EXPECT_TRUE(budget_.AdmitKey(Key(3), now_).ok()) << "somewhere else it may come";
 }
 
 TEST_F(PeerBudgetTest, AllTogetherHaveNoMoreThanTheServerAndNobodyIsShutOutForIt) {
@@ -83,7 +83,7 @@ TEST_F(PeerBudgetTest, AllTogetherHaveNoMoreThanTheServerAndNobodyIsShutOutForIt
   ASSERT_TRUE(excess);
   EXPECT_EQ(excess->whose, Excess::Whose::kAll);
   EXPECT_EQ(excess->barred, 0s);
-  EXPECT_TRUE(budget_.AdmitsKey(Key(5), now_));
+  EXPECT_TRUE(budget_.AdmitKey(Key(5), now_).ok());
   EXPECT_THAT(excess->ToString(), HasSubstr("of all callers together"));
 }
 
@@ -93,9 +93,9 @@ TEST_F(PeerBudgetTest, WhoDoesItAgainIsShutOutTwiceAsLong) {
     const auto excess = Reset(1, "a", 1000);
     ASSERT_TRUE(excess);
     EXPECT_EQ(excess->barred, expected);
-    EXPECT_FALSE(budget_.AdmitsKey(Key(1), now_ + expected - 1ms));
+    EXPECT_FALSE(budget_.AdmitKey(Key(1), now_ + expected - 1ms).ok());
     now_ += expected;
-    EXPECT_TRUE(budget_.AdmitsKey(Key(1), now_));
+    EXPECT_TRUE(budget_.AdmitKey(Key(1), now_).ok());
     expected = std::min<Duration>(2 * expected, 60s);
   }
 }
@@ -119,8 +119,8 @@ TEST_F(PeerBudgetTest, WhatIsNotCountedHasNoLimit) {
   EXPECT_FALSE(budget_.Charge({"a", Key(1)}, Use::kStray, 1e12, now_));
   PeerBudget unlimited({.key = {}, .host = {}, .all = {}});
   for (int i = 0; i < 10000; ++i) {
-    EXPECT_TRUE(unlimited.AdmitsHost("a", now_));
-    EXPECT_TRUE(unlimited.AdmitsKey(Key(1), now_));
+    EXPECT_TRUE(unlimited.AdmitHost("a", now_).ok());
+    EXPECT_TRUE(unlimited.AdmitKey(Key(1), now_).ok());
     EXPECT_FALSE(unlimited.Charge({"a", Key(1)}, Use::kResets, 1000, now_));
   }
 }
@@ -137,33 +137,33 @@ TEST_F(PeerBudgetTest, ALevelGoesDownAgainOnlyWhenItIsGivenBack) {
 
 TEST_F(PeerBudgetTest, AHostOfStrangersIsRefusedUntilTheyAreLetInOrForgotten) {
   PeerBudget budget(Small(Use::kStrangers));
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitsHost("a", now_));
-  EXPECT_FALSE(budget.AdmitsHost("a", now_));
-  EXPECT_TRUE(budget.AdmitsHost("b", now_));
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost("a", now_).ok());
+  EXPECT_FALSE(budget.AdmitHost("a", now_).ok());
+  EXPECT_TRUE(budget.AdmitHost("b", now_).ok());
   budget.HandleLetIn("a", now_);
-  EXPECT_TRUE(budget.AdmitsHost("a", now_));
-  EXPECT_FALSE(budget.AdmitsHost("a", now_));
+  EXPECT_TRUE(budget.AdmitHost("a", now_).ok());
+  EXPECT_FALSE(budget.AdmitHost("a", now_).ok());
   now_ += 1s;
-  EXPECT_TRUE(budget.AdmitsHost("a", now_));
-  EXPECT_TRUE(budget.AdmitsHost("a", now_));
-  EXPECT_FALSE(budget.AdmitsHost("a", now_));
+  EXPECT_TRUE(budget.AdmitHost("a", now_).ok());
+  EXPECT_TRUE(budget.AdmitHost("a", now_).ok());
+  EXPECT_FALSE(budget.AdmitHost("a", now_).ok());
 }
 
 TEST_F(PeerBudgetTest, WhoIsRefusedCostsNobodyAnything) {
   PeerBudget budget(Small(Use::kConnections));
-  for (int i = 0; i < 1000; ++i) budget.AdmitsHost("a", now_);
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitsHost("b", now_)) << i;
-  EXPECT_FALSE(budget.AdmitsHost("c", now_)) << "all have 40, and both took their 20";
+  for (int i = 0; i < 1000; ++i) budget.AdmitHost("a", now_).IgnoreError();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost("b", now_).ok()) << i;
+  EXPECT_FALSE(budget.AdmitHost("c", now_).ok()) << "all have 40, and both took their 20";
 }
 
 TEST_F(PeerBudgetTest, AKeyConnectsOnlySoOften) {
   PeerBudget budget(Small(Use::kConnections));
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(budget.AdmitsKey(Key(1), now_));
-  EXPECT_FALSE(budget.AdmitsKey(Key(1), now_));
-  EXPECT_TRUE(budget.AdmitsKey(Key(2), now_));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(budget.AdmitKey(Key(1), now_).ok());
+  EXPECT_FALSE(budget.AdmitKey(Key(1), now_).ok());
+  EXPECT_TRUE(budget.AdmitKey(Key(2), now_).ok());
   EXPECT_FALSE(budget.IsBarred(Key(1), now_)) << "only this connection is too much";
   now_ += 1s;
-  EXPECT_TRUE(budget.AdmitsKey(Key(1), now_));
+  EXPECT_TRUE(budget.AdmitKey(Key(1), now_).ok());
 }
 
 TEST_F(PeerBudgetTest, OnlySoManyAreRememberedAndTheLatestAre) {
@@ -185,7 +185,7 @@ TEST_F(PeerBudgetTest, OnlySoManyAreRememberedAndTheLatestAre) {
 TEST_F(PeerBudgetTest, GoodPeersHaveEnough) {
   PeerBudget budget;
   for (int node = 0; node < 200; ++node) {
-    EXPECT_TRUE(budget.AdmitsHost("127.0.0.1", now_));
+    EXPECT_TRUE(budget.AdmitHost("127.0.0.1", now_).ok());
     budget.HandleLetIn("127.0.0.1", now_ + 20ms);
     now_ += 5ms;
   }

@@ -62,7 +62,6 @@ CheckPeer WithBudget(std::shared_ptr<Connections> connections, CheckPeer check) 
   return [connections = std::move(connections),
           check = std::move(check)](const absl::StatusOr<Shown>& shown) {
     absl::Status checked = check(shown);
-    // No line in the log: there was one when it used up too much.
     if (checked.ok() && shown.ok() && !connections->AdmitsKey(shown->key)) {
       return absl::ResourceExhaustedError("its key has used up too much");
     }
