@@ -5,9 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,18 @@ constexpr Duration kStepLimit = 5s;
 
 // What picket has to end its plugins, when the node ends.
 constexpr Duration kGuestsLimit = 15s;
+
+// What one service may have of private memory. With its program and libraries, which processes
+// share, that stays below 256 MB. gRPC starts up to four threads for each processor, and a thread's
+// stack counts whole although little of it is touched.
+std::uint64_t ServiceMemoryMax() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return 0;  // these map terabytes
+#else
+  constexpr std::uint64_t kMiB = 1 << 20;
+  return 216 * kMiB + 4 * kMiB * std::max(1U, std::thread::hardware_concurrency());
+#endif
+}
 
 // What passes by itself keeps a node waiting, not down.
 class Patience {
@@ -146,6 +160,7 @@ int Boot(const confab::ServiceArguments& node) {
   auto supervisor = Supervisor::Create({.state = node.node.state,
                                         .arguments = confab::ToCommandLine(node),
                                         .own_env = std::move(own_env),
+                                        .memory_max = ServiceMemoryMax(),
                                         .upkeep = [&folder, &key] {
                                           folder->Upkeep();
                                           key->Upkeep();

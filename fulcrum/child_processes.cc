@@ -30,7 +30,8 @@ absl::StatusOr<pid_t> ChildProcesses::Start(ChildOptions options, Instant now) {
                                  .argv = std::move(options.argv),
                                  .env = std::move(options.env),
                                  .log = logs_ / (options.name + ".log"),
-                                 .descriptor = options.file.get()});
+                                 .descriptor = options.file.get(),
+                                 .memory_max = link ? memory_max_ : 0});
   if (!pid.ok()) return pid;
   if (link) watchdog_.Watch(*pid, now);
   children_.insert_or_assign(*pid, Child{std::move(options.name), std::move(link)});

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -42,11 +43,14 @@ class ChildProcesses {
   using Handler =
       std::function<absl::Status(pid_t pid, const nlohmann::json& body, confab::Descriptor file)>;
 
-  // `program` is the fulcrum binary; its services get `own_env` too; logs are LOGS/NAME.log.
+  // `program` is the fulcrum binary; its services get `own_env` too, and as much memory as
+  // spawn.h says of `memory_max`; logs are LOGS/NAME.log.
   ChildProcesses(std::filesystem::path program, std::vector<std::string> own_env,
-                 std::filesystem::path logs, const WatchdogOptions& watchdog)
+                 std::uint64_t memory_max, std::filesystem::path logs,
+                 const WatchdogOptions& watchdog)
       : program_(std::move(program)),
         own_env_(std::move(own_env)),
+        memory_max_(memory_max),
         logs_(std::move(logs)),
         watchdog_(watchdog) {}
 
@@ -87,6 +91,7 @@ class ChildProcesses {
 
   const std::filesystem::path program_;
   const std::vector<std::string> own_env_;
+  const std::uint64_t memory_max_;
   const std::filesystem::path logs_;
   Watchdog watchdog_;
   std::map<pid_t, Child> children_;

@@ -51,7 +51,7 @@ sockaddr_un SocketAddress(const fs::path& path) {
 volatile sig_atomic_t told_to_stop = 0;
 
 int PlayService(const std::string& service, int argc, char** argv) {
-  confab::DieWithParent();
+  confab::BeginService(service.c_str());
   const auto arguments = confab::ParseServiceArguments(argc, argv);
   if (!arguments.ok()) return 2;
   const fs::path state = arguments->node.state;
@@ -68,6 +68,12 @@ int PlayService(const std::string& service, int argc, char** argv) {
   const sockaddr_un address = SocketAddress(path);
   if (bind(inbox, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 4;
   confab::NotifyReady();
+  if (behaviour == "greedy") {
+    // Not what the kernel would kill it for: somebody else would pay.
+    for (std::size_t mebibytes = 0; mebibytes < 1024; ++mebibytes) {
+      std::memset(new char[1 << 20], 1, 1 << 20);
+    }
+  }
   while (told_to_stop == 0) {
     confab::NotifyAlive();
     pollfd readable{inbox, POLLIN, 0};

@@ -66,8 +66,7 @@ int main(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "launch") return radix::fulcrum::Launch(argc - 1, argv + 1);
   if (auto* run = radix::fulcrum::FindBuiltIn(verb)) {
-    radix::confab::DieWithParent();
-    radix::confab::NameProcess(verb.c_str());
+    radix::confab::BeginService(verb.c_str());
     return run(argc - 1, argv + 1);
   }
   if (verb == "check") return Check(argc - 1, argv + 1);

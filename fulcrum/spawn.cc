@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -68,6 +71,29 @@ class Attributes {
   posix_spawnattr_t attributes_{};
 };
 
+constexpr rlim_t kStackBytes = 1 << 20;
+
+// A limit that children inherit, and this process has only as long as this object lives. (This
+// process could not raise it again if the hard one were lowered.)
+class SoftLimit {
+ public:
+  SoftLimit(__rlimit_resource resource, rlim_t most) : resource_(resource) {
+    if (getrlimit(resource, &before_) != 0) return;
+    const rlimit limit{std::min(most, before_.rlim_max), before_.rlim_max};
+    lowered_ = setrlimit(resource, &limit) == 0;
+  }
+  ~SoftLimit() {
+    if (lowered_) setrlimit(resource_, &before_);
+  }
+  SoftLimit(const SoftLimit&) = delete;
+  SoftLimit& operator=(const SoftLimit&) = delete;
+
+ private:
+  const __rlimit_resource resource_;
+  rlimit before_{};
+  bool lowered_ = false;
+};
+
 std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
@@ -81,6 +107,12 @@ absl::StatusOr<pid_t> SpawnProcess(const SpawnOptions& options) {
   const Descriptor log = OpenLog(options.log);
   const Actions actions(log.get(), options.descriptor);
   const Attributes attributes;
+  std::optional<SoftLimit> data;
+  std::optional<SoftLimit> stack;
+  if (options.memory_max > 0) {
+    data.emplace(RLIMIT_DATA, options.memory_max);
+    stack.emplace(RLIMIT_STACK, kStackBytes);
+  }
   pid_t pid = 0;
   const int error = posix_spawn(&pid, options.program.c_str(), actions.get(), attributes.get(),
                                 Pointers(options.argv).data(), Pointers(options.env).data());

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct SpawnOptions {
   std::filesystem::path
       log;  // gets what it writes to stdout and stderr, appended (log_folder.h bounds it)
   int descriptor = -1;  // becomes its descriptor 3; -1: it has none
+  // What it may have of private memory, in bytes; 0: any amount. Then its threads have stacks of
+  // 1 MiB, instead of 8: the kernel counts what is promised, not what is touched.
+  std::uint64_t memory_max = 0;
 };
 
 // Starts a process: in a group of its own, with no signal blocked or ignored, stdin from

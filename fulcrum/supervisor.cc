@@ -63,7 +63,8 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
 
 Supervisor::Supervisor(SupervisorOptions options)
     : options_(std::move(options)),
-      children_(options_.program, options_.own_env, options_.state / "log", options_.watchdog),
+      children_(options_.program, options_.own_env, options_.memory_max, options_.state / "log",
+                options_.watchdog),
       keeper_(confab::RandomNumber(), options_.keeper) {}
 
 void Supervisor::Keep(const std::string& service, const std::vector<std::string>& arguments) {

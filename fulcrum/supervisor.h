@@ -34,6 +34,9 @@ struct SupervisorOptions {
   std::filesystem::path program = "/proc/self/exe";
   // What services of that binary get in their environment, and nobody else, as NAME=value.
   std::vector<std::string> own_env;
+  // What each of them may have of private memory, in bytes; 0: any amount. One that needs more ends
+  // and is started again. See spawn.h.
+  std::uint64_t memory_max = 0;
   // Called about every second; nothing else is done meanwhile. May be empty.
   std::function<void()> upkeep;
   KeeperOptions keeper;

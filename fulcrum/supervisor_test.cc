@@ -98,6 +98,53 @@ TEST_F(SupervisorTest, ReplacesWhatHangsItsOwnAndPicketsToo) {
   EXPECT_EQ(node_.Plugin("dean").restart_count(), 1);
 }
 
+std::string MemoryLimitOf(pid_t pid) {
+  std::ifstream limits("/proc/" + std::to_string(pid) + "/limits");
+  for (std::string line; std::getline(limits, line);) {
+    if (line.starts_with("Max data size")) return line.substr(26, line.find(' ', 26) - 26);
+  }
+  return "";
+}
+
+TEST_F(SupervisorTest, AServiceThatTakesTooMuchMemoryIsStartedAgainAndNobodyElseIs) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's memory has no limit";
+#endif
+  node_.Start();
+  ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
+  const pid_t flock = node_.Find("flock");
+  const pid_t dean = node_.Find("dean");
+  const pid_t reeve = node_.Find("reeve");
+  node_.Have("reeve", "greedy");
+  kill(reeve, SIGKILL);
+  EXPECT_TRUE(Eventually([&] {
+    return node_.Log("fulcrum").find(
+               "reeve: ended with status 1 (its last words: there is no more "
+               "memory for this process)") != std::string::npos;
+  }));
+  node_.Have("reeve", "");
+  EXPECT_TRUE(Eventually([&] { return node_.Find("reeve") != 0 && node_.Find("reeve") != reeve; }));
+  EXPECT_EQ(node_.Find("flock"), flock);
+  EXPECT_EQ(node_.Find("dean"), dean);
+}
+
+TEST_F(SupervisorTest, OnlyItsOwnServicesHaveALimitOfMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's memory has no limit";
+#endif
+  node_.Start();
+  ASSERT_TRUE(node_.StartPlugin("program", "/bin/sleep", {"1000"}).ok());
+  ASSERT_TRUE(Eventually([&] { return node_.Find("dean") != 0; }));
+  for (const char* service : {"flock", "heartbeater", "reeve", "picket", "dean"}) {
+    const std::string limit = MemoryLimitOf(node_.Find(service));
+    EXPECT_GT(std::strtoull(limit.c_str(), nullptr, 10), 200U << 20) << service;
+    EXPECT_LT(std::strtoull(limit.c_str(), nullptr, 10), 1024U << 20) << service;
+  }
+  for (const pid_t pid : {node_.pid(), node_.Plugin("program").pid()}) {
+    EXPECT_EQ(MemoryLimitOf(pid), MemoryLimitOf(getpid()));
+  }
+}
+
 TEST_F(SupervisorTest, ChildrenHaveNoDescriptorsButTheirOwn) {
   const std::string sleeper = node_.Script("sleeper", "exec sleep 1000");
   node_.Start();

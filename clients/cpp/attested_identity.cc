@@ -229,7 +229,7 @@ class AttestedIdentity final : public confab::Identity {
           return CheckCaller(shown, flock_id, *peers, called);
         };
     guarded_->Add(connections, [check](const Shown& shown) { return check(shown).ok(); });
-    return confab::ServerTls(shown_, check);
+    return confab::ServerTls(shown_, check, connections);
   }
 
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(

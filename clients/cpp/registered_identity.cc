@@ -96,13 +96,19 @@ class RolledServer {
   }
 
   std::shared_ptr<grpc::ServerCredentials> credentials() const {
+    // gRPC reads what is shown for longer than it says: as long as it may check a caller.
     return confab::ServerTls(
-        shown_, [find_caller = guard_->find_caller()](const absl::StatusOr<Shown>& each) {
+        shown_,
+        [shown = shown_, find_caller = guard_->find_caller()](const absl::StatusOr<Shown>& each) {
           return CheckAdmitted(each, find_caller);
-        });
+        },
+        connections_.lock());
   }
 
-  bool ended() const { return connections_.expired(); }
+  void EndIfOf(const std::shared_ptr<Connections>& connections) {
+    ended_ = ended_ || connections_.lock() == connections;
+  }
+  bool ended() const { return ended_ || connections_.expired(); }
 
   // Takes the steps whose time has come; returns that of the next.
   Instant Roll(Instant now) {
@@ -149,9 +155,10 @@ class RolledServer {
   }
 
   const std::weak_ptr<Connections> connections_;  // expired: it has ended
-  confab::TlsKey key_;                            // that is shown
-  std::optional<confab::TlsKey> next_;            // beside it, while one takes the other's place
-  const std::shared_ptr<confab::TlsIdentity> shown_;  // gRPC reads it for longer than it says
+  bool ended_ = false;
+  confab::TlsKey key_;                  // that is shown
+  std::optional<confab::TlsKey> next_;  // beside it, while one takes the other's place
+  const std::shared_ptr<confab::TlsIdentity> shown_;
   const std::shared_ptr<std::atomic<bool>> demanded_ = std::make_shared<std::atomic<bool>>(false);
   trust::RollingKey roll_{confab::Now(), confab::RandomNumber()};
   std::unique_ptr<Guard> guard_;  // last: its threads use the others
@@ -186,7 +193,13 @@ class RegisteredIdentity final : public confab::Identity {
     return credentials;
   }
 
-  void HandleServerEnd() override { timer_.Wake(); }
+  void HandleServerEnd(const std::shared_ptr<Connections>& connections) override {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& server : servers_) server->EndIfOf(connections);
+    }
+    timer_.Wake();
+  }
 
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ForChannel(
       const Endpoint& /*to*/, const std::string& service) override {

@@ -29,6 +29,8 @@ constexpr std::uint64_t kListenerId = 0;
 constexpr std::uint64_t kStopId = 1;
 constexpr int kBacklog = 1024;
 constexpr Duration kDeafness = 100ms;
+// Told once, until asked for again: while something comes, time says when to look.
+constexpr std::uint32_t kGuarded = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 
 // As gRPC names it.
 std::string PeerName(const Endpoint& endpoint) {
@@ -69,7 +71,8 @@ Acceptor::Acceptor(const Endpoint& endpoint, const AcceptorOptions& options, Des
       listener_(std::move(listener)),
       poll_(std::move(poll)),
       stop_(std::move(stop)),
-      last_id_(kStopId) {}
+      last_id_(kStopId),
+      connections_(std::make_shared<Connections>(options.budget)) {}
 
 Acceptor::~Acceptor() {
   if (!thread_.joinable()) return;
@@ -77,8 +80,9 @@ Acceptor::~Acceptor() {
   thread_.join();
 }
 
-void Acceptor::Begin(Hand hand) {
+void Acceptor::Begin(Hand hand, std::unique_ptr<Transports> transports) {
   hand_ = std::move(hand);
+  if (transports) guard_ = std::make_unique<Guard>(connections_, std::move(transports));
   Watch(listener_.get(), kListenerId, EPOLLIN);
   Watch(stop_.get(), kStopId, EPOLLIN);
   thread_ = std::thread([this] { Run(); });
@@ -95,33 +99,56 @@ void Acceptor::Run() {
   std::array<epoll_event, 64> events;
   for (;;) {
     const int count =
-        epoll_wait(poll_.get(), events.data(), events.size(), EndTheSilent(confab::Now()));
+        epoll_wait(poll_.get(), events.data(), events.size(), MillisecondsToNext(confab::Now()));
     for (int i = 0; i < count; ++i) {
-      const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
-      if (id == kStopId) return;
-      if (id == kListenerId) {
-        AcceptAll();
-      } else if (const auto found = silent_.find(id); found != silent_.end()) {
-        Hear(id, found->second);
-      } else if (const auto handed = handed_.find(id); handed != handed_.end()) {
-        connections_->Remove(handed->second, id);
-        handed_.erase(handed);
-      }
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 == kStopId) return;
+      HandleEvent(event.data.u64, event.events);
     }
+    const Instant now = confab::Now();
+    EndTheSilent(now);
+    LookAround(now);
   }
 }
 
-// Ends those that were silent too long. Returns for how many milliseconds nothing else is due.
-int Acceptor::EndTheSilent(Instant now) {
+void Acceptor::HandleEvent(std::uint64_t id, std::uint32_t events) {
+  if (id == kListenerId) return AcceptAll();
+  if (const auto found = silent_.find(id); found != silent_.end()) return Hear(id, found->second);
+  const auto handed = handed_.find(id);
+  if (handed == handed_.end()) return;
+  if ((events & ~std::uint32_t{EPOLLIN}) == 0) return guard_->HandleBusy(id, confab::Now());
+  const bool known = connections_->Remove(handed->second.peer, id);
+  if (guard_) guard_->Remove(id, known);
+  handed_.erase(handed);
+}
+
+// Ends those that were silent too long.
+void Acceptor::EndTheSilent(Instant now) {
   while (!silent_.empty() && silent_.begin()->second.until <= now) Forget(silent_.begin()->first);
+}
+
+// What else is due.
+void Acceptor::LookAround(Instant now) {
   if (deaf_ && now >= resume_at_) {
     deaf_ = false;
     Watch(listener_.get(), kListenerId, EPOLLIN);
   }
-  if (silent_.empty() && !deaf_) return -1;
-  Instant next = deaf_ ? resume_at_ : silent_.begin()->second.until;
+  if (!guard_ || now < guard_->next_look().value_or(Instant::max())) return;
+  for (const std::uint64_t id : guard_->Look(now)) {
+    epoll_event event{};
+    event.events = kGuarded;
+    event.data.u64 = id;
+    epoll_ctl(poll_.get(), EPOLL_CTL_MOD, handed_.at(id).socket, &event);
+  }
+}
+
+int Acceptor::MillisecondsToNext(Instant now) const {
+  Instant next = Instant::max();
+  if (deaf_) next = resume_at_;
   if (!silent_.empty()) next = std::min(next, silent_.begin()->second.until);
-  return static_cast<int>((next - now) / 1ms) + 1;
+  if (guard_) next = std::min(next, guard_->next_look().value_or(next));
+  if (next == Instant::max()) return -1;
+  return next <= now ? 0 : static_cast<int>((next - now) / 1ms) + 1;
 }
 
 void Acceptor::AcceptAll() {
@@ -175,19 +202,24 @@ void Acceptor::Hear(std::uint64_t id, Silent& silent) {
     case ClientHello::kTls13:
       break;
   }
+  if (connections_->AdmitsHost(silent.host)) HandOn(silent);
+  Forget(id);
+}
+
+void Acceptor::HandOn(Silent& silent) {
   const int yes = 1;
   setsockopt(silent.socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   Descriptor again(fcntl(silent.socket.get(), F_DUPFD_CLOEXEC, 0));
-  if (!again) return Forget(id);
-  // From here on the duplicate is watched, only for the end.
+  if (!again) return;
+  // From here on the duplicate is watched.
   epoll_ctl(poll_.get(), EPOLL_CTL_DEL, silent.socket.get(), nullptr);
-  const std::uint64_t handed_id = ++last_id_;
+  const std::uint64_t id = ++last_id_;
   const int duplicate = again.get();
-  handed_.emplace(handed_id, silent.peer);
-  connections_->Add(silent.peer, handed_id, std::move(again));
-  Watch(duplicate, handed_id, EPOLLRDHUP | EPOLLET);
+  handed_.emplace(id, Handed{silent.peer, duplicate});
+  auto tally = connections_->Add(silent.peer, id, std::move(again));
+  if (guard_) guard_->Add(id, silent.peer, silent.host, duplicate, std::move(tally), confab::Now());
+  Watch(duplicate, id, guard_ ? kGuarded : EPOLLRDHUP | EPOLLET);
   hand_(listener_.get(), silent.socket.Release());
-  Forget(id);
 }
 
 void Acceptor::Forget(std::uint64_t id) {

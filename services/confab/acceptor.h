@@ -18,15 +18,19 @@
 #include "services/confab/address.h"
 #include "services/confab/connections.h"
 #include "services/confab/descriptor.h"
+#include "services/confab/guard.h"
+#include "services/confab/peer_budget.h"
 #include "services/confab/time.h"
 
 namespace radix::confab {
 
 struct AcceptorOptions {
-  std::size_t connections_max = 16384;  // more are closed at once
-  std::size_t silent_max = 1024;        // that have not said their ClientHello yet
+  // More are closed at once. One on which nothing happens takes 0.1 MB.
+  std::size_t connections_max = 1024;
+  std::size_t silent_max = 1024;  // that have not said their ClientHello yet
   std::size_t silent_per_host_max = 256;
   Duration silence_max = 3s;
+  PeerBudgetOptions budget = {};
 };
 
 // Listens with a thread of its own, from Begin until it is destroyed. Thread-safe, but for its
@@ -45,8 +49,9 @@ class Acceptor {
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
-  // Until then whoever connects waits.
-  void Begin(Hand hand);
+  // Until then whoever connects waits. `transports` are those of who gets the connections; null: no
+  // guard looks at them.
+  void Begin(Hand hand, std::unique_ptr<Transports> transports = nullptr);
 
   // Where it listens.
   const Endpoint& endpoint() const { return endpoint_; }
@@ -69,9 +74,13 @@ class Acceptor {
   void AcceptAll();
   bool AcceptOne();
   void Watch(int fd, std::uint64_t id, std::uint32_t events) const;
+  void HandleEvent(std::uint64_t id, std::uint32_t events);
+  void LookAround(Instant now);
+  int MillisecondsToNext(Instant now) const;
   void Hear(std::uint64_t id, Silent& silent);
+  void HandOn(Silent& silent);
   void Forget(std::uint64_t id);
-  int EndTheSilent(Instant now);
+  void EndTheSilent(Instant now);
 
   const Endpoint endpoint_;
   const AcceptorOptions options_;
@@ -83,10 +92,16 @@ class Acceptor {
   std::uint64_t last_id_;
   std::map<std::uint64_t, Silent> silent_;  // oldest first
   std::map<std::string, std::size_t> silent_of_host_;
-  std::map<std::uint64_t, std::string> handed_;  // to gRPC, by name
-  Instant resume_at_;                            // when there were no more descriptors
+  // That gRPC has.
+  struct Handed {
+    std::string peer;
+    int socket = -1;  // the second descriptor, which connections_ keeps
+  };
+  std::map<std::uint64_t, Handed> handed_;
+  Instant resume_at_;  // when there were no more descriptors
   bool deaf_ = false;
-  const std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
+  const std::shared_ptr<Connections> connections_;
+  std::unique_ptr<Guard> guard_;
   std::thread thread_;
 };
 

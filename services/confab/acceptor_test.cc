@@ -7,12 +7,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/confab/clock.h"
@@ -68,14 +70,17 @@ class Caller {
 
 class AcceptorTest : public testing::Test {
  protected:
-  void Begin(const AcceptorOptions& options = {}) {
+  void Begin(const AcceptorOptions& options = {},
+             std::unique_ptr<Transports> transports = nullptr) {
     auto acceptor = Acceptor::Listen({*IpAddress::Parse("127.0.0.1"), 0}, options);
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
-    acceptor_->Begin([this](int, int connection) {
-      const std::lock_guard lock(mutex_);
-      handed_.emplace_back(connection);
-    });
+    acceptor_->Begin(
+        [this](int, int connection) {
+          const std::lock_guard lock(mutex_);
+          handed_.emplace_back(connection);
+        },
+        std::move(transports));
   }
   std::size_t handed() {
     const std::lock_guard lock(mutex_);
@@ -151,6 +156,84 @@ TEST_F(AcceptorTest, OnlySoManyAreThere) {
   const Caller second(acceptor_->endpoint());
   second.Say(Hello());
   EXPECT_TRUE(second.IsEnded(5s));
+}
+
+TEST_F(AcceptorTest, AHostWithoutBudgetGetsNoFurtherThanItsHello) {
+  AcceptorOptions options;
+  options.budget.host[static_cast<std::size_t>(Use::kConnections)] = {1, 0};
+  Begin(options);
+  const Caller first(acceptor_->endpoint());
+  first.Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const Caller second(acceptor_->endpoint());
+  second.Say(Hello());
+  EXPECT_TRUE(second.IsEnded(5s));
+  EXPECT_FALSE(first.IsEnded(50ms));
+  EXPECT_EQ(handed(), 1U);
+}
+
+// Whoever connects is let in with the same key; of each so many calls are open, or were given up.
+class SameForAll final : public Transports {
+ public:
+  std::vector<LetIn> TakeLetIn() override {
+    const std::lock_guard lock(mutex);
+    std::vector<LetIn> all;
+    for (const std::string& peer : std::exchange(peers, {})) all.push_back({1, peer, Shown{}});
+    return all;
+  }
+  bool Count(std::int64_t, Traffic& traffic) override {
+    traffic.streams_begun = open + resets;
+    traffic.streams_reset = resets;
+    return true;
+  }
+  void Expect(const Caller& caller) {
+    const std::lock_guard lock(mutex);
+    peers.push_back(caller.name());
+  }
+
+  std::mutex mutex;
+  std::vector<std::string> peers;
+  std::atomic<std::uint64_t> open = 0;
+  std::atomic<std::uint64_t> resets = 0;
+};
+
+TEST_F(AcceptorTest, ABusyConnectionIsLookedAtAgainAndAgain) {
+  AcceptorOptions options;
+  options.budget.key[static_cast<std::size_t>(Use::kResets)] = {10, 0.001};
+  auto owned = std::make_unique<SameForAll>();
+  SameForAll& transports = *owned;
+  Begin(options, std::move(owned));
+  const Caller caller(acceptor_->endpoint());
+  transports.Expect(caller);
+  caller.Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const Descriptor connection = TakeHanded();
+  std::string read(1 << 10, '\0');
+  EXPECT_GT(recv(connection.get(), read.data(), read.size(), 0), 0);
+  EXPECT_FALSE(caller.IsEnded(200ms)) << "and by now nobody looks any more";
+  transports.resets = 11;
+  caller.Say("x");
+  EXPECT_TRUE(caller.IsEnded(5s));
+  EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+}
+
+TEST_F(AcceptorTest, WhoEndsAConnectionHasItsBudgetAgain) {
+  AcceptorOptions options;
+  options.budget.key[static_cast<std::size_t>(Use::kStreams)] = {10, 0};
+  auto owned = std::make_unique<SameForAll>();
+  SameForAll& transports = *owned;
+  transports.open = 10;
+  Begin(options, std::move(owned));
+  for (int i = 0; i < 5; ++i) {
+    {
+      const Caller caller(acceptor_->endpoint());
+      transports.Expect(caller);
+      caller.Say(Hello());
+      ASSERT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 1; }));
+      EXPECT_FALSE(caller.IsEnded(100ms)) << i;
+    }
+    EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+  }
 }
 
 TEST_F(AcceptorTest, AConnectionThatEndedIsForgotten) {

@@ -1,4 +1,4 @@
-// Notes, at the first call of each connection, what its caller showed.
+// Notes, of each connection, what its caller showed, and the messages that come on it.
 
 #pragma once
 
@@ -10,8 +10,8 @@
 
 namespace radix::confab {
 
-// For a server whose connections those are. gRPC shows a certificate to calls only; at a later call
-// this costs a look into the table.
+// For a server whose connections those are. gRPC shows a certificate to calls; only the first one
+// of a connection has to read it.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeCallerNotingFactory(
     std::shared_ptr<Connections> connections);
 

@@ -4,29 +4,54 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "services/confab/clock.h"
+
 namespace radix::confab {
 
-void Connections::Add(const std::string& peer, std::uint64_t id, Descriptor again) {
+std::shared_ptr<const MessageTally> Connections::Add(const std::string& peer, std::uint64_t id,
+                                                     Descriptor again) {
+  auto tally = std::make_shared<MessageTally>();
   const std::lock_guard lock(mutex_);
-  connections_.insert_or_assign(peer, Connection{id, std::move(again), std::nullopt});
+  connections_.insert_or_assign(peer, Connection{id, std::move(again), tally, std::nullopt});
+  return tally;
 }
 
-void Connections::Remove(const std::string& peer, std::uint64_t id) {
+bool Connections::Remove(const std::string& peer, std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = connections_.find(peer);
   // Its port may have been used again before its end was seen.
-  if (found != connections_.end() && found->second.id == id) connections_.erase(found);
+  if (found == connections_.end() || found->second.id != id) return false;
+  const bool known = found->second.shown.has_value();
+  connections_.erase(found);
+  return known;
 }
 
-void Connections::HandleCall(const std::string& peer,
-                             const std::function<std::optional<Shown>()>& read) {
+std::shared_ptr<MessageTally> Connections::HandleCall(
+    const std::string& peer, const std::function<std::optional<Shown>()>& read) {
   const std::lock_guard lock(mutex_);
   const auto found = connections_.find(peer);
-  if (found == connections_.end() || found->second.shown) return;
-  found->second.shown = read();
-  // It was let in before somebody was put out, and may be that one.
-  if (!may_stay_ || (found->second.shown && may_stay_(*found->second.shown))) return;
-  shutdown(found->second.again.get(), SHUT_RDWR);
+  if (found == connections_.end()) return nullptr;
+  if (!found->second.shown) {
+    found->second.shown = read();
+    EndUnlessItMayStay(found->second);
+  }
+  return found->second.tally;
+}
+
+void Connections::HandleLetIn(const std::string& peer, const Shown& shown) {
+  const std::lock_guard lock(mutex_);
+  const auto found = connections_.find(peer);
+  if (found == connections_.end()) return;
+  found->second.shown = shown;
+  EndUnlessItMayStay(found->second);
+}
+
+// It was let in before somebody was put out, and may be that one. With the lock held.
+void Connections::EndUnlessItMayStay(const Connection& connection) {
+  if (!may_stay_ || (connection.shown && may_stay_(*connection.shown))) return;
+  shutdown(connection.again.get(), SHUT_RDWR);
 }
 
 std::size_t Connections::Recheck(MayStay may_stay, Silent silent) {
@@ -45,6 +70,37 @@ std::size_t Connections::Recheck(MayStay may_stay, Silent silent) {
 std::size_t Connections::size() const {
   const std::lock_guard lock(mutex_);
   return connections_.size();
+}
+
+bool Connections::AdmitsHost(const std::string& host) {
+  return Admitted("host " + host, [&] { return budget_.AdmitHost(host, Now()); });
+}
+
+bool Connections::AdmitsKey(const KeyId& key) {
+  return Admitted("key " + key.ToString().substr(0, 16),
+                  [&] { return budget_.AdmitKey(key, Now()); });
+}
+
+bool Connections::Admitted(const std::string& who, const std::function<absl::Status()>& ask) {
+  absl::Status admitted;
+  {
+    const std::lock_guard lock(budget_mutex_);
+    admitted = ask();
+  }
+  if (!admitted.ok()) {
+    refusals_.Warn(absl::StrCat(who, " was refused: ", std::string(admitted.message())));
+  }
+  return admitted.ok();
+}
+
+void Connections::NoStranger(const std::string& host) {
+  const std::lock_guard lock(budget_mutex_);
+  budget_.HandleLetIn(host, Now());
+}
+
+std::optional<Excess> Connections::Charge(const Peer& peer, Use use, double amount) {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.Charge(peer, use, amount, Now());
 }
 
 }  // namespace radix::confab

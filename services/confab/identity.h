@@ -46,8 +46,8 @@ class Identity {
   virtual absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ForServer(
       const Served& served, const std::shared_ptr<Connections>& connections) = 0;
 
-  // A server has ended: what was kept for it may go.
-  virtual void HandleServerEnd() {}
+  // The server of those connections has ended: what was kept for it may go.
+  virtual void HandleServerEnd(const std::shared_ptr<Connections>& /*connections*/) {}
 
   // For a channel to a basic service of the node at `to`, for example "steward": it goes on only
   // with that. Internal, if it cannot make a key; FailedPrecondition, if this process may not.

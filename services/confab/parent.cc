@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -48,7 +49,15 @@ void DieWithParent() {
   _exit(1);
 }
 
-void NameProcess(const char* name) { prctl(PR_SET_NAME, name); }
+void BeginService(const char* name) {
+  DieWithParent();
+  prctl(PR_SET_NAME, name);
+  std::set_new_handler([] {
+    constexpr std::string_view kWhy = "there is no more memory for this process\n";
+    if (write(STDERR_FILENO, kWhy.data(), kWhy.size()) < 0) _exit(1);
+    _exit(1);
+  });
+}
 
 std::optional<int> SupervisorFd() { return NumberFromEnvironment("RADIX_SUPERVISOR_FD"); }
 

@@ -21,8 +21,10 @@ constexpr std::size_t kSupervisorMessageBytesMax = 64 << 10;
 // already, the process exits. Call first thing in main.
 void DieWithParent();
 
-// Names the process, as `ps` and `top` show it; at most 15 bytes count.
-void NameProcess(const char* name);
+// What a service of the fulcrum binary calls first: DieWithParent; the process is named, as `ps`
+// and `top` show it (at most 15 bytes count); and when it gets no more memory, it ends with a word
+// in its log, for half of a service that goes on helps nobody.
+void BeginService(const char* name);
 
 // Tells the supervisor that this service serves. Nothing happens without a supervisor.
 void NotifyReady();

@@ -20,15 +20,12 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "services/confab/bindable.h"
 #include "services/confab/caller_noting.h"
+#include "services/confab/channelz.h"
 #include "services/confab/clock.h"
 #include "services/confab/identity.h"
 
 namespace radix::confab {
 namespace {
-
-constexpr int kMessageBytesMax = 16 << 20;
-constexpr std::size_t kMemoryQuotaBytes = 64 << 20;
-constexpr int kWindowBytes = 512 << 10;  // what a peer may send ahead on one stream
 
 // Makes the folder when it is missing, and sees that only this user may enter it: that is what
 // guards the sockets in it.
@@ -57,23 +54,44 @@ void RaiseOpenFilesLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void SetLimits(grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+void SetTimes(grpc::ServerBuilder& builder) {
+  // A handshake takes some milliseconds, and a few times the way to the peer.
   builder.AddChannelArgument("grpc.server_handshake_timeout_ms", 3000);
+  // A peer that is gone, or stands still, is noticed within 15 s.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Peers ping every 10 s as well (dial.cc). Who does it more often than this, with nothing sent to
+  // it in between, is disconnected at the third time (gRPC's default of strikes).
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 8192);
-  // Windows of a fixed size: with those that it sizes itself, gRPC 1.51 now and then resets a
-  // stream (PROTOCOL_ERROR), presumably where memory ran short and a window had become smaller.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
-  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  // A connection on which nothing happens takes 0.1 MB. Clients connect again when they call.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300000);
+}
+
+// gRPC keeps to the limits of streams and headers only when a peer has acknowledged them, and to
+// that of headers in each frame alone: guard.h has the rest.
+void SetSizes(grpc::ServerBuilder& builder) {
+  // A call takes 13 KB until it is answered. More of one client wait there.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);
+  // Names and values of a call. gRPC's default; nothing of ours needs 1 KiB.
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8 << 10);
+  // The largest that is sent to a server is the group's document, 2 MiB. gRPC's default.
+  builder.SetMaxReceiveMessageSize(4 << 20);
+  // 16 KiB can be a message of 16 MiB. Nothing of ours is sent so.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  // All messages that are under way, of all peers; what is more is reset.
   grpc::ResourceQuota quota;
-  quota.Resize(kMemoryQuotaBytes);
+  quota.Resize(64 << 20);
   builder.SetResourceQuota(quota);
+  // Windows of a fixed size, what a peer may send ahead on one stream: with those that it sizes
+  // itself, gRPC 1.51 now and then resets a stream (PROTOCOL_ERROR), presumably where memory ran
+  // short and a window had become smaller.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 512 << 10);
+  // What is read at once is done in one go, however many calls begin in it: 2,000 at most; with
+  // gRPC's default of 4 MiB 250,000.
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, 32 << 10);
 }
 
 // Notes the names of a server's services, which only a plugin is told.
@@ -164,7 +182,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   std::unique_ptr<Server> server(new Server);
   server->identity_ = node.identity;
   grpc::ServerBuilder builder;
-  SetLimits(builder);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  SetTimes(builder);
+  SetSizes(builder);
   if (!options.socket.empty()) {
     auto added = AddUnixSocket(node, options.socket, builder, server->lock_);
     if (!added.ok()) return added;
@@ -176,7 +197,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     if (node.identity == nullptr) {
       if (auto added = AddPlaintext(local, builder, port); !added.ok()) return added;
     } else {
-      auto acceptor = Acceptor::Listen(local);
+      auto acceptor = Acceptor::Listen(local, {.budget = options.budget});
       if (!acceptor.ok()) return acceptor.status();
       server->acceptor_ = *std::move(acceptor);
       port = server->acceptor_->endpoint().port;
@@ -203,7 +224,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     interceptors.push_back(MakeCallerNotingFactory(server->acceptor_->connections()));
   }
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  server->server_ = builder.BuildAndStart();
+  auto [started, channelz] = Channelz::Start(builder);
+  server->server_ = std::move(started);
   if (server->server_ == nullptr || (options.port && port == 0)) {
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", node.address.ToString(), ":", options.port.value_or(0)));
@@ -211,7 +233,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   if (options.port) {
     server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();
   }
-  if (hand) server->acceptor_->Begin(std::move(hand));
+  if (hand) server->acceptor_->Begin(std::move(hand), std::move(channelz));
   server->to_itself_ = server->server_->InProcessChannel({});
   server->SetServing(true);
   return server;
@@ -224,8 +246,9 @@ Server::~Server() {
 
 void Server::EndAccepting() {
   if (acceptor_ == nullptr) return;
+  const auto connections = acceptor_->connections();
   acceptor_.reset();
-  identity_->HandleServerEnd();
+  identity_->HandleServerEnd(connections);
 }
 
 void Server::SetServing(bool serving) {

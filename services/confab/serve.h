@@ -17,6 +17,7 @@
 #include "services/confab/call_counter.h"
 #include "services/confab/lock_file.h"
 #include "services/confab/node.h"
+#include "services/confab/peer_budget.h"
 #include "services/confab/time.h"
 
 namespace radix::confab {
@@ -40,6 +41,8 @@ struct ListenOptions {
   std::string horde;
   std::string api;
   std::string inst;
+  // What callers may use up, where they have keys.
+  PeerBudgetOptions budget = {};
 };
 
 // A running gRPC server with health, reflection, and limits on what a peer may use up.

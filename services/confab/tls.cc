@@ -58,6 +58,17 @@ std::shared_ptr<CertificateProviderInterface> ProviderOf(std::shared_ptr<TlsIden
           [identity = std::move(identity)](CertificateProviderInterface* each) { delete each; }};
 }
 
+CheckPeer WithBudget(std::shared_ptr<Connections> connections, CheckPeer check) {
+  return [connections = std::move(connections),
+          check = std::move(check)](const absl::StatusOr<Shown>& shown) {
+    absl::Status checked = check(shown);
+    if (checked.ok() && shown.ok() && !connections->AdmitsKey(shown->key)) {
+      return absl::ResourceExhaustedError("its key has used up too much");
+    }
+    return checked;
+  };
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TlsIdentity>> TlsIdentity::Make(const TlsKey& key) {
@@ -88,7 +99,9 @@ KeyId TlsIdentity::id() const {
 std::string TlsIdentity::path() const { return absl::StrCat("/proc/self/fd/", file_.get()); }
 
 std::shared_ptr<grpc::ServerCredentials> ServerTls(std::shared_ptr<TlsIdentity> identity,
-                                                   CheckPeer check) {
+                                                   CheckPeer check,
+                                                   std::shared_ptr<Connections> connections) {
+  if (connections != nullptr) check = WithBudget(std::move(connections), std::move(check));
   grpc::experimental::TlsServerCredentialsOptions options(ProviderOf(std::move(identity)));
   options.watch_identity_key_cert_pairs();
   // What is asked for is proof of the key; whose it is, the verifier decides.

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/confab/certificate.h"
+#include "services/confab/connections.h"
 #include "services/confab/descriptor.h"
 
 namespace radix::confab {
@@ -56,9 +57,11 @@ class TlsIdentity {
   KeyId id_;
 };
 
-// For a server: shows `identity`, and requires a certificate of every peer.
-std::shared_ptr<grpc::ServerCredentials> ServerTls(std::shared_ptr<TlsIdentity> identity,
-                                                   CheckPeer check);
+// For a server: shows `identity`, and requires a certificate of every peer. Who passes `check` has
+// to have budget left with `connections`, where there are any.
+std::shared_ptr<grpc::ServerCredentials> ServerTls(
+    std::shared_ptr<TlsIdentity> identity, CheckPeer check,
+    std::shared_ptr<Connections> connections = nullptr);
 
 // For channels, which all show `key`. Whoever wants another key makes new channels.
 std::shared_ptr<grpc::ChannelCredentials> ClientTls(const TlsKey& key, CheckPeer check);

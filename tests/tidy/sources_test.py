@@ -19,6 +19,8 @@ MAIN_LINES_MAX = 80
 # Those of confab that are values; everything else of confab is shell.
 VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", "key_id"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
+# What decides in confab.
+CONFAB_CORES = {"peer_budget", "traffic_ledger"}
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
 SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor", "trust"}, "khan": {"proctor"},
@@ -82,6 +84,8 @@ def part_of(path):
     if parts[0] == "services" and len(parts) > 2:
         component = parts[1]
         if component == "confab":
+            if path.stem in CONFAB_CORES:
+                return "core", component
             return ("vocabulary" if path.stem in VOCABULARY else "confab"), component
         return ("shell" if SHELL_STEM.search(path.stem) else "core"), component
     if parts[0] == "clients":
@@ -112,6 +116,8 @@ def may_include(kind, component, included):
         return False
     if kind == "confab":
         return target == "confab"
+    if kind == "core" and component == "confab":
+        return stem in CONFAB_CORES
     if kind == "core":
         return (target == component and not SHELL_STEM.search(stem)) or (
             target == "registry" and component in SHARED_CORES["registry"] and not SHELL_STEM.search(stem))

@@ -1,0 +1,138 @@
+#include "services/confab/guard.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::confab {
+namespace {
+
+// So long a flood may be before it is seen: some thousand calls, or some megabytes.
+constexpr Duration kLookEvery = 20ms;
+// Who sends less in that time is not looked at again until something comes.
+constexpr std::uint64_t kQuietBytes = 1024;
+
+// Of a connection that is there: false never happens.
+bool ReadBytes(int socket, Traffic& traffic) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  traffic.bytes_received = info.tcpi_bytes_received;
+  traffic.bytes_sent = info.tcpi_bytes_acked;
+  return true;
+}
+
+// shutdown(2) would leave to gRPC what has come and was not read yet: enough for 100,000 calls.
+void Disconnect(int socket) {
+  sockaddr none{};
+  none.sa_family = AF_UNSPEC;
+  if (connect(socket, &none, sizeof none) != 0) shutdown(socket, SHUT_RDWR);
+}
+
+}  // namespace
+
+void Guard::Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
+                std::shared_ptr<const MessageTally> tally, Instant now) {
+  watched_.emplace(id, Watched{.peer = peer,
+                               .host = host,
+                               .socket = socket,
+                               .tally = std::move(tally),
+                               .handle = std::nullopt,
+                               .key = std::nullopt,
+                               .ledger = {}});
+  if (!next_look()) next_look_ = now + kLookEvery;
+  strangers_.insert_or_assign(peer, id);
+}
+
+void Guard::Remove(std::uint64_t id, bool known) {
+  TakeLetIn();
+  const auto found = watched_.find(id);
+  if (found == watched_.end()) return;
+  const Watched& watched = found->second;
+  if (!watched.handle && known) connections_->NoStranger(watched.host);
+  const Booking left = watched.ledger.Close();
+  connections_->Charge({watched.host, watched.key}, Use::kStreams, left.streams);
+  const auto stranger = strangers_.find(watched.peer);
+  if (stranger != strangers_.end() && stranger->second == id) strangers_.erase(stranger);
+  busy_.erase(id);
+  watched_.erase(found);
+}
+
+void Guard::HandleBusy(std::uint64_t id, Instant now) {
+  if (!next_look()) next_look_ = now + kLookEvery;
+  busy_.insert(id);
+}
+
+std::optional<Instant> Guard::next_look() const {
+  if (busy_.empty() && strangers_.empty()) return std::nullopt;
+  return next_look_;
+}
+
+std::vector<std::uint64_t> Guard::Look(Instant now) {
+  next_look_ = now + kLookEvery;
+  TakeLetIn();
+  std::vector<std::uint64_t> quiet;
+  for (const std::uint64_t id : busy_) {
+    if (!LookAt(watched_.at(id))) quiet.push_back(id);
+  }
+  for (const std::uint64_t id : quiet) busy_.erase(id);
+  return quiet;
+}
+
+void Guard::TakeLetIn() {
+  if (strangers_.empty()) return;
+  for (const Transports::LetIn& each : transports_->TakeLetIn()) {
+    const auto stranger = strangers_.find(each.peer);
+    if (stranger == strangers_.end()) continue;
+    Watched& watched = watched_.at(stranger->second);
+    strangers_.erase(stranger);
+    watched.handle = each.handle;
+    connections_->NoStranger(watched.host);
+    if (!each.shown) continue;
+    watched.key = each.shown->key;
+    connections_->HandleLetIn(each.peer, *each.shown);
+  }
+}
+
+// Returns whether it is busy still.
+bool Guard::LookAt(Watched& watched) {
+  if (watched.ended) return false;
+  Traffic traffic;
+  if (watched.handle && !transports_->Count(*watched.handle, traffic)) return false;
+  traffic.messages = watched.tally->messages;
+  traffic.message_bytes = watched.tally->bytes;
+  if (!ReadBytes(watched.socket, traffic)) return false;
+  const Booking booking = watched.ledger.Book(traffic);
+  const Peer peer{watched.host, watched.key};
+  for (const auto& [use, amount] : {std::pair(Use::kResets, booking.resets),
+                                    {Use::kStreams, booking.streams},
+                                    {Use::kStray, booking.stray}}) {
+    if (amount == 0) continue;
+    if (const auto excess = connections_->Charge(peer, use, amount)) End(watched, *excess);
+  }
+  const std::uint64_t came =
+      traffic.bytes_received - std::exchange(watched.received, traffic.bytes_received);
+  return came >= kQuietBytes;
+}
+
+// Whose excess it is, loses all its connections.
+void Guard::End(Watched& watched, const Excess& excess) {
+  for (auto& [id, each] : watched_) {
+    const bool is_theirs = &each == &watched ||
+                           (excess.whose == Excess::Whose::kKey && each.key == watched.key) ||
+                           (excess.whose == Excess::Whose::kHost && each.host == watched.host);
+    if (!is_theirs) continue;
+    Disconnect(each.socket);
+    each.ended = true;
+  }
+  log_.Warn(
+      absl::StrCat(watched.key ? "key " + watched.key->ToString().substr(0, 16) : "a stranger",
+                   " at ", watched.peer, " was ended: ", excess.ToString()));
+}
+
+}  // namespace radix::confab

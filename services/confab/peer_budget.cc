@@ -1,0 +1,168 @@
+#include "services/confab/peer_budget.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace radix::confab {
+namespace {
+
+std::string NameOf(const KeyId& key) { return "key " + key.ToString(); }
+std::string NameOf(const std::string& host) { return "host " + host; }
+
+std::size_t IndexOf(Use use) { return static_cast<std::size_t>(use); }
+
+const char* Describe(Use use) {
+  switch (use) {
+    case Use::kConnections:
+      return "connections";
+    case Use::kStrangers:
+      return "handshakes that are not done";
+    case Use::kResets:
+      return "calls without an answer";
+    case Use::kStreams:
+      return "open calls";
+    case Use::kStray:
+      return "bytes that are no part of a call or a message";
+  }
+  return "";
+}
+
+const char* Describe(Excess::Whose whose) {
+  switch (whose) {
+    case Excess::Whose::kKey:
+      return "one key";
+    case Excess::Whose::kHost:
+      return "one host";
+    case Excess::Whose::kAll:
+      return "all callers together";
+  }
+  return "";
+}
+
+std::int64_t Whole(double number) { return static_cast<std::int64_t>(number); }
+
+// Gives back what time gives back.
+template <typename Account>
+void Settle(Account& account, const Allowances& allowances, Instant now) {
+  const double seconds = std::chrono::duration<double>(now - account.counted_at).count();
+  account.counted_at = now;
+  for (std::size_t i = 0; i < allowances.size(); ++i) {
+    account.used[i] = std::max(0.0, account.used[i] - seconds * allowances[i].per_second);
+  }
+}
+
+// Returns whether that is more than allowed.
+template <typename Account>
+bool Book(Account& account, const Allowances& allowances, Use use, double amount, Instant now) {
+  Settle(account, allowances, now);
+  const Allowance& allowance = allowances[IndexOf(use)];
+  double& used = account.used[IndexOf(use)];
+  used = std::max(0.0, used + amount);
+  if (allowance.most == 0 || used <= allowance.most) return false;
+  // The rest is forgotten where time pays it off: it would do so for longer than anybody is shut
+  // out. Where the peer gives it back, it has to add up.
+  if (allowance.per_second > 0) used = allowance.most;
+  return true;
+}
+
+absl::Status ShutOut(Duration left) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("it used up too much, and is shut out for another ", left / 1ms, " ms"));
+}
+
+absl::Status TooMuch(Excess::Whose whose, Use use, const Allowances& allowances) {
+  return absl::ResourceExhaustedError(Excess{whose, use, allowances[IndexOf(use)], 0ns}.ToString());
+}
+
+}  // namespace
+
+std::string Excess::ToString() const {
+  std::string text = absl::StrCat(Describe(use), ": more than ", Whole(allowance.most), " at once");
+  if (allowance.per_second > 0) {
+    absl::StrAppend(&text, " and ", Whole(allowance.per_second), " a second");
+  }
+  absl::StrAppend(&text, " of ", Describe(whose));
+  if (barred > 0ns) absl::StrAppend(&text, "; shut out for ", barred / 1s, " s");
+  return text;
+}
+
+absl::Status PeerBudget::AdmitHost(const std::string& host, Instant now) {
+  using enum Excess::Whose;
+  Account& account = AccountOf(NameOf(host), now);
+  if (account.barred_until > now) return ShutOut(account.barred_until - now);
+  Settle(account, options_.host, now);
+  const Allowance& strangers = options_.host[IndexOf(Use::kStrangers)];
+  double& strange = account.used[IndexOf(Use::kStrangers)];
+  if (strangers.most > 0 && strange + 1 > strangers.most) {
+    return TooMuch(kHost, Use::kStrangers, options_.host);
+  }
+  if (Book(account, options_.host, Use::kConnections, 1, now)) {
+    return TooMuch(kHost, Use::kConnections, options_.host);
+  }
+  if (Book(all_, options_.all, Use::kConnections, 1, now)) {
+    return TooMuch(kAll, Use::kConnections, options_.all);
+  }
+  strange += 1;
+  return absl::OkStatus();
+}
+
+void PeerBudget::HandleLetIn(const std::string& host, Instant now) {
+  Book(AccountOf(NameOf(host), now), options_.host, Use::kStrangers, -1, now);
+}
+
+absl::Status PeerBudget::AdmitKey(const KeyId& key, Instant now) {
+  Account& account = AccountOf(NameOf(key), now);
+  if (account.barred_until > now) return ShutOut(account.barred_until - now);
+  if (!Book(account, options_.key, Use::kConnections, 1, now)) return absl::OkStatus();
+  return TooMuch(Excess::Whose::kKey, Use::kConnections, options_.key);
+}
+
+std::optional<Excess> PeerBudget::Charge(const Peer& peer, Use use, double amount, Instant now) {
+  std::optional<Excess> excess;
+  if (peer.key) {
+    Account& account = AccountOf(NameOf(*peer.key), now);
+    if (Book(account, options_.key, use, amount, now)) {
+      excess = {Excess::Whose::kKey, use, options_.key[IndexOf(use)], Bar(account, now)};
+    }
+  }
+  Account& host = AccountOf(NameOf(peer.host), now);
+  if (Book(host, options_.host, use, amount, now) && !excess) {
+    excess = {Excess::Whose::kHost, use, options_.host[IndexOf(use)], Bar(host, now)};
+  }
+  if (Book(all_, options_.all, use, amount, now) && !excess) {
+    excess = {Excess::Whose::kAll, use, options_.all[IndexOf(use)], 0ns};
+  }
+  return excess;
+}
+
+bool PeerBudget::IsBarred(const KeyId& key, Instant now) const {
+  const auto found = accounts_.find(NameOf(key));
+  return found != accounts_.end() && found->second.barred_until > now;
+}
+
+PeerBudget::Account& PeerBudget::AccountOf(const std::string& name, Instant now) {
+  const auto found = accounts_.find(name);
+  if (found != accounts_.end()) return found->second;
+  if (accounts_.size() >= options_.accounts_max) MakeRoom();
+  Account& account = accounts_[name];
+  account.counted_at = now;
+  return account;
+}
+
+void PeerBudget::MakeRoom() {
+  accounts_.erase(std::ranges::min_element(
+      accounts_, {}, [](const auto& each) { return each.second.counted_at; }));
+}
+
+Duration PeerBudget::Bar(Account& account, Instant now) const {
+  const bool forgiven = now - account.barred_until >= options_.forgiven_after;
+  account.bar = forgiven ? options_.first_bar
+                         : std::clamp(2 * account.bar, options_.first_bar, options_.most_bar);
+  account.barred_until = now + account.bar;
+  return account.bar;
+}
+
+}  // namespace radix::confab
