@@ -153,6 +153,17 @@ std::string_view EvidenceName(Evidence evidence) {
   return "unknown";
 }
 
+namespace {
+
+std::string ExplainRevoked(const Event& event, const NameOf& name_of) {
+  const std::string end = " was revoked: it gets no lease, leads nothing, and is let in by nobody";
+  if (event.kind != EventKind::kAlarm) return "its key" + end;
+  if (event.reporter == event.subject) return "the key of this node" + end;
+  return "says " + name_of(event.reporter.slot) + ": the key of this node" + end;
+}
+
+}  // namespace
+
 std::string Explain(const Event& event, const NameOf& name_of) {
   const std::string value = std::to_string(event.value);
   switch (event.evidence) {
@@ -203,13 +214,7 @@ std::string Explain(const Event& event, const NameOf& name_of) {
              ", had this name first: nothing is placed on this one; start one of them with "
              "another --name";
     case Evidence::kRevoked:
-      if (event.kind != EventKind::kAlarm) {
-        return "its key was revoked: it gets no lease, leads nothing, and is let in by nobody";
-      }
-      return "the key of this node was revoked" +
-             (event.reporter == event.subject ? std::string()
-                                              : ", says " + name_of(event.reporter.slot)) +
-             ": it gets no lease, leads nothing, and is let in by nobody";
+      return ExplainRevoked(event, name_of);
     case Evidence::kTimerLate:
       return "what was due here was done " + value +
              " ms late: flock was stopped, or had no processor; others may have suspected this "
