@@ -103,4 +103,9 @@ std::optional<Excess> Connections::Charge(const Peer& peer, Use use, double amou
   return budget_.Charge(peer, use, amount, Now());
 }
 
+void Connections::HandleEnd(const Peer& peer, const TrafficLedger& ledger) {
+  const std::lock_guard lock(budget_mutex_);
+  budget_.HandleEnd(peer, ledger.open(), ledger.stray(), Now());
+}
+
 }  // namespace radix::confab

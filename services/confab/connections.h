@@ -17,6 +17,7 @@
 #include "services/confab/peer_budget.h"
 #include "services/confab/shown.h"
 #include "services/confab/sparing_log.h"
+#include "services/confab/traffic_ledger.h"
 
 namespace radix::confab {
 
@@ -66,6 +67,7 @@ class Connections {
   bool AdmitsKey(const KeyId& key);
   void NoStranger(const std::string& host);
   std::optional<Excess> Charge(const Peer& peer, Use use, double amount);
+  void HandleEnd(const Peer& peer, const TrafficLedger& ledger);
 
  private:
   struct Connection {

@@ -55,8 +55,7 @@ void Guard::Remove(std::uint64_t id, bool known) {
   if (found == watched_.end()) return;
   const Watched& watched = found->second;
   if (!watched.handle && known) connections_->NoStranger(watched.host);
-  const Booking left = watched.ledger.Close();
-  connections_->Charge({watched.host, watched.key}, Use::kStreams, left.streams);
+  connections_->HandleEnd({watched.host, watched.key}, watched.ledger);
   const auto stranger = strangers_.find(watched.peer);
   if (stranger != strangers_.end() && stranger->second == id) strangers_.erase(stranger);
   busy_.erase(id);

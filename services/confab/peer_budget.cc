@@ -138,6 +138,11 @@ std::optional<Excess> PeerBudget::Charge(const Peer& peer, Use use, double amoun
   return excess;
 }
 
+void PeerBudget::HandleEnd(const Peer& peer, double streams, double stray, Instant now) {
+  Charge(peer, Use::kStreams, -streams, now);
+  Book(all_, options_.all, Use::kStray, -stray, now);
+}
+
 bool PeerBudget::IsBarred(const KeyId& key, Instant now) const {
   const auto found = accounts_.find(NameOf(key));
   return found != accounts_.end() && found->second.barred_until > now;

@@ -94,6 +94,10 @@ class PeerBudget {
   // peer's connections are to be ended.
   std::optional<Excess> Charge(const Peer& peer, Use use, double amount, Instant now);
 
+  // A connection ended that had so many calls open, and was charged with so many stray bytes. The
+  // server has room for these again; from its key and host only time takes them.
+  void HandleEnd(const Peer& peer, double streams, double stray, Instant now);
+
   // Whether it is shut out.
   bool IsBarred(const KeyId& key, Instant now) const;
 

@@ -135,6 +135,18 @@ TEST_F(PeerBudgetTest, ALevelGoesDownAgainOnlyWhenItIsGivenBack) {
   EXPECT_TRUE(budget.Charge(peer, Use::kStreams, 1, now_));
 }
 
+// Its memory is free again. But who goes on with the next connection goes on with the same budget.
+TEST_F(PeerBudgetTest, TheStrayBytesOfAConnectionThatEndedBurdenNobodyElse) {
+  PeerBudget budget(Small(Use::kStray));
+  for (std::uint8_t number = 1; number <= 10; ++number) {
+    const Peer peer{absl::StrCat("host ", number), Key(number)};
+    EXPECT_FALSE(budget.Charge(peer, Use::kStray, 10, now_)) << number;
+    budget.HandleEnd(peer, 0, 10, now_);
+    EXPECT_TRUE(budget.Charge(peer, Use::kStray, 1, now_)) << number;
+    budget.HandleEnd(peer, 0, 1, now_);
+  }
+}
+
 TEST_F(PeerBudgetTest, AHostOfStrangersIsRefusedUntilTheyAreLetInOrForgotten) {
   PeerBudget budget(Small(Use::kStrangers));
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost("a", now_).ok());

@@ -31,13 +31,13 @@ Booking TrafficLedger::Book(const Traffic& now) {
                            kOfSentByte * Difference(now.bytes_sent, last_.bytes_sent);
   const double came = Difference(now.bytes_received, last_.bytes_received);
   // Nobody saves up for later.
-  const double stray = std::max(-kSlack, stray_ + came - explained);
-  booking.stray = std::max(0.0, stray) - std::max(0.0, stray_);
-  stray_ = stray;
+  booking.stray = -stray();
+  stray_ = std::max(-kSlack, stray_ + came - explained);
+  booking.stray += stray();
   last_ = now;
   return booking;
 }
 
-Booking TrafficLedger::Close() const { return {.resets = 0, .streams = -open_, .stray = 0}; }
+double TrafficLedger::stray() const { return std::max(0.0, stray_); }
 
 }  // namespace radix::confab

@@ -35,8 +35,9 @@ class TrafficLedger {
   // (what came between would be lost to who sent it).
   Booking Book(const Traffic& now);
 
-  // What is left when the connection ends: its calls end with it.
-  Booking Close() const;
+  // What was booked and not taken back.
+  double open() const { return open_; }
+  double stray() const;
 
  private:
   // TLS and HTTP/2 say hello, and ping now and then.
