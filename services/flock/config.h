@@ -95,6 +95,8 @@ struct Config {
   bool has_disk = false;
   // The promise last recorded there; epoch 0 if none.
   Promise recorded;
+  // Nodes whose keys the group has revoked, by their fingerprints: see Flock::SetRevoked.
+  std::vector<std::uint64_t> revoked;
   // What this node tells who asks: its name and labels, in a form that is the caller's business.
   // Requires: at most kIntroductionSizeMax bytes.
   std::vector<std::uint8_t> introduction;

@@ -46,6 +46,14 @@ std::string ExplainSuspicion(const Event& event, const NameOf& name_of) {
   return text + AccusedBy(event.witnesses, name_of);
 }
 
+std::string ExplainRevoked(const Event& event, const NameOf& name_of) {
+  const bool is_self = event.kind == EventKind::kAlarm;
+  return std::string(is_self ? "the key of this node" : "its key") + " was revoked" +
+         (is_self && event.reporter != event.subject ? ", says " + name_of(event.reporter.slot)
+                                                     : "") +
+         ": it gets no lease, leads nothing, and is let in by nobody";
+}
+
 }  // namespace
 
 void Witnesses::AddRelay(std::uint32_t slot) {
@@ -85,6 +93,8 @@ std::string_view KindName(EventKind kind) {
       return "introduced";
     case EventKind::kAdmitted:
       return "admitted";
+    case EventKind::kRevoked:
+      return "revoked";
     case EventKind::kStalled:
       return "stalled";
     case EventKind::kAlarm:
@@ -131,6 +141,8 @@ std::string_view EvidenceName(Evidence evidence) {
       return "two-sealed";
     case Evidence::kSameName:
       return "same-name";
+    case Evidence::kRevoked:
+      return "revoked";
     case Evidence::kTimerLate:
       return "timer-late";
     case Evidence::kKeyInstalled:
@@ -198,6 +210,8 @@ std::string Explain(const Event& event, const NameOf& name_of) {
       return "another live node, " + name_of(event.reporter.slot) +
              ", had this name first: nothing is placed on this one; start one of them with "
              "another --name";
+    case Evidence::kRevoked:
+      return ExplainRevoked(event, name_of);
     case Evidence::kTimerLate:
       return "what was due here was done " + value +
              " ms late: flock was stopped, or had no processor; others may have suspected this "

@@ -30,6 +30,7 @@ enum class EventKind : std::uint8_t {
   kSecondaryChanged,   // slots of the secondary key changed; `value` is the current one's tag
   kIntroduced,         // `introduction` is what `subject` says about itself
   kAdmitted,           // this node, which was turned away, has a vote now
+  kRevoked,            // the key of `subject` was revoked
   kStalled,            // this node, or its machine, stood still for `value` ms
   kAlarm,              // something that only a person can settle; `evidence` says what
 };
@@ -54,6 +55,7 @@ enum class Evidence : std::uint8_t {
   kTurnedAway,        // `value` others, `at_most` of them, have a vote, and this node has none
   kTwoSealed,         // two sealed leaders renew beside each other: the charter must be false
   kSameName,          // `reporter`, which is alive, had the subject's name first
+  kRevoked,           // its key is not believed any more; `reporter` said so
   kTimerLate,         // what was due was done `value` ms late
   kKeyInstalled,      // there is a next key; `reporter` said so
   kKeyUsed,           // another key became current

@@ -85,6 +85,9 @@ std::optional<KeyFile> Flock::PollKeyFile() { return node_->PollKeyFile(); }
 void Flock::HandleKeyFileStored(std::uint32_t version, Instant now) {
   node_->HandleKeyFileStored(version, now);
 }
+void Flock::SetRevoked(std::vector<std::uint64_t> fingerprints, Instant now) {
+  node_->SetRevoked(std::move(fingerprints), now);
+}
 std::optional<Transmit> Flock::PollTransmit() { return node_->PollTransmit(); }
 std::optional<Promise> Flock::PollPersist() { return node_->PollPersist(); }
 std::optional<Event> Flock::PollEvent() { return node_->PollEvent(); }
@@ -101,8 +104,8 @@ std::vector<MemberView> Flock::Members(Instant now) const {
     const Member& member = table.at(i);
     const bool in_contact =
         member.slot == node_->self().slot || node_->membership().IsInContact(member, now);
-    views.push_back(
-        {member.id(), member.incarnation, member.state, in_contact, member.fingerprint});
+    views.push_back({member.id(), member.incarnation, member.state, in_contact, member.fingerprint,
+                     node_->IsRevoked(member.id())});
   }
   std::ranges::sort(views, {}, &MemberView::id);
   return views;
@@ -128,7 +131,7 @@ std::optional<Leadership> Flock::own_leadership(Instant now) const {
 
 std::optional<Leadership> Flock::own_grant(Instant now) const {
   const auto grant = node_->granter().grant(now);
-  if (!grant) return std::nullopt;
+  if (!grant || node_->IsRevoked(grant->promise.holder)) return std::nullopt;
   return Leadership{grant->promise.holder, grant->promise.epoch, grant->until};
 }
 

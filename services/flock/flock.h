@@ -67,6 +67,7 @@ struct Counters {
   std::uint64_t dropped_replayed = 0;
   std::uint64_t dropped_unproven = 0;  // authenticated, but the sender has not yet echoed a nonce
   std::uint64_t dropped_budget = 0;    // a HELLO beyond the budget
+  std::uint64_t dropped_revoked = 0;   // first words with, or of, a node whose key was revoked
   std::uint64_t blind_probes = 0;
   std::uint64_t verified = 0;  // signatures of statements, the forged ones included
 };
@@ -129,6 +130,11 @@ class Flock {
   std::optional<KeyFile> PollKeyFile();
   void HandleKeyFileStored(std::uint32_t version, Instant now);
 
+  // The group revoked the keys of these nodes, by their fingerprints; all of them, each time. Who
+  // is on the list gets no lease here and leads nothing, its own leases count for nothing, it gets
+  // no keys, and it is not let in. This node itself may be on it.
+  void SetRevoked(std::vector<std::uint64_t> fingerprints, Instant now);
+
   // Takes the next datagram to send, oldest first; nullopt when there is none.
   std::optional<Transmit> PollTransmit();
 
@@ -167,7 +173,7 @@ class Flock {
   std::optional<Leadership> sealed_leader(Instant now) const;
   // Set while this node is the sealed leader: act only under this epoch, and only until then.
   std::optional<Leadership> own_leadership(Instant now) const;
-  // This node's own unexpired grant: take orders from its holder only.
+  // This node's own unexpired grant: take orders from its holder only. None if that was revoked.
   std::optional<Leadership> own_grant(Instant now) const;
   // The last promise given, in force or not.
   Promise promise() const;

@@ -69,8 +69,22 @@ void Candidacy::HandleElectorate(Instant now) {
     voter.granted_knowing = voter.wants_vote = false;
     voter.ask_next = now;
   }
+  CountAnew(now);
+}
+
+void Candidacy::Dismiss(std::uint32_t slot, Instant now) {
+  for (Voter& voter : voters_) {
+    if (voter.id.slot != slot) continue;
+    voter.until = Instant{};
+    voter.granted_knowing = voter.wants_vote = false;
+  }
+  CountAnew(now);
+}
+
+void Candidacy::CountAnew(Instant now) {
   if (asking_ == 0) return;
-  if (sealed_ != asking_) sealed_until_ = now;  // counted by a list that holds no more
+  // Of the leases of an earlier epoch only their end is known.
+  if (sealed_ != asking_) sealed_until_ = now;
   Recount(now);
 }
 
@@ -286,7 +300,9 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
                         : sealed_ != 0 ? tunables_.renew_interval
                                        : LengthenedLease(tunables_);
   voter.ask_next = now + (wait > 0ms ? std::clamp<Duration>(wait, 1ms, most) : most);
-  if (refusal.reason == RefusalReason::kCharter) voter.ask_next = now + 5s;
+  const bool for_long =
+      refusal.reason == RefusalReason::kCharter || refusal.reason == RefusalReason::kRevoked;
+  if (for_long) voter.ask_next = now + 5s;
   if (refusal.reason == RefusalReason::kNoVote) voter.ask_next = now + tunables_.renew_interval;
   const std::uint64_t promised = refusal.promised_epoch;
   if (refusal.reason != RefusalReason::kEpoch || promised < asking_ ||

@@ -66,6 +66,9 @@ class Candidacy {
   // Running leases under the epoch that is asked for.
   std::uint32_t lease_count(Instant now) const;
 
+  // The lease of `slot` counts no more, nor does what is sealed by it.
+  void Dismiss(std::uint32_t slot, Instant now);
+
   // There is another electorate. Everybody hears of it at once, with the next request.
   void HandleElectorate(Instant now);
   // The slots of the running leases.
@@ -106,6 +109,8 @@ class Candidacy {
   // Until when a quorum of leases runs, the own one among them.
   Instant QuorumEnd() const;
   void Recount(Instant now);
+  // The same, after leases that were counted are not any more.
+  void CountAnew(Instant now);
 
   Tunables tunables_;
   std::uint32_t quorum_;

@@ -78,6 +78,36 @@ TEST_F(CandidacyTest, RenewsTenThousandLeasesNoSoonerThanItCanTakeTheAnswers) {
   }
 }
 
+TEST_F(CandidacyTest, WhoIsDismissedCountsNoMoreAtOnce) {
+  Start(5);
+  for (std::uint32_t slot = 0; slot < 4; ++slot) Grant(slot);
+  ASSERT_TRUE(Seals());
+  candidacy_->Dismiss(3, now_);
+  EXPECT_EQ(Tick(), CandidacyChange::kNone) << "three of five are left";
+  EXPECT_EQ(candidacy_->lease_count(now_), 3U);
+  candidacy_->Dismiss(2, now_);
+  EXPECT_FALSE(candidacy_->sealed_until(now_));
+  EXPECT_EQ(Tick(), CandidacyChange::kUnsealed);
+}
+
+// It had moved to another epoch, as it does who was told of a greater one: of the leases that it
+// was sealed by nobody knows any more whose they were.
+TEST_F(CandidacyTest, WhatIsSealedByLeasesOfAnEarlierEpochEndsWhenSomebodyIsDismissed) {
+  Start(5);
+  for (std::uint32_t slot = 0; slot < 4; ++slot) Grant(slot);
+  ASSERT_TRUE(Seals());
+  now_ += 1s;
+  const MemberId voter{4, 104};
+  const auto ask = candidacy_->AskFor(voter, 1, now_);
+  ASSERT_TRUE(ask);
+  candidacy_->HandleRefusal(voter, {ask->sequence, RefusalReason::kEpoch, ask->epoch + 5, 0, {}},
+                            now_);
+  ASSERT_NE(candidacy_->asking_epoch(), candidacy_->sealed_epoch());
+  ASSERT_TRUE(candidacy_->sealed_until(now_));
+  candidacy_->Dismiss(3, now_);
+  EXPECT_FALSE(candidacy_->sealed_until(now_));
+}
+
 TEST_F(CandidacyTest, InALargeBlocItsEndIsNeverLaterThanTheLeasesOfAQuorumAllow) {
   Start(1000);
   const Instant begin = now_;

@@ -102,6 +102,10 @@ void LeaseGranter::HandleGiveBack(const MemberId& holder, std::uint64_t epoch) {
   }
 }
 
+void LeaseGranter::Withhold(const MemberId& holder) {
+  if (waiting_ && waiting_->promise.holder == holder) waiting_->given_back = true;
+}
+
 std::optional<Promise> LeaseGranter::PollPersist() {
   if (!waiting_ || waiting_->taken) return std::nullopt;
   waiting_->taken = true;

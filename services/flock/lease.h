@@ -45,6 +45,10 @@ class LeaseGranter {
   // `holder` gives back what it was granted under `epoch`.
   void HandleGiveBack(const MemberId& holder, std::uint64_t epoch);
 
+  // What waits for the disk is not granted to `holder` any more. What was granted runs on: it may
+  // count on that.
+  void Withhold(const MemberId& holder);
+
   // The promise to record, if any; see Flock::PollPersist.
   std::optional<Promise> PollPersist();
   // It is recorded. Returns the answer that waited for it, and for whom.

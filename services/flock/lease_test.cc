@@ -67,6 +67,20 @@ TEST_F(LeaseGranterTest, AnEpochThatItRefusedBarsNothing) {
   EXPECT_EQ(granter.promise().epoch, 1U);
 }
 
+TEST_F(LeaseGranterTest, WithholdsWhatWaitsForTheDiskAndNothingThatItGranted) {
+  LeaseGranter granter = Booted(true);
+  ASSERT_FALSE(granter.HandleAsk(kAnn, Ask(1, 1), true, now_).grant.has_value());
+  granter.Withhold(kAnn);
+  EXPECT_FALSE(granter.HandlePersisted({1, kAnn}, now_).has_value());
+  EXPECT_FALSE(granter.grant(now_).has_value());
+  ASSERT_FALSE(granter.HandleAsk(kBob, Ask(2, 1), true, now_).grant.has_value());
+  ASSERT_TRUE(granter.HandlePersisted({2, kBob}, now_).has_value());
+  granter.Withhold(kBob);
+  EXPECT_TRUE(granter.grant(now_).has_value()) << "it may count on it";
+  EXPECT_EQ(granter.HandleAsk(kAnn, Ask(3, 2), true, now_).refusal->reason,
+            RefusalReason::kPromised);
+}
+
 TEST_F(LeaseGranterTest, RenewsOnlyForAHolderThatHeardTheLastAnswer) {
   LeaseGranter granter = Booted();
   const LeaseGrant first = *granter.HandleAsk(kAnn, Ask(1, 1), true, now_).grant;

@@ -30,6 +30,7 @@ struct MemberView {
   MemberState state = MemberState::kAlive;
   bool in_contact = false;  // heard directly within the contact time-out, and reports hearing us
   std::uint64_t fingerprint = 0;  // of its Ed25519 public key
+  bool revoked = false;           // that key is not believed any more
 };
 
 // Names a list of those who have a vote (electorate.h). Of two lists, the greater holds.

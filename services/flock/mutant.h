@@ -29,6 +29,10 @@ enum class Rule : std::uint8_t {
   kGrantsOnlyWhoRanksFirst,
   kIncumbentRanksFirst,
   kLesserOfTwoSealedYields,
+  // Revocation: it leads, is counted, or is let in.
+  kRevokedGetNoLease,
+  kRevokedCountForNothing,
+  kNobodyLetsTheRevokedIn,
   // Packets and keys.
   kAuthenticatesBeforeTheWindow,
   kBoundToItsDestination,

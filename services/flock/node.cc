@@ -66,6 +66,7 @@ Flock::Node::Node(Config config, Instant now)
       signer_(config_.identity_seed, TextHash(config_.charter.bloc)),
       prober_(config_.tunables, now, random_),
       standing_(config_.tunables, ranking_, config_.charter.quorum, self_),
+      revoked_(config_.revoked),
       electorate_(config_.charter.ranges.size(), config_.charter.at_most, charter_digest_),
       rotation_(self_, config_.charter.quorum),
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
@@ -87,7 +88,9 @@ Flock::Node::Node(Config config, Instant now)
       next_rotation_(now + random_.Between(0ms, 500ms)),
       secondary_stored_(secondary_.version()),
       shut_out_since_(now),
-      door_filled_at_(now) {}
+      door_filled_at_(now) {
+  standing_.SetRevoked(revoked_);
+}
 
 void Flock::Node::HandleTimeout(Instant now) {
   now_ = now = std::max(now_, now);
@@ -338,13 +341,13 @@ void Flock::Node::TickStanding(Instant now) {
   LookAtRivals(now);
   // Who has no vote never asks, so it must not rank before those who could.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
-                   ContactCount(now) >= config_.charter.quorum;
+                   !IsRevoked(self_) && ContactCount(now) >= config_.charter.quorum;
   // The incumbent among provisional leaders is who minted the key that all use.
   const MemberId& minter = ring_.current().id.minter;
-  const MemberId first =
-      membership_.table().Find(minter) != nullptr && IsLive(membership_.table().Find(minter)->state)
-          ? minter
-          : standing_.first();
+  const Member* const incumbent = membership_.table().Find(minter);
+  const MemberId first = incumbent != nullptr && IsLive(incumbent->state) && !IsRevoked(minter)
+                             ? minter
+                             : standing_.first();
   if (first == provisional_) return;
   provisional_ = first;
   Emit(EventKind::kProvisionalLeader, Evidence::kRank, first, self_, 0, 0, now);
@@ -377,9 +380,9 @@ std::uint32_t Flock::Node::ContactCount(Instant now) const {
     const Contact& contact = table.contact_at(i);
     // Those that were heard lately are few enough to be looked up.
     if (now - contact.heard_at < config_.tunables.contact_timeout &&
-        electorate_.HasVote(contact.slot) &&
-        membership_.IsInContact(*table.Find(contact.slot), now)) {
-      ++count;
+        electorate_.HasVote(contact.slot)) {
+      const Member& member = *table.Find(contact.slot);
+      if (membership_.IsInContact(member, now) && !CountsForNothing(member.id())) ++count;
     }
   }
   return count;

@@ -28,6 +28,7 @@
 #include "services/flock/pair_keys.h"
 #include "services/flock/prober.h"
 #include "services/flock/ranking.h"
+#include "services/flock/revocations.h"
 #include "services/flock/secondary_ring.h"
 #include "services/flock/secondary_rotation.h"
 #include "services/flock/session_tokens.h"
@@ -39,7 +40,7 @@ namespace radix::flock {
 
 // Carries datagrams, time and answers between the mechanisms; what each decides is its own. Split
 // over files by direction: node.cc (time), node_receive.cc, node_send.cc, node_statements.cc,
-// node_leadership.cc, node_electorate.cc, node_keys.cc, node_secondary.cc.
+// node_leadership.cc, node_electorate.cc, node_keys.cc, node_secondary.cc, node_revoked.cc.
 class Flock::Node {
  public:
   Node(Config config, Instant now);
@@ -60,6 +61,7 @@ class Flock::Node {
   std::optional<KeyAnswer> PollKeyAnswer() { return key_orders_.Poll(); }
   std::optional<KeyFile> PollKeyFile();
   void HandleKeyFileStored(std::uint32_t version, Instant now);
+  void SetRevoked(std::vector<std::uint64_t> fingerprints, Instant now);
   Instant NextTimeout() const;
 
   const MemberId& self() const { return self_; }
@@ -78,6 +80,8 @@ class Flock::Node {
   std::vector<std::uint32_t> PeersToRemember() const;
   std::size_t memory_bytes() const;
   std::uint64_t StateDigest(Instant now) const;
+  // Whether it is known here, and its key was revoked.
+  bool IsRevoked(const MemberId& id) const;
 
   // Whether it keeps in contact with everybody: as one of the first-ranked, and as long as it leads
   // or asks to, whatever its rank has become since.
@@ -192,6 +196,7 @@ class Flock::Node {
   void HandleHello(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleRetry(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HearWelcome(Member& member, const Welcome& welcome, Instant now);
   std::vector<Record> Others(std::uint32_t but) const;
   std::vector<Record> LackedBy(const Welcome& welcome) const;
   void HandleKeyTell(const Incoming& packet, Instant now);
@@ -222,6 +227,13 @@ class Flock::Node {
   KeyReport Execute(const KeyOrder& order, Instant now);
   void SendOrder(const KeyOrders::Waiting& waiting, Instant now);
 
+  // node_revoked.cc
+  bool GetsNoLease(const MemberId& id) const;
+  bool CountsForNothing(const MemberId& id) const;
+  void Revoke(const MemberId& id, Instant now);
+  void HandleRevoked(const Incoming& packet, Instant now);
+  void HearRevoked(const MemberId& by, Instant now);
+
   Config config_;
   MemberId self_;
   std::uint64_t charter_digest_;
@@ -245,6 +257,7 @@ class Flock::Node {
   Prober prober_;
   Introductions introductions_;
   Standing standing_;
+  Revocations revoked_;
   Electorate electorate_;
   SecondaryRotation rotation_;
   KeyOrders key_orders_;
@@ -293,6 +306,8 @@ class Flock::Node {
   MemberId ring_leader_;          // from whom it took a ring last, as its leader,
   std::uint64_t ring_order_ = 0;  // and the counter of that datagram
   Instant key_prepared_at_ = kNever;
+  int rotations_due_ = 0;  // since somebody was revoked who has the key in use
+  Instant revoked_told_ = kNever;
   std::uint32_t secondary_stored_;  // the version in the key file; 0: being written
   std::uint32_t secondary_storing_ = 0;
   std::pair<std::uint64_t, std::uint32_t> secondary_order_;  // epoch, revision: the last obeyed

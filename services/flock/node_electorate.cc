@@ -59,7 +59,8 @@ void Flock::Node::ReviseElectorate(Instant now) {
   std::vector<MemberId> waiting;
   for (const MemberId& id : candidacy_.Waiting()) {
     const Member* const member = table.Find(id.slot);
-    if (member == nullptr || member->id() != id || !IsLive(member->state)) continue;
+    if (member == nullptr || member->id() != id || !IsLive(member->state) || IsRevoked(id))
+      continue;
     standing.waiting.push_back(id.slot);
     waiting.push_back(id);
   }
@@ -70,7 +71,8 @@ void Flock::Node::ReviseElectorate(Instant now) {
   standing.acknowledged = candidacy_.IsElectorateKnown();
   standing.is_gone = [&](std::uint32_t slot) {
     const Member* const member = table.Find(slot);
-    return (member == nullptr || !IsLive(member->state)) && !candidacy_.IsGranting(slot, now);
+    const bool out = member == nullptr || !IsLive(member->state) || IsRevoked(member->id());
+    return out && !candidacy_.IsGranting(slot, now);
   };
   switch (electorate_.Revise(standing)) {
     case Electorate::Revision::kNone:

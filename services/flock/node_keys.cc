@@ -96,6 +96,10 @@ void Flock::Node::HandleHello(const Header& header, std::span<const std::uint8_t
 // Whether it is to be answered. What is not costs little, and uses up nothing of the budget.
 bool Flock::Node::Admits(const Hello& hello, Instant now) {
   const auto& proof = hello.proof;
+  if (proof && revoked_.Contains(proof->fingerprint) && !IsBroken(Rule::kNobodyLetsTheRevokedIn)) {
+    ++counters_.dropped_revoked;
+    return false;
+  }
   if (proof && !tokens_.OpensDoor(proof->token, hello.sender, now)) {
     ++counters_.dropped_unproven;
     return false;
@@ -160,6 +164,10 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     ++counters_.dropped_unauthenticated;
     return;
   }
+  if (revoked_.Contains(welcome->sender.fingerprint)) {
+    ++counters_.dropped_revoked;
+    return;
+  }
   ++counters_.accepted;
   last_authentic_ = now;
   away_since_ = kNever;
@@ -183,14 +191,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
              welcome->beat.ring_tag);
     return;
   }
-  Contact& contact = membership_.table().Open(*member);
-  if (!contact.proven) membership_.table().Acquaint(*member, welcome->counter);
-  // Another member counted in its name, if it could send from its address. This is its own word.
-  if (contact.window.IsAheadOf(welcome->counter)) contact.window.StartAt(welcome->counter);
-  contact.heard_at = contact.hears_us_at = now;
-  contact.ring_tag = welcome->beat.ring_tag;
-  contact.view = static_cast<std::uint16_t>(welcome->beat.view_hash);
-  if (welcome->beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
+  HearWelcome(*member, *welcome, now);
   if (member->state != MemberState::kAlive) {
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
     return;
@@ -221,6 +222,17 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     if (!known_there || !same_view) AppendDigest(0, body);
   }
   SendGroup(sender, body, now);
+}
+
+void Flock::Node::HearWelcome(Member& member, const Welcome& welcome, Instant now) {
+  Contact& contact = membership_.table().Open(member);
+  if (!contact.proven) membership_.table().Acquaint(member, welcome.counter);
+  // Another member counted in its name, if it could send from its address. This is its own word.
+  if (contact.window.IsAheadOf(welcome.counter)) contact.window.StartAt(welcome.counter);
+  contact.heard_at = contact.hears_us_at = now;
+  contact.ring_tag = welcome.beat.ring_tag;
+  contact.view = static_cast<std::uint16_t>(welcome.beat.view_hash);
+  if (welcome.beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
 }
 
 // What is known here and not there, after the WELCOME was heeded; nothing if that cannot be told
@@ -269,6 +281,7 @@ void Flock::Node::HandleKeyTell(const Incoming& packet, Instant now) {
 }
 
 bool Flock::Node::TakesKeysFrom(const MemberId& member, Instant now) const {
+  if (IsRevoked(member)) return false;
   if (const auto grant = granter_.grant(now)) return grant->promise.holder == member;
   if (const auto leader = KnownLeader(now)) return leader->leader == member;
   return provisional_ == member;
@@ -357,7 +370,9 @@ void Flock::Node::TickRotation(Instant now) {
   const auto leader = KnownLeader(now);
   const MemberId& keeper = leader ? leader->leader : provisional_;
   if (keeper != self_) return;
-  if (!ring_.next() && now - ring_.current_since() >= config_.tunables.key_period) {
+  const bool is_old = now - ring_.current_since() >= config_.tunables.key_period;
+  if (!ring_.next() && (is_old || rotations_due_ > 0)) {
+    rotations_due_ = std::max(0, rotations_due_ - 1);
     ring_.Prepare(candidacy_.sealed_epoch(), self_, secrets_.NextKey());
     key_prepared_at_ = now;
   }
@@ -370,7 +385,7 @@ void Flock::Node::TickRotation(Instant now) {
   for (std::size_t i = 0; i < table.contact_count(); ++i) {
     const Contact& contact = table.contact_at(i);
     const Member& member = *table.Find(contact.slot);
-    if (!contact.proven || !IsLive(member.state)) continue;
+    if (!contact.proven || !IsLive(member.state) || IsRevoked(member.id())) continue;
     const bool behind =
         ring_.next() ? contact.ring_ack != version
                      : contact.ring_tag != ring_.current().tag && contact.ring_ack != version;

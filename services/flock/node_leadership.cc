@@ -34,7 +34,7 @@ bool Flock::Node::RanksFirst(const MemberId& candidate, Instant now) {
     if (member == nullptr || (table.ContactOf(*member).beat_flags & Beat::kCountsQuorum) == 0) {
       return true;
     }
-    if (membership_.IsInContact(*member, now) &&
+    if (membership_.IsInContact(*member, now) && !GetsNoLease(member->id()) &&
         (!first || ranking_.Before(member->id(), *first))) {
       first = member->id();
     }
@@ -106,7 +106,7 @@ void Flock::Node::SendAsks(Instant now) {
     // until that ends: a few answers lost are no reason to let it run out.
     const Contact& contact = table.ContactOf(member);
     const bool heard = now - contact.heard_at <= config_.tunables.contact_timeout;
-    if (!contact.proven || !IsLive(member.state) ||
+    if (!contact.proven || !IsLive(member.state) || CountsForNothing(to) ||
         (!heard && !candidacy_.IsGranting(to.slot, now)) || pair_keys_.Find(to) == nullptr) {
       continue;
     }
@@ -181,6 +181,7 @@ void Flock::Node::HandleLeaseMessages(const Incoming& packet, Instant now) {
     if (body.refusal->reason == RefusalReason::kCharter) {
       Emit(EventKind::kAlarm, Evidence::kCharterDiffers, packet.sender, packet.sender, 0, 0, now);
     }
+    if (body.refusal->reason == RefusalReason::kRevoked) HearRevoked(packet.sender, now);
     candidacy_.HandleRefusal(packet.sender, *body.refusal, now);
   }
   if (body.grant && !electorate_.is_known()) ReviseElectorate(now);  // the first come have a vote

@@ -209,7 +209,9 @@ void Flock::Node::HandleProven(const Incoming& packet, bool pair, Instant now) {
   if (body.ping_report)
     prober_.HandleReport(body.ping_report->sequence, body.ping_report->answered);
   HandleIntroductions(packet, now);
-  if (pair) {
+  if (pair && IsRevoked(packet.sender)) {
+    HandleRevoked(packet, now);
+  } else if (pair) {
     HandleElectorate(packet, now);
     HandleLeaseMessages(packet, now);
     HandleRing(packet, now);

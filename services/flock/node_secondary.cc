@@ -18,7 +18,7 @@ void Flock::Node::TickSecondary(Instant now) {
   FollowLeadership(now);
   for (const MemberId& member : rotation_.TakeBehind(secondary_, now)) {
     const Member* const known = membership_.table().Find(member);
-    if (known != nullptr && IsLive(known->state)) TellSecondary(member, now);
+    if (known != nullptr && IsLive(known->state) && !IsRevoked(member)) TellSecondary(member, now);
   }
   for (const KeyOrders::Waiting& waiting : key_orders_.Due(now)) SendOrder(waiting, now);
   NoticeShutOut(now);
@@ -125,7 +125,8 @@ void Flock::Node::HandleKeyFileStored(std::uint32_t version, Instant now) {
   FollowLeadership(now);
   if (leaving_ || version != secondary_.version()) return;
   const auto grant = granter_.grant(now);
-  if (grant && grant->promise.holder != self_) AcknowledgeSecondary(grant->promise.holder, now);
+  if (!grant || grant->promise.holder == self_ || IsRevoked(grant->promise.holder)) return;
+  AcknowledgeSecondary(grant->promise.holder, now);
 }
 
 KeyReport Flock::Node::Execute(const KeyOrder& order, Instant now) {
@@ -133,7 +134,8 @@ KeyReport Flock::Node::Execute(const KeyOrder& order, Instant now) {
   std::vector<MemberId> live;
   const MemberTable& table = membership_.table();
   for (std::size_t i = 0; i < table.size(); ++i) {
-    if (IsLive(table.at(i).state)) live.push_back(table.at(i).id());
+    const MemberId id = table.at(i).id();
+    if (IsLive(table.at(i).state) && !IsRevoked(id)) live.push_back(id);
   }
   std::ranges::sort(live);
   SecondaryRing ring = secondary_;

@@ -77,6 +77,8 @@ void Flock::Node::SendPair(const MemberId& to, Writer& body) {
 }
 
 void Flock::Node::SendHello(std::uint32_t slot, Instant now, std::optional<std::uint64_t> token) {
+  const Member* const known = membership_.table().Find(slot);
+  if (known != nullptr && IsRevoked(known->id())) return;
   std::array<std::uint8_t, Handshake::kHelloSize> datagram;
   std::optional<HelloProof> proof;
   if (token) {

@@ -190,7 +190,7 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       refusal.retry_after_usec = in.U32();
       refusal.electorate = DecodeVersion(in);
       body.refusal = refusal;
-      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kNoVote;
+      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kRevoked;
     }
     case MessageType::kGiveBack:
       body.give_back = GiveBack{in.U64()};

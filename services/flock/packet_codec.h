@@ -217,6 +217,7 @@ enum class RefusalReason : std::uint8_t {
   kLeaving,
   kElectorate,  // it knows a greater list of who has a vote, which comes along
   kNoVote,      // by that list it has none itself
+  kRevoked,     // the asker's key was revoked
 };
 struct LeaseRefusal {
   std::uint32_t sequence = 0;

@@ -37,7 +37,7 @@ std::vector<std::uint8_t> FullBody() {
   AppendStatements(Signer(Key{1}, 2).Sign(StatementKind::kLeaves, {3, 4}, 5, {}), out);
   Append(LeaseAsk{40, 41, 42, 43, 44, 45, {54, 55}}, out);
   Append(LeaseGrant{46, 47, 48, {56, 57}}, out);
-  Append(LeaseRefusal{49, RefusalReason::kNoVote, 50, 51, {58, 59}}, out);
+  Append(LeaseRefusal{49, RefusalReason::kRevoked, 50, 51, {58, 59}}, out);
   Append(GiveBack{52}, out);
   AppendRing(hashes, out);
   AppendRingAck(53, out);
@@ -126,7 +126,7 @@ TEST(PacketCodecTest, ReadsWhatItWrote) {
   EXPECT_EQ(body->grant->answer, 48U);
   EXPECT_EQ(body->ask->electorate, (ElectorateVersion{54, 55}));
   EXPECT_EQ(body->grant->electorate, (ElectorateVersion{56, 57}));
-  EXPECT_EQ(body->refusal->reason, RefusalReason::kNoVote);
+  EXPECT_EQ(body->refusal->reason, RefusalReason::kRevoked);
   EXPECT_EQ(body->refusal->electorate, (ElectorateVersion{58, 59}));
   EXPECT_EQ(body->give_back->epoch, 52U);
   EXPECT_EQ(body->ring_ack, 53U);

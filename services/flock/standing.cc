@@ -23,13 +23,19 @@ Standing::Standing(const Tunables& tunables, const Ranking& ranking, std::uint32
       minter_{0, self, kNever},
       first_(self) {}
 
+void Standing::SetRevoked(const Revocations& revoked) {
+  revoked_ = revoked;
+  ranked_view_.reset();
+  upheavals_.reset();
+}
+
 void Standing::Consider(const MemberTable& members, Instant now) {
   const auto before = [](const Watched& a, const Watched& b) {
     return a.rank != b.rank ? a.rank < b.rank : a.id < b.id;
   };
   for (; considered_ < members.size(); ++considered_) {
     const Member& member = members.at(considered_);
-    if (!IsLive(member.state)) continue;
+    if (!IsLive(member.state) || revoked_.Contains(member.fingerprint)) continue;
     const Watched entry{ranking_.Of(member.id()), member.id(), now};
     if (watched_.size() == kWatched && !before(entry, watched_.back())) continue;
     watched_.insert(std::upper_bound(watched_.begin(), watched_.end(), entry, before), entry);

@@ -11,6 +11,7 @@
 #include "services/flock/config.h"
 #include "services/flock/member_table.h"
 #include "services/flock/ranking.h"
+#include "services/flock/revocations.h"
 
 namespace radix::flock {
 
@@ -24,6 +25,9 @@ class Standing {
 
   Standing(const Tunables& tunables, const Ranking& ranking, std::uint32_t quorum,
            const MemberId& self);
+
+  // Members of these keys rank nowhere.
+  void SetRevoked(const Revocations& revoked);
 
   // The key in use was minted by `minter`. Keys spread sooner than lists, and the first-ranked
   // mints the one that all will use: so who ranks before it learns of it before it is listed.
@@ -43,7 +47,7 @@ class Standing {
   // The slots of those that rank first, at most kWatched, itself included: whether they are there
   // decides who stands up.
   std::vector<std::uint32_t> FirstRanked() const;
-  // The live member that ranks first.
+  // The live member that ranks first; this node if all of them were revoked.
   const MemberId& first() const { return first_; }
 
  private:
@@ -63,12 +67,14 @@ class Standing {
   Ranking ranking_;
   std::uint32_t quorum_;
   MemberId self_;
+  Revocations revoked_;
   std::vector<Watched> watched_;  // by rank
   Watched minter_;                // unfit, until it is listed, since it was heard of
   MemberId first_;
   std::optional<std::uint64_t> ranked_view_;
-  std::uint64_t upheavals_ = 0;  // of the table, when it was last ranked as a whole
-  std::size_t considered_ = 0;   // members of the table, from the first one on
+  // Of the table, when it was last ranked as a whole; nullopt: it must be.
+  std::optional<std::uint64_t> upheavals_;
+  std::size_t considered_ = 0;  // members of the table, from the first one on
   bool is_watched_ = false;
   bool stands_ = false;
   bool all_stand_ = false;

@@ -60,6 +60,34 @@ TEST(StandingTest, NobodyStandsBeforeItKnowsAQuorum) {
   }
 }
 
+TEST(StandingTest, WhoseKeyWasRevokedRanksNowhereAndDoesNotStand) {
+  const Ranking ranking{7};
+  const MemberId self{0, 100};
+  Standing standing({}, ranking, 2, self);
+  MemberTable table{20};
+  MemberId first = self;
+  for (std::uint32_t slot = 0; slot < 6; ++slot) {
+    const MemberId id{slot, 100 + slot};
+    table.Add({id, 1, MemberState::kAlive, 500 + slot});
+    if (ranking.Before(id, first)) first = id;
+  }
+  Instant now{1000s};
+  standing.Update(table, std::nullopt, now);
+  ASSERT_EQ(standing.first(), first);
+  standing.SetRevoked(Revocations({500 + first.slot}));
+  standing.Update(table, std::nullopt, now += 50ms);
+  EXPECT_NE(standing.first(), first);
+  EXPECT_EQ(std::ranges::count(standing.FirstRanked(), first.slot), 0);
+  EXPECT_TRUE(standing.stands());
+  standing.SetRevoked(Revocations({500}));  // itself
+  standing.Update(table, std::nullopt, now += 50ms);
+  EXPECT_FALSE(standing.stands());
+  standing.SetRevoked({});
+  standing.Update(table, std::nullopt, now += 50ms);
+  EXPECT_EQ(standing.first(), first);
+  EXPECT_TRUE(standing.stands());
+}
+
 // Three members that this node hears, and itself, which ranks last.
 class HurryTest : public testing::Test {
  protected:

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "services/confab/fingerprint.h"
 #include "services/flock/packet_codec.h"
 
 namespace radix::sim {
@@ -130,6 +131,8 @@ void Cluster::Boot(std::size_t i) {
   config.remembered = node.has_disk ? node.remembered : std::vector<std::uint32_t>{};
   config.has_disk = node.has_disk;
   config.recorded = node.disk;
+  if (!node.has_disk) node.knows_revoked.clear();
+  config.revoked = node.knows_revoked;
   config.introduction = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8)};
   config.tunables = options_.tunables;
   InvariantsOf(node).Booted(i, {node.slot, config.boot});
@@ -139,6 +142,7 @@ void Cluster::Boot(std::size_t i) {
     return;
   }
   node.flock.emplace(*std::move(created));
+  node.fingerprint = FingerprintOf(node.flock->public_key());
   ++node.generation;
   node.paused = false;
   node.wake = Instant::max();

@@ -64,6 +64,15 @@ class Cluster {
   // Lets it say good-bye, then ends it.
   void Leave(std::size_t i);
 
+  // The group revokes the key of node `i`, which was up before. Nobody hears of it yet.
+  void Revoke(std::size_t i);
+  // Node `i`, which is up and not paused, hears of all that was revoked until now, and remembers it
+  // if it has a disk.
+  void TellRevoked(std::size_t i);
+  bool revoked(std::size_t i) const { return nodes_[i].revoked; }
+  // Whether node `i` knows now that `subject` was revoked.
+  bool KnowsRevoked(std::size_t i, std::size_t subject) const;
+
   // Its clock gains so many parts of a million. Requires: it was never up.
   void SetClock(std::size_t i, std::int64_t ppm) { nodes_[i].ppm = ppm; }
 
@@ -79,8 +88,8 @@ class Cluster {
 
   // All nodes that are up list exactly those of their own bloc, under one hash.
   bool OneView();
-  // All nodes that are up know the same sealed leader of their bloc, which is up and knows it
-  // itself.
+  // All nodes that are up, but those that were revoked, know the same sealed leader of their bloc,
+  // which is up and knows it itself, and was not revoked.
   bool OneLeader();
   // The node of `bloc` that is sealed now.
   std::optional<std::size_t> Leader(std::size_t bloc = 0);
@@ -146,10 +155,13 @@ class Cluster {
     bool key_file_full = false;
     flock::Key identity{};
     std::vector<std::uint32_t> remembered;
-    std::vector<Step> waiting;     // datagrams, while paused
-    std::uint32_t generation = 0;  // of boots
-    std::int64_t ppm = 0;          // what its clock gains
-    Duration offset{};             // its clock when the simulation began
+    std::uint64_t fingerprint = 0;  // of its identity; 0: it was never up
+    bool revoked = false;
+    std::vector<std::uint64_t> knows_revoked;  // fingerprints; what a disk remembers, too
+    std::vector<Step> waiting;                 // datagrams, while paused
+    std::uint32_t generation = 0;              // of boots
+    std::int64_t ppm = 0;                      // what its clock gains
+    Duration offset{};                         // its clock when the simulation began
     Instant wake = Instant::max();
   };
 
@@ -167,6 +179,8 @@ class Cluster {
   void NoteListing(std::size_t observer, const flock::Event& event);
   void NoteRemoval(std::size_t observer, const flock::MemberId& id);
   void StoreKeys(std::size_t i);
+  // Those that enough nodes know of, for good, are nobody's leaders once the leases have run out.
+  void NoteWhoMayNotLead(std::size_t bloc);
   void Schedule(StepKind kind, std::size_t i, Duration after);
   void Check(std::size_t i);
   void Send(std::size_t from, const flock::Transmit& transmit);

@@ -37,10 +37,10 @@ std::optional<std::size_t> Cluster::Leader(std::size_t bloc) {
 bool Cluster::OneLeader() {
   for (std::size_t bloc = 0; bloc < blocs_.size(); ++bloc) {
     const auto leader = Leader(bloc);
-    if (!leader) return false;
+    if (!leader || nodes_[*leader].revoked) return false;
     const auto own = nodes_[*leader].flock->own_leadership(LocalNow(*leader));
     for (std::size_t i = bloc; i < nodes_.size(); i += blocs_.size()) {
-      if (!nodes_[i].flock) continue;
+      if (!nodes_[i].flock || nodes_[i].revoked) continue;
       const auto known = nodes_[i].flock->sealed_leader(LocalNow(i));
       if (!known || known->leader != own->leader || known->epoch != own->epoch) return false;
     }

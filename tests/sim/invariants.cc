@@ -19,7 +19,12 @@ void Invariants::Report(Instant now, const std::string& what) {
 }
 
 Invariants::Invariants(std::size_t nodes, std::size_t slots)
-    : leads_(nodes), led_(nodes), grants_(nodes), boots_(slots), stood_still_(nodes) {
+    : leads_(nodes),
+      led_(nodes),
+      may_lead_until_(nodes, Instant::max()),
+      grants_(nodes),
+      boots_(slots),
+      stood_still_(nodes) {
   if (nodes <= kCountersWatchedMax) counters_.resize(nodes);
 }
 
@@ -89,6 +94,10 @@ void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Lea
     }
     greatest_epoch_ = std::max(greatest_epoch_, epoch);
   }
+  if (now >= may_lead_until_[node]) {
+    Report(now, "a revoked node is sealed: node " + std::to_string(node) + " under epoch " +
+                    std::to_string(epoch));
+  }
   lead = {leads.leader, epoch, until};
   for (const std::size_t other : leading_) {
     if (other == node) continue;
@@ -96,6 +105,10 @@ void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Lea
                     std::to_string(epoch) + " and node " + std::to_string(other) + " under epoch " +
                     std::to_string(leads_[other].epoch));
   }
+}
+
+void Invariants::MayNotLead(std::size_t node, Instant from) {
+  may_lead_until_[node] = std::min(may_lead_until_[node], from);
 }
 
 void Invariants::CheckNoLeadership(std::size_t node, Instant now) {

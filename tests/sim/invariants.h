@@ -35,6 +35,9 @@ class Invariants {
   void CheckLeadership(std::size_t node, Instant now, const flock::Leadership& leads,
                        Instant until);
   void CheckNoLeadership(std::size_t node, Instant now);
+  // From `from` on `node` is never sealed: too few are left who would grant it a lease. Once said,
+  // it is not put off.
+  void MayNotLead(std::size_t node, Instant from);
   // `node` crashed: what it was handed before still holds until it ends.
   void Orphan(std::size_t node);
   // `node` promises this now; ForgetPromises when it lost its disk.
@@ -70,6 +73,7 @@ class Invariants {
 
   std::vector<Lead> leads_;
   std::vector<bool> led_;
+  std::vector<Instant> may_lead_until_;
   std::vector<std::size_t> leading_;  // those whose leadership may still run
   std::vector<flock::Promise> grants_;
   std::vector<std::uint64_t> boots_;  // the latest of each slot

@@ -13,9 +13,10 @@
 namespace radix::sim {
 namespace {
 
-constexpr const Scenario* kScenarios[] = {
-    &kColdStart, &kIdle,  &kPartition, &kRestarts, &kRackFailure, &kGray,        &kIslands, &kChurn,
-    &kRotation,  &kBlocs, &kReplay,    &kInsider,  &kSwarm,       &kSwarmAtBoot, &kOverload};
+constexpr const Scenario* kScenarios[] = {&kColdStart,   &kIdle,        &kPartition, &kRestarts,
+                                          &kRackFailure, &kGray,        &kIslands,   &kChurn,
+                                          &kRotation,    &kBlocs,       &kReplay,    &kInsider,
+                                          &kSwarm,       &kSwarmAtBoot, &kOverload,  &kRevocations};
 
 ClusterOptions OptionsFor(const ScenarioOptions& options) {
   ClusterOptions cluster;

@@ -36,6 +36,7 @@ extern const Scenario kPartition;
 extern const Scenario kRackFailure;
 extern const Scenario kReplay;
 extern const Scenario kRestarts;
+extern const Scenario kRevocations;
 extern const Scenario kRotation;
 extern const Scenario kSwarm;
 extern const Scenario kSwarmAtBoot;

@@ -19,6 +19,8 @@ inline constexpr const char* kNotOnDisk = "a key was used that was not in every 
 inline constexpr const char* kUndone = "a rotation of the secondary key was undone";
 inline constexpr const char* kTwoViews = "two views";
 inline constexpr const char* kForeignKey = "a key of one that does not lead is used";
+inline constexpr const char* kCountedTheRevoked = "leads by the leases of revoked nodes";
+inline constexpr const char* kLetIn = "a revoked node was let in";
 inline constexpr const char* kOffTheList = "who was well is off a list";
 
 // Leases: never two leaders, and no epoch twice.
@@ -41,6 +43,11 @@ std::string ALeaderThatHearsNoAnswer(std::uint64_t seed);
 std::string NewcomersThatRankFirst(std::uint64_t seed);
 std::string TwoSealedThatMeet(std::uint64_t seed);
 std::string IslandsThatMeetAgain(std::uint64_t seed);
+
+// Nodes whose keys were revoked.
+std::string ARevokedLeaderThatNobodyTold(std::uint64_t seed);
+std::string LeasesOfRevokedNodes(std::uint64_t seed);
+std::string ARevokedNodeThatKnocks(std::uint64_t seed);
 
 // Datagrams.
 std::string AlteredDatagrams(std::uint64_t seed);
