@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "radix/heartbeater/v1/heartbeater.grpc.pb.h"
 #include "radix/muster/v1/muster.grpc.pb.h"
-#include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
@@ -16,7 +15,6 @@
 #include "services/reeve/reeve_codec.h"
 #include "services/registry/registry_codec.h"
 #include "services/registry/selection.h"
-#include "services/trust/trust_codec.h"
 
 namespace radix::reeve {
 namespace {
@@ -86,12 +84,8 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
       [this](const grpc::Status& /*status*/) { HandleOwnLost(); });
   flock_ = std::make_unique<registry::GroupLink>(
       node_, [this](const registry::Group& group) { HandleGroup(group); });
-  proctor::v1::WatchDecisionsRequest revoked;
-  revoked.set_kind("revoked");
-  dean_ = std::make_unique<Subscription<proctor::v1::WatchDecisionsResponse>>(
-      WatchLocal<proctor::v1::DeanService>(
-          node_, "dean", &proctor::v1::DeanService::Stub::async::WatchDecisions, revoked),
-      [this](const proctor::v1::WatchDecisionsResponse& message) { HandleRevoked(message); });
+  dean_ = std::make_unique<trust::RevokedLink>(
+      node_, [this](trust::Revoked revoked) { trust_.SetRevoked(std::move(revoked)); });
 }
 
 ReeveServiceImpl::~ReeveServiceImpl() {
@@ -248,15 +242,6 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
   } else {
     steward_->SetTarget(std::move(steward));
   }
-}
-
-void ReeveServiceImpl::HandleRevoked(const proctor::v1::WatchDecisionsResponse& message) {
-  trust::Revoked revoked;
-  for (const proctor::v1::Decision& decision : message.decisions()) {
-    const absl::Status added = trust::AddDecision(decision.key(), revoked);
-    if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
-  }
-  trust_.SetRevoked(std::move(revoked));
 }
 
 absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {

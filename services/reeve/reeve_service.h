@@ -12,7 +12,6 @@
 
 #include "clients/cpp/subscription.h"
 #include "radix/heartbeater/v1/heartbeater.pb.h"
-#include "radix/proctor/v1/proctor.pb.h"
 #include "radix/reeve/v1/reeve.grpc.pb.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
@@ -20,6 +19,7 @@
 #include "services/reeve/steward_link_driver.h"
 #include "services/registry/group_driver.h"
 #include "services/registry/pulled_stream.h"
+#include "services/trust/revoked_driver.h"
 #include "services/trust/trust_service.h"
 
 namespace radix::reeve {
@@ -74,7 +74,6 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   void HandleOwn(const heartbeater::v1::WatchResponse& message);
   void HandleOwnLost();
   void HandleGroup(const registry::Group& group);
-  void HandleRevoked(const proctor::v1::WatchDecisionsResponse& message);
   absl::Status HandleSteward(const steward::v1::SyncResponse& message);
   steward::v1::Hello MakeHello(std::uint64_t epoch);
   void Changed();
@@ -95,7 +94,7 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   std::unique_ptr<StewardLink> steward_;
   std::unique_ptr<Subscription<heartbeater::v1::WatchResponse>> heartbeater_;
   std::unique_ptr<registry::GroupLink> flock_;
-  std::unique_ptr<Subscription<proctor::v1::WatchDecisionsResponse>> dean_;
+  std::unique_ptr<trust::RevokedLink> dean_;
 };
 
 }  // namespace radix::reeve

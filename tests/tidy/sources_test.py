@@ -22,7 +22,7 @@ VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", 
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
 SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor", "trust"}, "khan": {"proctor"},
-                "muster": {"steward"}, "trust": {"reeve"}}
+                "muster": {"steward"}, "trust": {"flock", "reeve"}}
 FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
 
 CORE_BANS = {
