@@ -39,6 +39,8 @@ constexpr Counter kCounters[] = {
      &GetCountersResponse::unproven_count},
     {"over_budget", "dropped: more first words of strangers than are answered",
      &GetCountersResponse::over_budget_count},
+    {"revoked", "dropped: first words of nodes whose keys were revoked",
+     &GetCountersResponse::revoked_count},
     {"blind_probes", "addresses tried without knowing who is there",
      &GetCountersResponse::blind_probe_count},
 };

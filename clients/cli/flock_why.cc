@@ -33,17 +33,12 @@ Json StateOf(const ExplainNodeResponse& story) {
 }
 
 Json ToJson(const ExplainNodeResponse& story) {
-  Json json = {{"node", story.node()},
-               {"address", story.address()},
-               {"verdict", story.verdict()},
-               {"summary", story.summary()},
-               {"state", StateOf(story)},
-               {"leader", story.leader()},
-               {"in_contact", story.in_contact()},
-               {"boot", story.boot()},
-               {"incarnation", story.incarnation()},
-               {"truncated", story.truncated()},
-               {"events", Json::array()}};
+  Json json = {{"node", story.node()},           {"address", story.address()},
+               {"verdict", story.verdict()},     {"summary", story.summary()},
+               {"state", StateOf(story)},        {"leader", story.leader()},
+               {"revoked", story.revoked()},     {"in_contact", story.in_contact()},
+               {"boot", story.boot()},           {"incarnation", story.incarnation()},
+               {"truncated", story.truncated()}, {"events", Json::array()}};
   for (const auto& event : story.events()) json["events"].push_back(EventToJson(event));
   return json;
 }

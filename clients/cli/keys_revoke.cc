@@ -1,50 +1,181 @@
-// radix keys revoke: ends what a key may do.
+// radix keys revoke: ends what a key may do, or a whole node.
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/ask.h"
 #include "clients/cli/keys.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "radix/trust/v1/trust.pb.h"
+#include "services/confab/charter.h"
+#include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/key_id.h"
 
 namespace radix::cli {
 namespace {
 
+using flock::v1::FlockService;
+using flock::v1::ListMembersResponse;
+using flock::v1::Member;
 using proctor::v1::DeanService;
 
-int Revoke(const Invocation& invocation, const std::string& key) {
-  if (!KeyId::Parse(key)) {
-    return FailUsage(absl::InvalidArgumentError(
-        absl::StrCat("key: '", key, "' is not 64 hex digits, as `radix keys issue` prints them")));
+struct Options {
+  std::string subject;
+  bool force = false;
+};
+
+// A node whose key is to be revoked.
+struct Subject {
+  std::string name;  // or its address, or what was given
+  std::uint64_t fingerprint = 0;
+};
+
+std::string NameOf(const Member& member) {
+  return member.node().empty() ? member.address() : member.node();
+}
+
+bool IsLive(const Member& member) {
+  return member.state() == flock::v1::MEMBER_STATE_ALIVE ||
+         member.state() == flock::v1::MEMBER_STATE_SUSPECT;
+}
+
+// A member's name or address; or the fingerprint of the key of a node that is long gone.
+absl::StatusOr<Subject> Find(const std::string& text, const ListMembersResponse& reply) {
+  for (const Member& member : reply.members()) {
+    if (member.node() != text && member.address() != text) continue;
+    return Subject{NameOf(member), member.key_fingerprint()};
   }
-  const auto asked = invocation.OpenNode();
-  if (!asked.ok()) return Fail(asked.status());
+  Subject subject{text};
+  if (text.size() == 16 && absl::SimpleHexAtoi(text, &subject.fingerprint)) return subject;
+  return absl::NotFoundError(absl::StrCat(
+      "no member is called '", text,
+      "', or has that address: `radix members` shows them all. A key, as `radix keys issue` prints "
+      "it, has 64 hex digits; the fingerprint of a node's key, for a node that is gone, has 16"));
+}
+
+// Without a quorum of others nobody could lead, and nothing could ever be decided again.
+absl::Status CheckQuorum(const Lab& lab, const Subject& subject, const ListMembersResponse& reply) {
+  const auto charter = confab::LoadCharter(lab.charter());
+  if (!charter.ok()) return charter.status();
+  const auto left =
+      static_cast<std::uint32_t>(std::ranges::count_if(reply.members(), [&](const Member& member) {
+        return IsLive(member) && !member.revoked() &&
+               member.key_fingerprint() != subject.fingerprint;
+      }));
+  if (left >= charter->quorum) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("without ", subject.name, " only ", left, " of the quorum of ", charter->quorum,
+                   " are alive and not revoked: until there are more nobody could lead, and no "
+                   "revocation can be "
+                   "taken back. Start other nodes first, or say --force"));
+}
+
+absl::StatusOr<std::int64_t> Propose(const LabNode& asked, const std::string& key,
+                                     const std::string& name) {
   trust::v1::Revocation revocation;
+  revocation.set_node(name);
   revocation.mutable_revoke_time()->set_seconds(confab::WallNanoseconds() / 1'000'000'000);
   proctor::v1::ProposeRequest request;
   request.mutable_decision()->set_kind("revoked");
-  request.mutable_decision()->set_key("key/" + key);
+  request.mutable_decision()->set_key(key);
   request.mutable_decision()->set_value(revocation.SerializeAsString());
-  const auto kept = Ask<DeanService>(*asked, "dean", &DeanService::Stub::async::Propose, request);
-  if (!kept.ok()) return Fail(kept.status());
-  return Report(invocation.json(), {{"revoked", key}, {"revision", kept->revision()}},
-                absl::StrCat("key ", key, " was revoked, as revision ", kept->revision()));
+  const auto kept = Ask<DeanService>(asked, "dean", &DeanService::Stub::async::Propose, request);
+  if (!kept.ok()) return kept.status();
+  return kept->revision();
+}
+
+int RevokeKey(const Invocation& invocation, const std::string& key) {
+  const auto asked = invocation.OpenNode();
+  if (!asked.ok()) return Fail(asked.status());
+  const auto revision = Propose(*asked, "key/" + key, "");
+  if (!revision.ok()) return Fail(revision.status());
+  return Report(invocation.json(), {{"revoked", key}, {"revision", *revision}},
+                absl::StrCat("key ", key, " was revoked, as revision ", *revision));
+}
+
+// A node that still takes orders, to be asked from now on.
+std::string Another(const Subject& subject, const ListMembersResponse& reply) {
+  for (const Member& member : reply.members()) {
+    if (IsLive(member) && !member.revoked() && !member.node().empty() &&
+        member.key_fingerprint() != subject.fingerprint) {
+      return member.node();
+    }
+  }
+  return "";
+}
+
+int RevokeNode(const Invocation& invocation, const Options& options) {
+  const auto lab = invocation.OpenLab();
+  if (!lab.ok()) return Fail(lab.status());
+  const auto asked = invocation.OpenNode();
+  if (!asked.ok()) return Fail(asked.status());
+  const auto reply =
+      Ask<FlockService>(*asked, "flock", &FlockService::Stub::async::ListMembers, {});
+  if (!reply.ok()) return Fail(reply.status());
+  const auto subject = Find(options.subject, *reply);
+  if (!subject.ok()) return Fail(subject.status());
+  if (!options.force) {
+    if (absl::Status status = CheckQuorum(*lab, *subject, *reply); !status.ok()) {
+      return Fail(status);
+    }
+  }
+  const std::string digits(absl::StrCat(absl::Hex(subject->fingerprint, absl::kZeroPad16)));
+  const auto revision = Propose(*asked, "node/" + digits, subject->name);
+  if (!revision.ok()) return Fail(revision.status());
+  std::string command = "radix keys rotate secondary";
+  if (asked->name == subject->name)
+    absl::StrAppend(&command, " --node ", Another(*subject, *reply));
+  return Report(
+      invocation.json(),
+      {{"revoked", subject->name},
+       {"fingerprint", digits},
+       {"revision", *revision},
+       {"next", Json::array({command, command})}},
+      absl::StrCat(
+          "node ", subject->name, " (key ", digits, ") was revoked, as revision ", *revision,
+          ": it gets no lease, leads nothing, and is let in by nobody\n",
+          "It still has the secondary key. That opens nothing any more once it was rotated twice, "
+          "since the key before still lets nodes in:\n  ",
+          command, " && ", command,
+          "\nStop it first if its software may lie: with the key it can come back as another "
+          "node."));
+}
+
+int Revoke(const Invocation& invocation, const Options& options) {
+  if (KeyId::Parse(options.subject)) return RevokeKey(invocation, options.subject);
+  if (!IsName(options.subject) && !IpAddress::Parse(options.subject).ok()) {
+    return FailUsage(absl::InvalidArgumentError(absl::StrCat(
+        "'", options.subject,
+        "' is no key (64 hex digits, as `radix keys issue` prints them), and neither a "
+        "node's name (1 to 63 of a-z, 0-9 and -) nor an address")));
+  }
+  return RevokeNode(invocation, options);
 }
 
 }  // namespace
 
 void AddKeysRevoke(CLI::App& keys, Invocation& invocation) {
-  CLI::App& verb =
-      *keys.add_subcommand("revoke", "Ends what a key may do, on every node")->fallthrough();
-  const auto key = std::make_shared<std::string>();
-  verb.add_option("key", *key, "64 hex digits, as `keys issue` prints them")->required();
-  verb.callback(
-      [&invocation, key] { invocation.run = [&, key] { return Revoke(invocation, *key); }; });
+  CLI::App& verb = *keys.add_subcommand("revoke",
+                                        "Ends what a key may do, on every node; or a node, which "
+                                        "gets no lease and leads nothing from then on. It cannot "
+                                        "be taken back")
+                        ->fallthrough();
+  const auto options = std::make_shared<Options>();
+  verb.add_option("key", options->subject,
+                  "64 hex digits, as `keys issue` prints them; or a node's name or address")
+      ->required();
+  verb.add_flag("--force", options->force, "Revoke a node even if no quorum is left then");
+  verb.callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return Revoke(invocation, *options); };
+  });
 }
 
 }  // namespace radix::cli

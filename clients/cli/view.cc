@@ -35,6 +35,7 @@ absl::StatusOr<Json> Members(const LabNode& node) {
          {"address", member.address()},
          {"state", Lower(flock::v1::MemberState_Name(member.state()), "MEMBER_STATE_")},
          {"leader", member.leader()},
+         {"revoked", member.revoked()},
          {"epoch", reply->epoch()}});
   }
   return members;

@@ -46,6 +46,14 @@ std::string ExplainSuspicion(const Event& event, const NameOf& name_of) {
   return text + AccusedBy(event.witnesses, name_of);
 }
 
+std::string ExplainRevoked(const Event& event, const NameOf& name_of) {
+  const bool is_self = event.kind == EventKind::kAlarm;
+  return std::string(is_self ? "the key of this node" : "its key") + " was revoked" +
+         (is_self && event.reporter != event.subject ? ", says " + name_of(event.reporter.slot)
+                                                     : "") +
+         ": it gets no lease, leads nothing, and is let in by nobody";
+}
+
 }  // namespace
 
 void Witnesses::AddRelay(std::uint32_t slot) {
@@ -152,17 +160,6 @@ std::string_view EvidenceName(Evidence evidence) {
   }
   return "unknown";
 }
-
-namespace {
-
-std::string ExplainRevoked(const Event& event, const NameOf& name_of) {
-  const std::string end = " was revoked: it gets no lease, leads nothing, and is let in by nobody";
-  if (event.kind != EventKind::kAlarm) return "its key" + end;
-  if (event.reporter == event.subject) return "the key of this node" + end;
-  return "says " + name_of(event.reporter.slot) + ": the key of this node" + end;
-}
-
-}  // namespace
 
 std::string Explain(const Event& event, const NameOf& name_of) {
   const std::string value = std::to_string(event.value);

@@ -46,6 +46,7 @@ v1::Member ToProto(const GroupMember& from, const Group& group) {
   member.set_incarnation(from.incarnation);
   for (const std::string& label : from.introduction.labels) member.add_labels(label);
   member.set_key_fingerprint(from.fingerprint);
+  member.set_revoked(from.revoked);
   member.set_leader(group.sealed && group.sealed->leader == from.id);
   return member;
 }
@@ -141,6 +142,7 @@ v1::ExplainNodeResponse ToProto(const Account& account) {
     response.set_boot(BootText(story.member->id));
     response.set_incarnation(story.member->incarnation);
     response.set_in_contact(story.member->in_contact);
+    response.set_revoked(story.member->revoked);
   }
   response.set_leader(story.leads);
   for (const Happening& happening : account.events) *response.add_events() = ToProto(happening);
@@ -163,6 +165,7 @@ v1::GetCountersResponse ToProto(const Counters& counters, std::uint64_t unsent) 
   response.set_blind_probe_count(number(counters.blind_probes));
   response.set_unsent_count(number(unsent));
   response.set_unknown_key_count(number(counters.dropped_unknown_key));
+  response.set_revoked_count(number(counters.dropped_revoked));
   return response;
 }
 

@@ -59,6 +59,7 @@ FlockDriver::FlockDriver(const Config& config, const confab::Node& node,
       socket_(std::move(socket)),
       naming_(core_.self(), {node.name, node.labels}),
       log_(ranges_, naming_, core_.self()),
+      stored_revoked_(config.revoked),
       disk_({node.state, key_file, node.name}, config.charter.ranges,
             {.on_promise =
                  [this](const Promise& promise) {
@@ -160,6 +161,7 @@ void FlockDriver::Run() {
 Instant FlockDriver::Step() {
   Receive();
   TakeStored();
+  TakeRevoked();
   const Instant now = confab::Now();
   if (now >= core_.NextTimeout()) {
     core_.HandleTimeout(now);
@@ -185,6 +187,15 @@ void FlockDriver::TakeStored() {
     core_.HandleKeyFileStored(*std::exchange(stored_keys_, std::nullopt), confab::Now());
     Drain();
   }
+}
+
+void FlockDriver::TakeRevoked() {
+  if (!revoked_) return;
+  core_.SetRevoked(*revoked_, confab::Now());
+  Drain();
+  changed_ = true;
+  if (stored_revoked_ != *revoked_) disk_.StoreRevoked(*revoked_);
+  stored_revoked_ = *std::exchange(revoked_, std::nullopt);
 }
 
 void FlockDriver::Receive() {
@@ -317,6 +328,7 @@ Group FlockDriver::View() const {
                              .state = member.state,
                              .address = ranges_.At(member.id.slot),
                              .fingerprint = member.fingerprint,
+                             .revoked = member.revoked,
                              .introduction = introduction ? *introduction : Introduction{}});
   }
   return group;
@@ -386,6 +398,14 @@ void FlockDriver::EndOrders() {
     orders = std::exchange(orders_, {});
   }
   for (const auto& [id, then] : orders) then(KeyReport{});
+}
+
+void FlockDriver::SetRevoked(std::vector<std::uint64_t> fingerprints) {
+  {
+    const std::lock_guard lock(mutex_);
+    revoked_ = std::move(fingerprints);
+  }
+  Wake();
 }
 
 std::uint32_t FlockDriver::transient_key() const {

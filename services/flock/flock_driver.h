@@ -42,6 +42,7 @@ struct GroupMember {
   MemberState state = MemberState::kAlive;
   IpAddress address;
   std::uint64_t fingerprint = 0;  // of its public key
+  bool revoked = false;           // which is not believed any more
   Introduction introduction;      // empty until it was learnt
 };
 
@@ -116,6 +117,8 @@ class FlockDriver {
   bool OrderKeys(const KeyOrder& order, std::function<void(const KeyReport&)> then);
   // Answers all orders under way with KeyResult::kNoLeader, and later ones at once.
   void EndOrders();
+  // As Flock::SetRevoked; and remembers it on disk.
+  void SetRevoked(std::vector<std::uint64_t> fingerprints);
   // The short id of the transient key in use.
   std::uint32_t transient_key() const;
 
@@ -142,6 +145,7 @@ class FlockDriver {
   void Receive();
   void Drain();
   void TakeStored();
+  void TakeRevoked();
   void Handle(const Event& event);
   void HandleIntroduced(const Event& event);
   void AskForNames(Instant now);
@@ -166,8 +170,10 @@ class FlockDriver {
   EventLogDriver log_;
   // What reached the disk and was not yet told to the core.
   std::optional<Promise> stored_;
-  std::optional<Promise> not_stored_;         // what it refused
-  std::optional<std::uint32_t> stored_keys_;  // the version of the key file
+  std::optional<Promise> not_stored_;                  // what it refused
+  std::optional<std::uint32_t> stored_keys_;           // the version of the key file
+  std::optional<std::vector<std::uint64_t>> revoked_;  // was not yet told to the core
+  std::vector<std::uint64_t> stored_revoked_;          // given to the disk last
   std::map<std::uint64_t, std::function<void(const KeyReport&)>> orders_;  // under way, by name
   bool ended_ = false;
   std::vector<std::function<void()>> after_turn_;

@@ -116,6 +116,57 @@ TEST_F(FlockDriverTest, WhoseDiskIsFullDoesNotLead) {
   EXPECT_TRUE(Eventually([&] { return nodes_[0]->leads() || nodes_[1]->leads(); }));
 }
 
+std::uint64_t FingerprintOfNode(TestNode& node) {
+  const Group group = node.driver->View();
+  for (const GroupMember& member : group.members) {
+    if (member.id == group.self) return member.fingerprint;
+  }
+  return 0;
+}
+
+TEST_F(FlockDriverTest, ARevokedNodeLeadsNoMoreAndThatOutlivesARestart) {
+  for (int i = 1; i <= 3; ++i) Start(Add(i));
+  const std::vector<TestNode*> all = {nodes_[0].get(), nodes_[1].get(), nodes_[2].get()};
+  TestNode* leader = nullptr;
+  ASSERT_TRUE(Eventually([&] { return (leader = CommonLeader(all)) != nullptr; }));
+  const std::uint64_t revoked = FingerprintOfNode(*leader);
+  std::vector<TestNode*> others = all;
+  std::erase(others, leader);
+  // One of them has a full disk: it knows all the same.
+  fs::create_directories(others[0]->node.state / "revoked.new");
+  for (TestNode* const node : all) node->driver->SetRevoked({revoked});
+  TestNode* next = nullptr;
+  ASSERT_TRUE(Eventually([&] {
+    next = CommonLeader(others);
+    return next != nullptr && next != leader;
+  }));
+  EXPECT_FALSE(leader->leads());
+  for (const GroupMember& member : others[0]->driver->View().members) {
+    EXPECT_EQ(member.revoked, member.fingerprint == revoked);
+  }
+  EXPECT_THAT(LoadRevoked(others[0]->node.state).value(), testing::IsEmpty());
+  fs::remove(others[0]->node.state / "revoked.new");
+  for (TestNode* const node : others) {
+    EXPECT_TRUE(Eventually([&] { return !LoadRevoked(node->node.state).value().empty(); }));
+    EXPECT_THAT(LoadRevoked(node->node.state).value(), testing::ElementsAre(revoked));
+  }
+  // Nobody has to tell it again: two without whom there is no leader boot, and grant it nothing.
+  for (TestNode* const node : others) {
+    node->driver->Abandon();
+    node->driver.reset();
+    node->config.boot = confab::RandomNumber();
+    node->config.revoked = LoadRevoked(node->node.state).value();
+    node->told.clear();
+    Start(*node);
+  }
+  EXPECT_TRUE(Eventually([&] {
+    next = CommonLeader(others);
+    return next != nullptr;
+  }));
+  EXPECT_NE(next, leader);
+  EXPECT_FALSE(leader->leads());
+}
+
 TEST_F(FlockDriverTest, WrongDatagramsOfAnyLengthChangeNothingAndFillNoLog) {
   TestNode& node = Start(Add(1));
   auto stranger = *confab::UdpSocket::Open({Address(2), port_}, kDatagramSizeMax);

@@ -104,7 +104,7 @@ v1::GetKeysResponse ToProto(const KeyReport& report, const std::vector<std::uint
   v1::GetKeysResponse response;
   *response.mutable_secondary() = ToProto(report, group);
   for (const GroupMember& member : group.members) {
-    if (!IsLive(member.state)) continue;
+    if (!IsLive(member.state) || member.revoked) continue;
     v1::KeyHolder& holder = *response.add_members();
     holder.set_node(member.introduction.name);
     holder.set_address(member.address.ToString());

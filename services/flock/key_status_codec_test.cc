@@ -54,6 +54,15 @@ TEST(KeyStatusCodecTest, ShowsTheSlotsAndWhoHasThem) {
   EXPECT_EQ(response.members(2).address(), "127.0.0.3");
 }
 
+TEST(KeyStatusCodecTest, DoesNotShowWhoWasRevokedSinceNobodyWaitsForIt) {
+  Group group = ThreeNodes();
+  group.members[1].revoked = true;
+  const auto response = ToProto(Report(KeyResult::kDone), {2}, group);
+  ASSERT_EQ(response.members_size(), 2);
+  EXPECT_EQ(response.members(0).node(), "n1");
+  EXPECT_EQ(response.members(1).address(), "127.0.0.3");
+}
+
 TEST(KeyStatusCodecTest, SaysWhoIsMissingByNameOrAddress) {
   const auto refused = ToStatus(Report(KeyResult::kNotAcknowledged), ThreeNodes());
   EXPECT_EQ(refused.code(), absl::StatusCode::kAborted);

@@ -196,6 +196,7 @@ class Flock::Node {
   void HandleHello(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleWelcome(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
   void HandleRetry(const Header& header, std::span<const std::uint8_t> bytes, Instant now);
+  void HearWelcome(Member& member, const Welcome& welcome, Instant now);
   std::vector<Record> Others(std::uint32_t but) const;
   std::vector<Record> LackedBy(const Welcome& welcome) const;
   void HandleKeyTell(const Incoming& packet, Instant now);

@@ -191,14 +191,7 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
              welcome->beat.ring_tag);
     return;
   }
-  Contact& contact = membership_.table().Open(*member);
-  if (!contact.proven) membership_.table().Acquaint(*member, welcome->counter);
-  // Another member counted in its name, if it could send from its address. This is its own word.
-  if (contact.window.IsAheadOf(welcome->counter)) contact.window.StartAt(welcome->counter);
-  contact.heard_at = contact.hears_us_at = now;
-  contact.ring_tag = welcome->beat.ring_tag;
-  contact.view = static_cast<std::uint16_t>(welcome->beat.view_hash);
-  if (welcome->beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
+  HearWelcome(*member, *welcome, now);
   if (member->state != MemberState::kAlive) {
     SendPing(sender, prober_.NextSequence(), now, membership_.ItemFor(sender.slot));
     return;
@@ -229,6 +222,17 @@ void Flock::Node::HandleWelcome(const Header& header, std::span<const std::uint8
     if (!known_there || !same_view) AppendDigest(0, body);
   }
   SendGroup(sender, body, now);
+}
+
+void Flock::Node::HearWelcome(Member& member, const Welcome& welcome, Instant now) {
+  Contact& contact = membership_.table().Open(member);
+  if (!contact.proven) membership_.table().Acquaint(member, welcome.counter);
+  // Another member counted in its name, if it could send from its address. This is its own word.
+  if (contact.window.IsAheadOf(welcome.counter)) contact.window.StartAt(welcome.counter);
+  contact.heard_at = contact.hears_us_at = now;
+  contact.ring_tag = welcome.beat.ring_tag;
+  contact.view = static_cast<std::uint16_t>(welcome.beat.view_hash);
+  if (welcome.beat.view_hash != membership_.table().view_hash()) differed_at_ = now;
 }
 
 // What is known here and not there, after the WELCOME was heeded; nothing if that cannot be told

@@ -95,6 +95,10 @@ absl::StatusOr<NodeStory> TellStory(const std::string& node, const StorySources&
     TellOfSlot(*slot, sources, story);
   }
   story.summary = Summarise(story, sources);
+  if (story.member && story.member->revoked) {
+    story.summary +=
+        "; its key was revoked: it gets no lease, leads nothing, and is let in by nobody";
+  }
   return story;
 }
 

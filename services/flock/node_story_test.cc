@@ -65,6 +65,14 @@ TEST_F(NodeStoryTest, SaysHowItStands) {
   EXPECT_EQ(Tell("n2").verdict, Verdict::kLeft);
 }
 
+TEST_F(NodeStoryTest, SaysThatItsKeyWasRevoked) {
+  BringOther(MemberState::kAlive, true);
+  EXPECT_THAT(Tell("n2").summary, testing::Not(HasSubstr("revoked")));
+  members_[1].revoked = true;
+  EXPECT_EQ(Tell("n2").verdict, Verdict::kMember);
+  EXPECT_THAT(Tell("n2").summary, HasSubstr("its key was revoked"));
+}
+
 TEST_F(NodeStoryTest, ANodeThatIsForgottenStillHasItsNameAndItsStory) {
   BringOther(MemberState::kDead);
   Happen(EventKind::kDied, kOther);

@@ -33,6 +33,12 @@ void PersistDriver::StoreKeyFile(const KeyFile& file) {
   timer_.Wake();
 }
 
+void PersistDriver::StoreRevoked(std::vector<std::uint64_t> fingerprints) {
+  const std::lock_guard lock(mutex_);
+  revoked_ = std::move(fingerprints);
+  timer_.Wake();
+}
+
 void PersistDriver::StorePeers(std::vector<IpAddress> peers) {
   const std::lock_guard lock(mutex_);
   peers_ = std::move(peers);
@@ -42,6 +48,7 @@ void PersistDriver::StorePeers(std::vector<IpAddress> peers) {
 Instant PersistDriver::Tick(Instant now) {
   std::optional<Promise> promise;
   std::optional<KeyFile> key_file;
+  std::optional<std::vector<std::uint64_t>> revoked;
   std::optional<std::vector<IpAddress>> peers;
   bool at_once = false;
   {
@@ -49,17 +56,20 @@ Instant PersistDriver::Tick(Instant now) {
     promise = promise_;
     at_once = !promise_refused_;
     key_file = key_file_;
+    revoked = revoked_;
     peers = std::exchange(peers_, std::nullopt);
   }
   if (promise && (at_once || now >= promise_retry_.at)) TryPromise(*promise);
   if (key_file && now >= key_file_retry_.at) TryKeyFile(*key_file);
+  if (revoked && now >= revoked_retry_.at) TryRevoked(*revoked);
   if (peers) {
     const auto stored = flock::StorePeers(places_.state, *peers);
     if (!stored.ok()) spdlog::warn("peers not stored: {}", std::string(stored.message()));
   }
   const std::lock_guard lock(mutex_);
-  return std::min(promise_ ? promise_retry_.at : Instant::max(),
-                  key_file_ ? key_file_retry_.at : Instant::max());
+  return std::min({promise_ ? promise_retry_.at : Instant::max(),
+                   key_file_ ? key_file_retry_.at : Instant::max(),
+                   revoked_ ? revoked_retry_.at : Instant::max()});
 }
 
 bool PersistDriver::Note(const absl::Status& stored, Retry& retry, const std::string& otherwise) {
@@ -105,6 +115,17 @@ void PersistDriver::TryKeyFile(const KeyFile& file) {
     if (key_file_ && key_file_->version == file.version) key_file_.reset();
   }
   handlers_.on_key_file(file.version);
+}
+
+void PersistDriver::TryRevoked(const std::vector<std::uint64_t>& fingerprints) {
+  const auto stored = flock::StoreRevoked(places_.state, fingerprints);
+  if (!Note(stored, revoked_retry_,
+            "which nodes were revoked is not on disk: started again, flock learns it only from "
+            "this node's dean")) {
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (revoked_ == fingerprints) revoked_.reset();
 }
 
 }  // namespace radix::flock

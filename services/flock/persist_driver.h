@@ -1,5 +1,5 @@
-// Puts promises, keys and peers on disk, in a thread of its own: a slow disk must not silence the
-// node.
+// Puts promises, keys, peers and revocations on disk, in a thread of its own: a slow disk must not
+// silence the node.
 
 #pragma once
 
@@ -44,6 +44,8 @@ class PersistDriver {
   void StorePromise(const Promise& promise);
   // Has the key file replaced; otherwise likewise.
   void StoreKeyFile(const KeyFile& file);
+  // Has those stored that were revoked; otherwise likewise.
+  void StoreRevoked(std::vector<std::uint64_t> fingerprints);
   // Has `peers` stored. Tried once: they are a hint.
   void StorePeers(std::vector<IpAddress> peers);
 
@@ -57,6 +59,7 @@ class PersistDriver {
   Instant Tick(Instant now);
   void TryPromise(const Promise& promise);
   void TryKeyFile(const KeyFile& file);
+  void TryRevoked(const std::vector<std::uint64_t>& fingerprints);
   // Notes how it went; returns whether it went well.
   bool Note(const absl::Status& stored, Retry& retry, const std::string& otherwise);
 
@@ -67,10 +70,12 @@ class PersistDriver {
   std::optional<Promise> promise_;  // wanted on disk
   bool promise_refused_ = false;    // the same, and that was told
   std::optional<KeyFile> key_file_;
+  std::optional<std::vector<std::uint64_t>> revoked_;
   std::optional<std::vector<IpAddress>> peers_;
   Random random_;
   Retry promise_retry_;
   Retry key_file_retry_;
+  Retry revoked_retry_;
   confab::TimerThread timer_;  // last: its thread uses the others
 };
 

@@ -3,34 +3,19 @@
 #include <spdlog/spdlog.h>
 
 #include <optional>
-#include <string>
 
 #include "clients/cpp/attested_identity.h"
 #include "clients/cpp/serve.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/log.h"
 #include "services/confab/node.h"
-#include "services/confab/parent.h"
 #include "services/flock/flock_driver.h"
 #include "services/flock/flock_service.h"
+#include "services/flock/revocation_driver.h"
 #include "services/flock/state_driver.h"
+#include "services/flock/supervisor_driver.h"
 
 namespace radix::flock {
-namespace {
-
-// Tells the supervisor, which starts and ends the services that only the leader has.
-bool TellSupervisor(std::optional<std::uint64_t> epoch) {
-  const auto link = confab::SupervisorFd();
-  if (!link) return true;
-  const nlohmann::json message =
-      epoch ? nlohmann::json{{"lead", *epoch}} : nlohmann::json{{"follow", true}};
-  const auto sent = confab::SendMessage(*link, message);
-  if (!sent.ok()) spdlog::warn("{}", std::string(sent.message()));
-  return sent.ok();
-}
-
-}  // namespace
-
 int Run(int argc, char** argv) {
   confab::StartLog("flock");
   BlockStopSignals();
@@ -70,6 +55,8 @@ int Run(int argc, char** argv) {
     return confab::Fail(serving.status(), 1);
   }
 
+  const auto revocations =
+      arguments->flock_only ? nullptr : FollowRevocations(arguments->node, **driver);
   const int exit_status = (*serving)->Wait();
   (*driver)->Leave();
   spdlog::info("left the flock");

@@ -11,9 +11,11 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/descriptor.h"
@@ -26,6 +28,7 @@ namespace radix::flock {
 namespace {
 
 constexpr std::size_t kFileSizeMax = 16 << 10;
+constexpr std::size_t kRevokedSizeMax = 1 << 20;
 constexpr std::size_t kPeersMax = 64;
 
 absl::Status Failure(const std::filesystem::path& path) {
@@ -37,12 +40,13 @@ struct Content {
   std::string text;
   mode_t mode = 0;
 };
-absl::StatusOr<Content> ReadWhole(const std::filesystem::path& path) {
+absl::StatusOr<Content> ReadWhole(const std::filesystem::path& path,
+                                  std::size_t most = kFileSizeMax) {
   const confab::Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return errno == ENOENT ? absl::NotFoundError(path.string()) : Failure(path);
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return Failure(path);
-  Content content{std::string(kFileSizeMax, '\0'), info.st_mode};
+  Content content{std::string(most, '\0'), info.st_mode};
   const ssize_t size = read(fd.get(), content.text.data(), content.text.size());
   if (size < 0) return Failure(path);
   content.text.resize(static_cast<std::size_t>(size));
@@ -56,15 +60,20 @@ std::string Hex(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
-// `epoch 7 holder 127.88.0.2 boot 0123456789abcdef`, and a checksum that finds damage.
+// Finds damage.
+std::string Sum(std::string_view text) {
+  std::uint8_t sum[16];
+  crypto_generichash(sum, sizeof sum, reinterpret_cast<const unsigned char*>(text.data()),
+                     text.size(), nullptr, 0);
+  return Hex(sum);
+}
+
+// `epoch 7 holder 127.88.0.2 boot 0123456789abcdef`, and a checksum.
 std::string PromiseText(const RecordedPromise& promise) {
   char text[160];
   std::snprintf(text, sizeof text, "epoch %" PRIu64 " holder %s boot %016" PRIx64, promise.epoch,
                 promise.holder.ToString().c_str(), promise.boot);
-  std::uint8_t sum[16];
-  crypto_generichash(sum, sizeof sum, reinterpret_cast<const unsigned char*>(text),
-                     std::strlen(text), nullptr, 0);
-  return absl::StrCat(text, " sum ", Hex(sum), "\n");
+  return absl::StrCat(text, " sum ", Sum(text), "\n");
 }
 
 std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
@@ -81,7 +90,37 @@ std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
   return promise;
 }
 
+// 16 hex digits a line, and at last a checksum.
+std::string RevokedText(const std::vector<std::uint64_t>& fingerprints) {
+  std::string text;
+  for (const std::uint64_t fingerprint : fingerprints) {
+    absl::StrAppend(&text, absl::Hex(fingerprint, absl::kZeroPad16), "\n");
+  }
+  return absl::StrCat(text, "sum ", Sum(text), "\n");
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<std::uint64_t>> LoadRevoked(const std::filesystem::path& state) {
+  const std::filesystem::path path = state / "revoked";
+  const auto content = ReadWhole(path, kRevokedSizeMax);
+  if (absl::IsNotFound(content.status())) return std::vector<std::uint64_t>();
+  if (!content.ok()) return absl::DataLossError(std::string(content.status().message()));
+  std::vector<std::uint64_t> fingerprints;
+  const std::string& text = content->text;
+  for (std::size_t at = 0; at + 17 <= text.size() && text[at + 16] == '\n'; at += 17) {
+    std::uint64_t fingerprint = 0;
+    if (!absl::SimpleHexAtoi(text.substr(at, 16), &fingerprint)) break;
+    fingerprints.push_back(fingerprint);
+  }
+  if (RevokedText(fingerprints) == text) return fingerprints;
+  return absl::DataLossError(absl::StrCat(path.string(), ": is damaged"));
+}
+
+absl::Status StoreRevoked(const std::filesystem::path& state,
+                          const std::vector<std::uint64_t>& fingerprints) {
+  return confab::ReplaceFile(state / "revoked", RevokedText(fingerprints));
+}
 
 absl::StatusOr<std::optional<RecordedPromise>> LoadPromise(const std::filesystem::path& state) {
   const std::filesystem::path path = state / "epoch";
@@ -156,6 +195,13 @@ absl::StatusOr<Config> LoadConfig(const confab::ServiceArguments& arguments) {
     const auto holder = ranges.SlotOf((*recorded)->holder);
     config.recorded = {(*recorded)->epoch,
                        holder ? MemberId{*holder, (*recorded)->boot} : MemberId{}};
+  }
+  auto revoked = LoadRevoked(node.state);
+  if (revoked.ok()) {
+    config.revoked = *std::move(revoked);
+  } else {
+    spdlog::error("{}: which nodes were revoked this node learns only from its dean",
+                  std::string(revoked.status().message()));
   }
   for (const IpAddress& peer : LoadPeers(node.state)) {
     const auto known = ranges.SlotOf(peer);

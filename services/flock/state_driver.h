@@ -1,5 +1,6 @@
 // What flock keeps in the node's state folder across restarts: the promise that its last grant made
-// (`epoch`), and the addresses of some peers (`peers`). The node's key is confab's: node_key.h.
+// (`epoch`), the addresses of some peers (`peers`), and which nodes were revoked (`revoked`). The
+// node's key is confab's: node_key.h.
 //
 // Every file is replaced as a whole (written beside, synced, renamed): a crash at any point leaves
 // the old one or the new one.
@@ -41,10 +42,19 @@ std::vector<IpAddress> LoadPeers(const std::filesystem::path& state);
 // Replaces `state`/peers.
 absl::Status StorePeers(const std::filesystem::path& state, const std::vector<IpAddress>& peers);
 
+// Reads `state`/revoked: the fingerprints of the nodes that were revoked, as this node heard last.
+// None when there is no such file. DataLoss when it is damaged or cannot be read.
+absl::StatusOr<std::vector<std::uint64_t>> LoadRevoked(const std::filesystem::path& state);
+
+// Replaces `state`/revoked; it is on disk when this returns OK.
+absl::Status StoreRevoked(const std::filesystem::path& state,
+                          const std::vector<std::uint64_t>& fingerprints);
+
 // What a flock is made from: the arguments, the charter's keys and all of the above. Logs a damaged
 // promise as an error and goes on without it: like every freshly booted member this one grants
 // nothing until all leases from before have ended, so there still is at most one leader; only the
-// order of epochs is no longer this member's to guard, exactly as on a node without a disk.
+// order of epochs is no longer this member's to guard, exactly as on a node without a disk. Damage
+// to what was revoked it logs likewise: until its dean has spoken this node may grant such a node.
 //
 // Errors: as above and as LoadKeys; InvalidArgument, when the address is in none of the ranges, or
 // name and labels are too long.

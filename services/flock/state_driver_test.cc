@@ -135,6 +135,29 @@ TEST_F(StateDriverTest, RemembersPeersAndTakesOnlyAddressesFromTheFile) {
   EXPECT_EQ(LoadPeers(state_).size(), 64U);
 }
 
+TEST_F(StateDriverTest, RemembersWhoWasRevokedAndNeverTakesADamagedListForAnother) {
+  EXPECT_THAT(LoadRevoked(state_).value(), IsEmpty()) << "nobody was";
+  const std::vector<std::uint64_t> revoked = {7, 0xfedcba9876543210U};
+  ASSERT_TRUE(StoreRevoked(state_, revoked).ok());
+  EXPECT_EQ(LoadRevoked(state_).value(), revoked);
+  const std::string whole = Read("revoked");
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    Write("revoked", whole.substr(0, size));
+    EXPECT_EQ(LoadRevoked(state_).status().code(), absl::StatusCode::kDataLoss) << size;
+  }
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    Write("revoked", damaged);
+    EXPECT_EQ(LoadRevoked(state_).status().code(), absl::StatusCode::kDataLoss) << at;
+  }
+  Write("revoked", whole + "\n");
+  EXPECT_EQ(LoadRevoked(state_).status().code(), absl::StatusCode::kDataLoss);
+  const std::vector<std::uint64_t> many(20000, 5);
+  ASSERT_TRUE(StoreRevoked(state_, many).ok());
+  EXPECT_EQ(LoadRevoked(state_).value(), many);
+}
+
 // What `fulcrum flock` starts from.
 class LoadConfigTest : public StateDriverTest {
  protected:
@@ -155,9 +178,11 @@ class LoadConfigTest : public StateDriverTest {
 TEST_F(LoadConfigTest, StartsWithWhatItKeptAndAFreshBoot) {
   ASSERT_TRUE(StorePromise(state_, {9, Ip("127.88.0.3"), 77}).ok());
   ASSERT_TRUE(StorePeers(state_, {Ip("127.88.0.4"), Ip("10.0.0.1")}).ok());
+  ASSERT_TRUE(StoreRevoked(state_, {7}).ok());
   const auto config = LoadConfig(arguments_);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->slot, 1U);
+  EXPECT_THAT(config->revoked, ElementsAre(7));
   EXPECT_TRUE(config->has_disk);
   EXPECT_EQ(config->recorded, (Promise{9, {2, 77}}));
   EXPECT_THAT(config->remembered, ElementsAre(3));
@@ -179,6 +204,13 @@ TEST_F(LoadConfigTest, GoesOnWithoutADamagedPromiseAndReplacesItByTheNext) {
   EXPECT_EQ(config->recorded, Promise{});
   EXPECT_TRUE(config->has_disk);
   EXPECT_EQ(Read("epoch"), "epoch 9 hol") << "loud again, until there is a new promise";
+}
+
+TEST_F(LoadConfigTest, GoesOnWithoutADamagedListOfWhoWasRevoked) {
+  Write("revoked", "0000000000000007\nsum");
+  const auto config = LoadConfig(arguments_);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->revoked, IsEmpty());
 }
 
 TEST_F(LoadConfigTest, SaysWhatIsWrong) {

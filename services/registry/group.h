@@ -20,7 +20,8 @@ struct Member {
   std::string node;  // empty until it was learnt
   std::string boot;  // another one after each boot
   std::vector<std::string> labels;
-  bool alive = false;  // or suspected, which may still be refuted; not dead, and has not left
+  // Or suspected, which may still be refuted; not dead, and has not left; nor was it revoked.
+  bool alive = false;
   bool suspected = false;
   std::uint64_t fingerprint = 0;  // of its node key; services/confab/fingerprint.h
 };

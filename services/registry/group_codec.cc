@@ -56,11 +56,12 @@ absl::StatusOr<Group> GroupFrom(const flock::v1::WatchGroupResponse& message) {
     auto address = AddressFrom(absl::StrCat("members[", i, "].address"), from.address());
     if (!address.ok()) return address.status();
     const bool suspected = from.state() == flock::v1::MEMBER_STATE_SUSPECT;
+    const bool alive = suspected || from.state() == flock::v1::MEMBER_STATE_ALIVE;
     group.members.push_back({.address = *address,
                              .node = from.node(),
                              .boot = from.boot(),
                              .labels = {from.labels().begin(), from.labels().end()},
-                             .alive = suspected || from.state() == flock::v1::MEMBER_STATE_ALIVE,
+                             .alive = alive && !from.revoked(),
                              .suspected = suspected,
                              .fingerprint = from.key_fingerprint()});
   }

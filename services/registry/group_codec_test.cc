@@ -53,6 +53,15 @@ TEST(GroupCodecTest, TellsWhoLeadsToWhomTheGrantRunsAndWhoLives) {
   EXPECT_EQ(group->Find(IpAddress::Parse("127.0.0.9").value()), nullptr);
 }
 
+TEST(GroupCodecTest, WhoWasRevokedIsToTheServicesAsWhoIsDead) {
+  flock::v1::WatchGroupResponse message = Message();
+  message.mutable_members(0)->set_revoked(true);
+  const auto group = GroupFrom(message);
+  ASSERT_TRUE(group.ok());
+  EXPECT_FALSE(group->members[0].alive);
+  EXPECT_TRUE(group->Unsuspected().empty());
+}
+
 TEST(GroupCodecTest, WithoutAHolderThereIsNoGrant) {
   flock::v1::WatchGroupResponse message = Message();
   message.clear_granted_address();

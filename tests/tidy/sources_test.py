@@ -24,7 +24,7 @@ CONFAB_CORES = {"peer_budget", "traffic_ledger"}
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
 SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor", "trust"}, "khan": {"proctor"},
-                "muster": {"steward"}, "trust": {"reeve", "proctor"}}
+                "muster": {"steward"}, "trust": {"flock", "proctor", "reeve"}}
 FORBIDDEN_STEM = re.compile(r"^(utils?|common|misc|types|helpers?|manager)$|_(utils?|manager|helpers?)$")
 
 CORE_BANS = {
