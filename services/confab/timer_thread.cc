@@ -1,13 +1,33 @@
 #include "services/confab/timer_thread.h"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 #include "services/confab/clock.h"
 
 namespace radix::confab {
 
-TimerThread::TimerThread(Tick tick) : tick_(std::move(tick)), thread_([this] { Run(); }) {}
+namespace {
+
+// Signals are for threads that wait for them: one that arrived here would end the process, although
+// its main had blocked it later.
+std::thread StartWithoutSignals(const std::function<void()>& run) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(run);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+TimerThread::TimerThread(Tick tick)
+    : tick_(std::move(tick)), thread_(StartWithoutSignals([this] { Run(); })) {}
 
 TimerThread::~TimerThread() {
   {

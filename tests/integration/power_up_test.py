@@ -22,7 +22,7 @@ class PowerUpTest(unittest.TestCase):
     def test_every_node_sees_the_same_members_and_one_leader(self):
         views = self.views
         for view in views:
-            self.assertEqual([set(member) for member in view], [{"node", "address", "state", "leader", "epoch"}] * 5)
+            self.assertEqual([set(member) for member in view], [{"node", "address", "state", "leader", "revoked", "epoch"}] * 5)
             self.assertEqual([member["node"] for member in view], ["n1", "n2", "n3", "n4", "n5"])
             self.assertEqual({member["state"] for member in view}, {"alive"})
             self.assertEqual(sum(member["leader"] for member in view), 1)

@@ -63,7 +63,7 @@ class FlockSimTest(unittest.TestCase):
         self.assertIn("blocs", scenarios)
         for scenario in scenarios:
             for nodes in range(1, 6):
-                length = "" if scenario in ("cold-start", "restarts", "blocs", "replay") else "--length 2"
+                length = "" if scenario in ("cold-start", "restarts", "blocs", "replay", "revocations") else "--length 2"
                 count = "--count 100" if scenario == "replay" else ""
                 code, _, err = run(f"--scenario {scenario} --nodes {nodes} {length} {count}")
                 self.assertIn(code, (0, 1, 2), f"{scenario} of {nodes} nodes: {err}")
