@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 from lab import Lab, take_down_after  # noqa: E402
 
-KEYS = 16  # with which so much is asked that one alone would be refused
+KEYS = 64  # with which so much is asked that one alone would be refused
 ROUNDS = 4000 * int(os.environ.get("RADIX_STRESS", "1"))
 SEED = int(os.environ.get("RADIX_SEED", random.randrange(1 << 32)))
 
