@@ -43,7 +43,7 @@ std::vector<NeverReached> FindNeverReached(const Rules& rules) {
 }
 
 KnownParties KnownParties::Basic() {
-  KnownParties known;
+  KnownParties known{.subjects = {{"default", "operator"}}};
   const Rules built_in;
   for (const Rule& rule : built_in.list()) {
     if (!rule.allows) continue;

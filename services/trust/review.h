@@ -28,7 +28,8 @@ struct KnownParties {
   std::set<Party> subjects;  // who calls and serves: what manifests call them
   std::set<Party> apis;      // what is called and served
 
-  // The basic services, as the built-in rules name them.
+  // The basic services, as the built-in rules name them, and default/operator: what a program is
+  // that no manifest runs.
   static KnownParties Basic();
 };
 

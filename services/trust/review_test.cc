@@ -100,7 +100,8 @@ TEST(ReviewTest, WhoIsNotKnownIsNamedWithItsLine) {
       "call radix/healthminder shop/cart2\n"
       "deny call shop/front radix/reeve1\n"
       "deny call shop/front radix/reeve7\n"
-      "call default/x* shop/cart2\n");
+      "call default/x* shop/cart2\n"
+      "call default/operator shop/cart2\n");
   EXPECT_THAT(FindUnknown(rules, known), ElementsAre(UnknownParty{3, "shop/frnt", false, true},
                                                      UnknownParty{4, "shop/cart3", true, true},
                                                      UnknownParty{6, "shop/x*", false, false},
