@@ -21,7 +21,7 @@ help:
 	@echo "make build      build the programs into $(BIN)"
 	@echo "make bench      print what is promised beside what is measured"
 	@echo "make bench-flock  the same for flock: 200 real nodes, Serf beside them; as root"
-	@echo "make bench-trust  the same for keys: what TLS costs a call, how soon a revoked key is refused"
+	@echo "make bench-trust  the same for keys: what TLS costs a call, how soon a revoked key is refused, what hostile peers do"
 	@echo "make tidy       format the code and lint it"
 	@echo "make sanitize   the tests that start no nodes, under address, undefined and thread sanitizers"
 	@echo "make deps       install what is missing"

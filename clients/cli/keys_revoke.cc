@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cli/ask.h"
 #include "clients/cli/keys.h"
+#include "clients/cli/retry.h"
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
 #include "radix/trust/v1/trust.pb.h"
@@ -26,6 +27,8 @@ using flock::v1::FlockService;
 using flock::v1::ListMembersResponse;
 using flock::v1::Member;
 using proctor::v1::DeanService;
+
+constexpr Duration kLimit = 30s;
 
 struct Options {
   std::string subject;
@@ -87,7 +90,11 @@ absl::StatusOr<std::int64_t> Propose(const LabNode& asked, const std::string& ke
   request.mutable_decision()->set_kind("revoked");
   request.mutable_decision()->set_key(key);
   request.mutable_decision()->set_value(revocation.SerializeAsString());
-  const auto kept = Ask<DeanService>(asked, "dean", &DeanService::Stub::async::Propose, request);
+  // Whether the first try was kept may be unknown, since it can end the leader that is to keep it.
+  const auto kept = Retry(kLimit, [&](Duration remaining) {
+    return Ask<DeanService>(asked, "dean", &DeanService::Stub::async::Propose, request,
+                            {.timeout = std::min<Duration>(remaining, 15s)});
+  });
   if (!kept.ok()) return kept.status();
   return kept->revision();
 }

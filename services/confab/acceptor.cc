@@ -29,6 +29,9 @@ constexpr std::uint64_t kListenerId = 0;
 constexpr std::uint64_t kStopId = 1;
 constexpr int kBacklog = 1024;
 constexpr Duration kDeafness = 100ms;
+// For so long nobody is heard when somebody had to be refused: then those who wait are dealt with
+// at once, instead of each taking a turn of this thread from those whom the processor is for.
+constexpr Duration kRefusing = 20ms;
 // Told once, until asked for again: while something comes, time says when to look.
 constexpr std::uint32_t kGuarded = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 
@@ -154,6 +157,20 @@ int Acceptor::MillisecondsToNext(Instant now) const {
 void Acceptor::AcceptAll() {
   for (int i = 0; i < kBacklog && AcceptOne(); ++i) {
   }
+  if (std::exchange(refused_, false) && !deaf_) BeDeaf(kRefusing);
+}
+
+void Acceptor::BeDeaf(Duration length) {
+  epoll_ctl(poll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  deaf_ = true;
+  resume_at_ = confab::Now() + length;
+}
+
+bool Acceptor::HasRoomFor(const std::string& host) const {
+  const auto of_host = silent_of_host_.find(host);
+  return silent_.size() + handed_.size() < options_.connections_max &&
+         silent_.size() < options_.silent_max &&
+         (of_host == silent_of_host_.end() || of_host->second < options_.silent_per_host_max);
 }
 
 bool Acceptor::AcceptOne() {
@@ -165,22 +182,18 @@ bool Acceptor::AcceptOne() {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       spdlog::error("{}: no more connections can be taken for now: {}", endpoint_.ToString(),
                     std::strerror(errno));
-      epoll_ctl(poll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
-      deaf_ = true;
-      resume_at_ = confab::Now() + kDeafness;
+      BeDeaf(kDeafness);
       return false;
     }
     return errno == ECONNABORTED || errno == EINTR;
   }
   const Endpoint peer = FromSystem(address);
   std::string host = peer.ip.ToString();
-  std::size_t& of_host = silent_of_host_[host];
-  if (silent_.size() + handed_.size() >= options_.connections_max ||
-      silent_.size() >= options_.silent_max || of_host >= options_.silent_per_host_max) {
-    if (of_host == 0) silent_of_host_.erase(host);
+  if (!HasRoomFor(host) || !connections_->HearsHost(host)) {
+    refused_ = true;
     return true;  // and this one is closed
   }
-  ++of_host;
+  ++silent_of_host_[host];
   const std::uint64_t id = ++last_id_;
   Watch(socket.get(), id, EPOLLIN | EPOLLRDHUP | EPOLLET);
   silent_.emplace(id, Silent{std::move(socket), std::move(host), PeerName(peer),

@@ -73,6 +73,8 @@ class Acceptor {
   void Run();
   void AcceptAll();
   bool AcceptOne();
+  bool HasRoomFor(const std::string& host) const;
+  void BeDeaf(Duration length);
   void Watch(int fd, std::uint64_t id, std::uint32_t events) const;
   void HandleEvent(std::uint64_t id, std::uint32_t events);
   void LookAround(Instant now);
@@ -98,8 +100,9 @@ class Acceptor {
     int socket = -1;  // the second descriptor, which connections_ keeps
   };
   std::map<std::uint64_t, Handed> handed_;
-  Instant resume_at_;  // when there were no more descriptors
-  bool deaf_ = false;
+  bool refused_ = false;  // somebody, in this turn
+  bool deaf_ = false;     // until then
+  Instant resume_at_;
   const std::shared_ptr<Connections> connections_;
   std::unique_ptr<Guard> guard_;
   std::thread thread_;

@@ -72,6 +72,10 @@ std::size_t Connections::size() const {
   return connections_.size();
 }
 
+bool Connections::HearsHost(const std::string& host) {
+  return Admitted("host " + host, [&] { return budget_.HearHost(host, Now()); });
+}
+
 bool Connections::AdmitsHost(const std::string& host) {
   return Admitted("host " + host, [&] { return budget_.AdmitHost(host, Now()); });
 }

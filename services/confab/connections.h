@@ -63,6 +63,7 @@ class Connections {
   std::size_t size() const;
 
   // The budget of its peers: see peer_budget.h. Who is refused is named in the log.
+  bool HearsHost(const std::string& host);
   bool AdmitsHost(const std::string& host);
   bool AdmitsKey(const KeyId& key);
   void NoStranger(const std::string& host);

@@ -12,10 +12,12 @@
 namespace radix::confab {
 namespace {
 
-// So long a flood may be before it is seen: some thousand calls, or some megabytes.
-constexpr Duration kLookEvery = 20ms;
-// Who sends less in that time is not looked at again until something comes.
-constexpr std::uint64_t kQuietBytes = 1024;
+// So long a flood may be before it is seen: a thousand calls, or a megabyte.
+constexpr Duration kLookEvery = 10ms;
+// What came is compared when there is so much of it, which can be 400 calls, or so long after the
+// last time: it takes 30 us.
+constexpr std::uint64_t kCompareBytes = 4 << 10;
+constexpr Duration kCompareEvery = 100ms;
 
 // Of a connection that is there: false never happens.
 bool ReadBytes(int socket, Traffic& traffic) {
@@ -77,7 +79,7 @@ std::vector<std::uint64_t> Guard::Look(Instant now) {
   TakeLetIn();
   std::vector<std::uint64_t> quiet;
   for (const std::uint64_t id : busy_) {
-    if (!LookAt(watched_.at(id))) quiet.push_back(id);
+    if (!LookAt(watched_.at(id), now)) quiet.push_back(id);
   }
   for (const std::uint64_t id : quiet) busy_.erase(id);
   return quiet;
@@ -99,39 +101,52 @@ void Guard::TakeLetIn() {
 }
 
 // Returns whether it is busy still.
-bool Guard::LookAt(Watched& watched) {
-  if (watched.ended) return false;
+bool Guard::LookAt(Watched& watched, Instant now) {
   Traffic traffic;
-  if (watched.handle && !transports_->Count(*watched.handle, traffic)) return false;
+  if (watched.ended || !ReadBytes(watched.socket, traffic)) return false;
+  const std::uint64_t came = traffic.bytes_received - watched.compared;
+  if (came < kCompareBytes && now - watched.compared_at < kCompareEvery) return true;
+  watched.compared = traffic.bytes_received;
+  watched.compared_at = now;
+  Compare(watched);
+  return came > 0;
+}
+
+void Guard::Compare(Watched& watched) {
+  Traffic traffic;
+  if (watched.handle && !transports_->Count(*watched.handle, traffic)) return;
   traffic.messages = watched.tally->messages;
   traffic.message_bytes = watched.tally->bytes;
-  if (!ReadBytes(watched.socket, traffic)) return false;
+  if (!ReadBytes(watched.socket, traffic)) return;
   const Booking booking = watched.ledger.Book(traffic);
   const Peer peer{watched.host, watched.key};
   for (const auto& [use, amount] : {std::pair(Use::kResets, booking.resets),
                                     {Use::kStreams, booking.streams},
                                     {Use::kStray, booking.stray}}) {
     if (amount == 0) continue;
-    if (const auto excess = connections_->Charge(peer, use, amount)) End(watched, *excess);
+    const auto excess = connections_->Charge(peer, use, amount);
+    if (excess && !watched.ended) End(watched, *excess);
   }
-  const std::uint64_t came =
-      traffic.bytes_received - std::exchange(watched.received, traffic.bytes_received);
-  return came >= kQuietBytes;
 }
 
-// Whose excess it is, loses all its connections.
-void Guard::End(Watched& watched, const Excess& excess) {
+// Whose excess it is, loses all its connections. Their open calls are given up with that: so a host
+// that comes with one key after another soon has an excess of its own.
+void Guard::End(const Watched& watched, const Excess& excess) {
+  // The whole key: somebody may want to revoke it.
+  log_.Warn(absl::StrCat(watched.key ? "key " + watched.key->ToString() : "a stranger", " at ",
+                         watched.peer, " was ended: ", excess.ToString()));
+  std::optional<Excess> of_host;
   for (auto& [id, each] : watched_) {
     const bool is_theirs = &each == &watched ||
                            (excess.whose == Excess::Whose::kKey && each.key == watched.key) ||
                            (excess.whose == Excess::Whose::kHost && each.host == watched.host);
-    if (!is_theirs) continue;
+    if (!is_theirs || std::exchange(each.ended, true)) continue;
     Disconnect(each.socket);
-    each.ended = true;
+    const auto also =
+        connections_->Charge({each.host, std::nullopt}, Use::kResets, each.ledger.open());
+    if (also && also->whose == Excess::Whose::kHost) of_host = also;
   }
-  log_.Warn(
-      absl::StrCat(watched.key ? "key " + watched.key->ToString().substr(0, 16) : "a stranger",
-                   " at ", watched.peer, " was ended: ", excess.ToString()));
+  if (of_host && excess.whose == Excess::Whose::kKey) End(watched, *of_host);
 }
 
 }  // namespace radix::confab

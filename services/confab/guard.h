@@ -72,13 +72,15 @@ class Guard {
     std::optional<std::int64_t> handle;  // once somebody was let in
     std::optional<KeyId> key;
     TrafficLedger ledger;
-    std::uint64_t received = 0;
+    std::uint64_t compared = 0;  // the bytes that had come when the ledger had them last
+    Instant compared_at;
     bool ended = false;  // by this class; gRPC is about to notice
   };
 
   void TakeLetIn();
-  bool LookAt(Watched& watched);
-  void End(Watched& watched, const Excess& excess);
+  bool LookAt(Watched& watched, Instant now);
+  void Compare(Watched& watched);
+  void End(const Watched& watched, const Excess& excess);
 
   const std::shared_ptr<Connections> connections_;
   const std::unique_ptr<Transports> transports_;

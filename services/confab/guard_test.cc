@@ -83,8 +83,9 @@ class GuardTest : public testing::Test {
   Traffic& CountsOf(const Connection& connection) {
     return transports_->counts[static_cast<std::int64_t>(connection.id)];
   }
+  // As long after the last time as it takes.
   std::vector<std::uint64_t> Look() {
-    now_ += 20ms;
+    now_ += 100ms;
     return guard_.Look(now_);
   }
   static void Say(const Connection& connection, std::size_t bytes) {
@@ -150,6 +151,23 @@ TEST_F(GuardTest, AHostIsEndedWithAllItsKeys) {
   EXPECT_TRUE(connections_->AdmitsHost("b"));
 }
 
+// Whoever has a node's key makes itself one after another.
+TEST_F(GuardTest, AHostThatComesWithOtherKeysIsEndedToo) {
+  const Connection& one = LetIn("a", 1);
+  CountsOf(one) = {.streams_begun = 15};
+  Look();
+  EXPECT_TRUE(IsEnded(one));
+  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  guard_.Remove(one.id, true);
+  const Connection& two = LetIn("a", 2);
+  const Connection& three = LetIn("a", 3);
+  CountsOf(two) = {.streams_begun = 15};
+  Look();
+  EXPECT_TRUE(IsEnded(two));
+  EXPECT_TRUE(IsEnded(three));
+  EXPECT_FALSE(connections_->AdmitsHost("a"));
+}
+
 TEST_F(GuardTest, OpenCallsAreGivenBackWhenAConnectionEnds) {
   for (int i = 0; i < 5; ++i) {
     const Connection& each = LetIn("a", 1);
@@ -190,6 +208,23 @@ TEST_F(GuardTest, WhatHadComeAndWasNotReadIsGoneWithTheConnection) {
   EXPECT_LT(recv(bad.ours.get(), &byte, 1, MSG_DONTWAIT), 0);
 }
 
+TEST_F(GuardTest, MuchIsComparedAtOnceAndLittleALittleLater) {
+  const Connection& much = LetIn("a", 1);
+  const Connection& little = LetIn("b", 2);
+  Look();
+  for (const Connection* each : {&much, &little}) {
+    guard_.HandleBusy(each->id, now_);
+    CountsOf(*each) = {.streams_begun = 15};
+  }
+  Say(much, 5000);
+  Say(little, 100);
+  guard_.Look(now_ += 10ms);
+  EXPECT_TRUE(IsEnded(much));
+  EXPECT_FALSE(IsEnded(little));
+  guard_.Look(now_ += 90ms);
+  EXPECT_TRUE(IsEnded(little));
+}
+
 TEST_F(GuardTest, LooksOnlyWhileSomethingComes) {
   const Connection& one = LetIn("a", 1);
   EXPECT_TRUE(guard_.next_look());
@@ -198,7 +233,9 @@ TEST_F(GuardTest, LooksOnlyWhileSomethingComes) {
   EXPECT_EQ(Look(), std::vector{one.id});
   EXPECT_FALSE(guard_.next_look());
   guard_.HandleBusy(one.id, now_);
-  EXPECT_EQ(guard_.next_look(), now_ + 20ms);
+  EXPECT_EQ(guard_.next_look(), now_ + 10ms);
+  Say(one, 50);
+  EXPECT_TRUE(guard_.Look(now_ += 10ms).empty()) << "what came has not been compared yet";
 }
 
 TEST_F(GuardTest, StrangersAreLetInOrCounted) {

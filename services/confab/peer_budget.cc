@@ -89,23 +89,27 @@ std::string Excess::ToString() const {
   return text;
 }
 
-absl::Status PeerBudget::AdmitHost(const std::string& host, Instant now) {
-  using enum Excess::Whose;
+absl::Status PeerBudget::HearHost(const std::string& host, Instant now) {
   Account& account = AccountOf(NameOf(host), now);
   if (account.barred_until > now) return ShutOut(account.barred_until - now);
   Settle(account, options_.host, now);
   const Allowance& strangers = options_.host[IndexOf(Use::kStrangers)];
-  double& strange = account.used[IndexOf(Use::kStrangers)];
-  if (strangers.most > 0 && strange + 1 > strangers.most) {
-    return TooMuch(kHost, Use::kStrangers, options_.host);
+  if (strangers.most == 0 || account.used[IndexOf(Use::kStrangers)] + 1 <= strangers.most) {
+    return absl::OkStatus();
   }
+  return TooMuch(Excess::Whose::kHost, Use::kStrangers, options_.host);
+}
+
+absl::Status PeerBudget::AdmitHost(const std::string& host, Instant now) {
+  if (absl::Status heard = HearHost(host, now); !heard.ok()) return heard;
+  Account& account = AccountOf(NameOf(host), now);
   if (Book(account, options_.host, Use::kConnections, 1, now)) {
-    return TooMuch(kHost, Use::kConnections, options_.host);
+    return TooMuch(Excess::Whose::kHost, Use::kConnections, options_.host);
   }
   if (Book(all_, options_.all, Use::kConnections, 1, now)) {
-    return TooMuch(kAll, Use::kConnections, options_.all);
+    return TooMuch(Excess::Whose::kAll, Use::kConnections, options_.all);
   }
-  strange += 1;
+  Book(account, options_.host, Use::kStrangers, 1, now);
   return absl::OkStatus();
 }
 
@@ -163,6 +167,8 @@ void PeerBudget::MakeRoom() {
 }
 
 Duration PeerBudget::Bar(Account& account, Instant now) const {
+  // What comes of it while it is shut out is of the same time.
+  if (account.barred_until > now) return account.bar;
   const bool forgiven = now - account.barred_until >= options_.forgiven_after;
   account.bar = forgiven ? options_.first_bar
                          : std::clamp(2 * account.bar, options_.first_bar, options_.most_bar);

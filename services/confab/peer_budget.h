@@ -39,11 +39,11 @@ using Allowances = std::array<Allowance, 5>;
 // What is allowed. Of a server's processor (one of 2.1 GHz, measured) a handshake takes 2 ms, and a
 // call that is opened and given up 0.15 ms; of its memory a call that is open takes 13 KB.
 struct PeerBudgetOptions {
-  // A client connects once. A thousand calls that are given up at once are those of one whose
-  // server stood still.
-  Allowances key = {{{64, 8}, {}, {1000, 200}, {2048, 0}, {80 << 20, 1 << 20}}};
+  // A client connects once, a command each time that it runs. A thousand calls that are given up at
+  // once are those of a client whose server stood still.
+  Allowances key = {{{256, 32}, {}, {1000, 200}, {2048, 0}, {80 << 20, 1 << 20}}};
   // All nodes of a lab are one host; and who has a node's key can make itself new keys.
-  Allowances host = {{{512, 64}, {128, 4}, {2000, 400}, {4096, 0}, {80 << 20, 1 << 20}}};
+  Allowances host = {{{512, 64}, {64, 4}, {2000, 400}, {6144, 0}, {80 << 20, 1 << 20}}};
   // What the server has for all of them. Messages that are under way are stray bytes until they are
   // whole, and gRPC holds at most 64 MiB of them (serve.cc).
   Allowances all = {{{1024, 128}, {}, {4000, 1000}, {8192, 0}, {96 << 20, 2 << 20}}};
@@ -81,8 +81,9 @@ class PeerBudget {
  public:
   explicit PeerBudget(const PeerBudgetOptions& options = {}) : options_(options) {}
 
-  // Somebody begins a handshake, who is a stranger until let in. ResourceExhausted, with the
-  // reason: it is to be ended at once.
+  // Somebody connects. ResourceExhausted, with the reason: it is to be ended at once.
+  absl::Status HearHost(const std::string& host, Instant now);
+  // It begins a handshake, and is a stranger until let in. Errors: the same.
   absl::Status AdmitHost(const std::string& host, Instant now);
   void HandleLetIn(const std::string& host, Instant now);
 

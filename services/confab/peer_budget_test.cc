@@ -71,6 +71,7 @@ TEST_F(PeerBudgetTest, ManyKeysOfOneHostShareItsAllowance) {
   EXPECT_EQ(excess->whose, Excess::Whose::kHost);
   EXPECT_EQ(excess->barred, 1s);
   EXPECT_FALSE(budget_.AdmitHost("a", now_).ok());
+  EXPECT_FALSE(budget_.HearHost("a", now_).ok());
   EXPECT_TRUE(budget_.AdmitHost("b", now_).ok());
   EXPECT_TRUE(budget_.AdmitKey(Key(3), now_).ok()) << "somewhere else it may come";
 }
@@ -98,6 +99,13 @@ TEST_F(PeerBudgetTest, WhoDoesItAgainIsShutOutTwiceAsLong) {
     EXPECT_TRUE(budget_.AdmitKey(Key(1), now_).ok());
     expected = std::min<Duration>(2 * expected, 60s);
   }
+}
+
+TEST_F(PeerBudgetTest, WhoIsShutOutIsNotShutOutForLonger) {
+  EXPECT_TRUE(Reset(1, "a", 1000));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Reset(1, "a", 1000)->barred, 1s);
+  now_ += 1s;
+  EXPECT_TRUE(budget_.AdmitKey(Key(1), now_).ok());
 }
 
 TEST_F(PeerBudgetTest, WhatIsLongPastIsForgiven) {
@@ -150,7 +158,9 @@ TEST_F(PeerBudgetTest, TheStrayBytesOfAConnectionThatEndedBurdenNobodyElse) {
 TEST_F(PeerBudgetTest, AHostOfStrangersIsRefusedUntilTheyAreLetInOrForgotten) {
   PeerBudget budget(Small(Use::kStrangers));
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost("a", now_).ok());
+  EXPECT_FALSE(budget.HearHost("a", now_).ok());
   EXPECT_FALSE(budget.AdmitHost("a", now_).ok());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(budget.HearHost("b", now_).ok()) << "it costs nothing";
   EXPECT_TRUE(budget.AdmitHost("b", now_).ok());
   budget.HandleLetIn("a", now_);
   EXPECT_TRUE(budget.AdmitHost("a", now_).ok());

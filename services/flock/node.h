@@ -308,7 +308,8 @@ class Flock::Node {
   Instant key_prepared_at_ = kNever;
   int rotations_due_ = 0;  // since somebody was revoked who has the key in use
   Instant revoked_told_ = kNever;
-  std::uint32_t secondary_stored_;  // the version in the key file; 0: being written
+  Instant steps_down_at_ = Instant::max();  // since it was itself revoked
+  std::uint32_t secondary_stored_;          // the version in the key file; 0: being written
   std::uint32_t secondary_storing_ = 0;
   std::pair<std::uint64_t, std::uint32_t> secondary_order_;  // epoch, revision: the last obeyed
   std::uint64_t shut_out_accepted_ = 0;                      // the counter as it was last

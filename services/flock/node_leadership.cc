@@ -47,6 +47,7 @@ void Flock::Node::TickLeadership(Instant now) {
   if (leader_ && leader_->until <= now && leader_->leader != self_) {
     ForgetLeader(Evidence::kLeaseExpired, now);
   }
+  if (now >= steps_down_at_) candidacy_.StepDown();
   const bool may_ask = !leaving_ && counts_quorum_ && RanksFirst(self_, now);
   for (;;) {
     switch (candidacy_.Tick(may_ask, granter_.promise().epoch, now, random_)) {

@@ -15,6 +15,9 @@ constexpr Duration kToldAgain = 10min;
 // Who is revoked has the key that the others use. After so many rotations it is in none of their
 // slots, and opens for a grace only.
 constexpr int kRotations = 2;
+// A leader that hears that it was revoked leads on for so long: it is the one who still has to have
+// that acknowledged.
+constexpr Duration kLastWord = 1s;
 
 }  // namespace
 
@@ -38,6 +41,8 @@ void Flock::Node::SetRevoked(std::vector<std::uint64_t> fingerprints, Instant no
   if (revoked == revoked_) return;
   const Revocations before = std::exchange(revoked_, std::move(revoked));
   standing_.SetRevoked(revoked_);
+  // What this node had heard of may not have been kept after all.
+  if (!IsRevoked(self_)) steps_down_at_ = Instant::max();
   const MemberTable& table = membership_.table();
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Member& member = table.at(i);
@@ -48,12 +53,13 @@ void Flock::Node::SetRevoked(std::vector<std::uint64_t> fingerprints, Instant no
 
 void Flock::Node::Revoke(const MemberId& id, Instant now) {
   rotations_due_ = kRotations;
-  if (CountsForNothing(id)) candidacy_.Dismiss(id.slot, now);
   if (id == self_) {
-    counts_quorum_ = false;  // so it gives up; and its own lease, which it needs, is gone
+    counts_quorum_ = false;  // so that it asks nobody any more
+    steps_down_at_ = now + kLastWord;
     Emit(EventKind::kAlarm, Evidence::kRevoked, self_, self_, 0, 0, now);
     return;
   }
+  if (CountsForNothing(id)) candidacy_.Dismiss(id.slot, now);
   Emit(EventKind::kRevoked, Evidence::kRevoked, id, self_, 0, 0, now);
   if (!GetsNoLease(id)) return;
   granter_.Withhold(id);

@@ -4,10 +4,11 @@ namespace radix::flock {
 
 std::unique_ptr<trust::RevokedLink> FollowRevocations(const confab::Node& node,
                                                       FlockDriver& driver) {
-  return std::make_unique<trust::RevokedLink>(node, [&driver](const trust::Revoked& revoked) {
-    // None can be taken back: a dean that knows of none was never told, or has lost its disk.
-    if (!revoked.nodes.empty()) driver.SetRevoked({revoked.nodes.begin(), revoked.nodes.end()});
-  });
+  const auto tell = [&driver](const trust::Revoked& revoked, bool is_known) {
+    // Of what it remembers itself nothing is forgotten because dean has lost its disk.
+    if (is_known) driver.SetRevoked({revoked.nodes.begin(), revoked.nodes.end()});
+  };
+  return std::make_unique<trust::RevokedLink>(node, tell);
 }
 
 }  // namespace radix::flock

@@ -157,19 +157,20 @@ void DeanDriver::OnDecisions(std::function<void()> changed) {
   on_decisions_ = std::move(changed);
 }
 
-std::optional<std::vector<v1::Decision>> DeanDriver::DecisionsOf(
+std::optional<DeanDriver::KnownDecisions> DeanDriver::DecisionsOf(
     const std::set<std::string>& kinds) {
   v1::DocumentBody body;
+  KnownDecisions known;
   {
     const std::lock_guard lock(mutex_);
     if (!acceptor_.is_open()) return std::nullopt;
     body.ParseFromString(acceptor_.document().body);
+    known.revision = static_cast<std::int64_t>(acceptor_.document().revision);
   }
-  std::vector<v1::Decision> decisions;
   for (v1::Decision& each : *body.mutable_decisions()) {
-    if (kinds.contains(each.kind())) decisions.push_back(std::move(each));
+    if (kinds.contains(each.kind())) known.all.push_back(std::move(each));
   }
-  return decisions;
+  return known;
 }
 
 Instant DeanDriver::TakeTurn(Instant now) {

@@ -54,8 +54,12 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   v1::GetNodeResponse NodeState();
 
+  struct KnownDecisions {
+    std::int64_t revision = 0;  // of the document that has them; 0: there is none
+    std::vector<v1::Decision> all;
+  };
   // Those of `kinds` that are on disk; nullopt while nobody knows, before it was read.
-  std::optional<std::vector<v1::Decision>> DecisionsOf(const std::set<std::string>& kinds);
+  std::optional<KnownDecisions> DecisionsOf(const std::set<std::string>& kinds);
 
   // Calls `changed`, which must be quick, whenever they may have changed. Set once.
   void OnDecisions(std::function<void()> changed);

@@ -126,10 +126,12 @@ grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* DeanServiceImpl::WatchDeci
       [this, kinds = *kinds, told](v1::WatchDecisionsResponse& response) {
         auto decisions = driver_->DecisionsOf(kinds);
         if (!decisions) return false;
-        for (v1::Decision& each : *decisions) *response.add_decisions() = std::move(each);
+        for (v1::Decision& each : decisions->all) *response.add_decisions() = std::move(each);
         std::string text = response.SerializeAsString();
+        text.push_back(decisions->revision > 0 ? '+' : '0');
         if (*told == text) return false;
         *told = std::move(text);
+        response.set_revision(decisions->revision);
         return true;
       },
       [this, stream] { watchers_.Remove(stream); });

@@ -32,11 +32,11 @@ Revoked RevokedFrom(const WatchDecisionsResponse& message) {
 
 }  // namespace
 
-RevokedLink::RevokedLink(const confab::Node& node, std::function<void(Revoked)> on_revoked)
+RevokedLink::RevokedLink(const confab::Node& node, std::function<void(Revoked, bool)> on_revoked)
     : subscription_(WatchLocal<DeanService>(node, "dean", &DeanService::Stub::async::WatchDecisions,
                                             Request()),
                     [on_revoked = std::move(on_revoked)](const WatchDecisionsResponse& message) {
-                      on_revoked(RevokedFrom(message));
+                      on_revoked(RevokedFrom(message), message.revision() > 0);
                     }) {}
 
 }  // namespace radix::trust

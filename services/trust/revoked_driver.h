@@ -15,9 +15,12 @@ namespace radix::trust {
 class RevokedLink {
  public:
   // `on_revoked` gets all that was revoked, at once and whenever that changed; nothing before dean
-  // has read its disk, and it may hold what no quorum has acknowledged yet. What is malformed is
-  // logged and left out. Runs on gRPC's threads, one call at a time, and must not block.
-  RevokedLink(const confab::Node& node, std::function<void(Revoked)> on_revoked);
+  // has read its disk, and it may hold what no quorum has acknowledged yet. `is_known`: dean has
+  // the group's decisions; otherwise it was never told of any, or has lost its disk. What is
+  // malformed is logged and left out. Runs on gRPC's threads, one call at a time, and must not
+  // block.
+  RevokedLink(const confab::Node& node,
+              std::function<void(Revoked revoked, bool is_known)> on_revoked);
 
  private:
   Subscription<proctor::v1::WatchDecisionsResponse> subscription_;

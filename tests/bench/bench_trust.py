@@ -1,6 +1,7 @@
 """What is promised of trust beside what is measured. Prints one line each; exit status 1 when a promise is not kept.
 
-    bench_trust.py PROGRAMS        (ROUNDS of one second, default 7; TRIALS of revocation, default 20; the promise is of 200)
+    bench_trust.py PROGRAMS        (ROUNDS of one second, default 7; TRIALS of revocation, default 20; the promise is of 200;
+                                    RUNS of each hostile peer, default 3)
 """
 
 import json
@@ -13,6 +14,7 @@ import threading
 import time
 
 from bench import beside, missed, show
+from bench_hostile import hostile_peers
 from lab import PROGRAMS, Lab
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
@@ -103,6 +105,7 @@ def revocations(grpc):
 
 def main():
     calls()
+    hostile_peers()
     try:
         import grpc
     except ImportError:

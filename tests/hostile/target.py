@@ -12,7 +12,9 @@ import time
 
 
 class Target:
-    def __init__(self, programs, *flags, memory_max=resource.RLIM_INFINITY, processor=None):
+    """`memory_max` in bytes: as fulcrum limits its services. `processor`: the only one on which it all runs."""
+
+    def __init__(self, programs, *flags, memory_max=None, processor=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="radix-hostile-"))
         self.program = programs / "hostile_target"
         self.processor = processor
@@ -21,7 +23,9 @@ class Target:
         self.log_file = self.folder / "log"
 
         def limit():
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_max, memory_max))
+            if memory_max is not None:
+                resource.setrlimit(resource.RLIMIT_DATA, (memory_max, memory_max))
+                resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))
             self.settle()
 
         with self.log_file.open("w") as log:
