@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/ask.h"
 #include "clients/cli/keys.h"
+#include "clients/cli/node_key.h"
 #include "clients/cli/retry.h"
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/proctor/v1/proctor.grpc.pb.h"
@@ -35,37 +35,9 @@ struct Options {
   bool force = false;
 };
 
-// A node whose key is to be revoked.
-struct Subject {
-  std::string name;  // or its address, or what was given
-  std::uint64_t fingerprint = 0;
-};
-
-std::string NameOf(const Member& member) {
-  return member.node().empty() ? member.address() : member.node();
-}
-
-bool IsLive(const Member& member) {
-  return member.state() == flock::v1::MEMBER_STATE_ALIVE ||
-         member.state() == flock::v1::MEMBER_STATE_SUSPECT;
-}
-
-// A member's name or address; or the fingerprint of the key of a node that is long gone.
-absl::StatusOr<Subject> Find(const std::string& text, const ListMembersResponse& reply) {
-  for (const Member& member : reply.members()) {
-    if (member.node() != text && member.address() != text) continue;
-    return Subject{NameOf(member), member.key_fingerprint()};
-  }
-  Subject subject{text};
-  if (text.size() == 16 && absl::SimpleHexAtoi(text, &subject.fingerprint)) return subject;
-  return absl::NotFoundError(absl::StrCat(
-      "no member is called '", text,
-      "', or has that address: `radix members` shows them all. A key, as `radix keys issue` prints "
-      "it, has 64 hex digits; the fingerprint of a node's key, for a node that is gone, has 16"));
-}
-
 // Without a quorum of others nobody could lead, and nothing could ever be decided again.
-absl::Status CheckQuorum(const Lab& lab, const Subject& subject, const ListMembersResponse& reply) {
+absl::Status CheckQuorum(const Lab& lab, const KeyedNode& subject,
+                         const ListMembersResponse& reply) {
   const auto charter = confab::LoadCharter(lab.charter());
   if (!charter.ok()) return charter.status();
   const auto left =
@@ -109,7 +81,7 @@ int RevokeKey(const Invocation& invocation, const std::string& key) {
 }
 
 // A node that still takes orders, to be asked from now on.
-std::string Another(const Subject& subject, const ListMembersResponse& reply) {
+std::string Another(const KeyedNode& subject, const ListMembersResponse& reply) {
   for (const Member& member : reply.members()) {
     if (IsLive(member) && !member.revoked() && !member.node().empty() &&
         member.key_fingerprint() != subject.fingerprint) {
@@ -127,7 +99,7 @@ int RevokeNode(const Invocation& invocation, const Options& options) {
   const auto reply =
       Ask<FlockService>(*asked, "flock", &FlockService::Stub::async::ListMembers, {});
   if (!reply.ok()) return Fail(reply.status());
-  const auto subject = Find(options.subject, *reply);
+  const auto subject = FindNode(options.subject, *reply);
   if (!subject.ok()) return Fail(subject.status());
   if (!options.force) {
     if (absl::Status status = CheckQuorum(*lab, *subject, *reply); !status.ok()) {

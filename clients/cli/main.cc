@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   AddFlock(app, invocation);
   AddKeys(app, invocation);
   AddRules(app, invocation);
+  AddHorde(app, invocation);
   AddMembers(app, invocation);
   AddServices(app, invocation);
   AddGet(app, invocation);

@@ -192,7 +192,7 @@ Manifest ReadManifest(const std::string& text, const std::string& source) {
     Refuse(documents[1].Mark(), "a second document begins; give each manifest a file of its own");
   }
   const YAML::Node& root = documents[0];
-  const Fields fields = ReadFields(root, "", {"version", "name", "services", "khan"});
+  const Fields fields = ReadFields(root, "", {"version", "name", "horde", "services", "khan"});
   const YAML::Node& version = Required(root, fields, "", "version");
   if (Text(version, "version") != "1") {
     Refuse(version.Mark(), absl::StrCat("version: '", Text(version, "version"),
@@ -203,8 +203,10 @@ Manifest ReadManifest(const std::string& text, const std::string& source) {
   manifest.set_name(Text(Required(root, fields, "", "name"), "name"));
   const YAML::Node& services = Required(root, fields, "", "services");
   if (!services.IsSequence()) Refuse(services.Mark(), "services: must be a list; [] for none");
+  const auto horde = fields.find("horde");
   for (std::size_t i = 0; i < services.size(); ++i) {
-    *manifest.add_services() = ReadService(services[i], i);
+    ServiceSpec& spec = *manifest.add_services() = ReadService(services[i], i);
+    if (spec.horde().empty() && horde != fields.end()) spec.set_horde(Text(horde->second, "horde"));
   }
   const YAML::Node& khan = Required(root, fields, "", "khan");
   manifest.set_khan(Text(khan, "khan"));

@@ -11,26 +11,22 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/ask.h"
-#include "clients/cli/retry.h"
-#include "clients/cpp/blocking_stream.h"
+#include "clients/cli/decisions.h"
 #include "clients/cpp/checksum.h"
-#include "radix/proctor/v1/proctor.grpc.pb.h"
 
 namespace radix::cli {
 namespace {
 
-using proctor::v1::DeanService;
 using trust::Rule;
 using trust::Rules;
 
 constexpr std::size_t kVersionDigits = 16;
 
-// Of what holds all decisions of the kind.
-template <typename Response>
-absl::StatusOr<DecidedRules> RulesIn(const LabNode& node, const Response& response) {
+absl::StatusOr<DecidedRules> RulesIn(const LabNode& node,
+                                     const absl::StatusOr<Decisions>& decisions) {
+  if (!decisions.ok()) return decisions.status();
   DecidedRules decided;
-  for (const proctor::v1::Decision& decision : response.decisions()) {
+  for (const proctor::v1::Decision& decision : *decisions) {
     auto rules = Rules::FromDecision(decision.key(), decision.value());
     if (!rules.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -91,51 +87,20 @@ std::string VersionOf(const std::optional<std::string>& text) {
 }
 
 absl::StatusOr<DecidedRules> RulesAt(const LabNode& node) {
-  confab::Node local;
-  local.state = node.state;
-  const auto stub = DeanService::NewStub(confab::DialLocal(local, "dean"));
-  proctor::v1::WatchDecisionsRequest request;
-  request.set_kind(Rules::kKind);
-  BlockingReader<proctor::v1::WatchDecisionsResponse> reader;
-  stub->async()->WatchDecisions(&reader.context(), &request, &reader);
-  reader.Begin();
-  proctor::v1::WatchDecisionsResponse response;
-  const bool told = reader.Next(response, kPatient.timeout);
-  const grpc::Status end = reader.End();
-  if (!told) return Explain(node, "dean", confab::FromGrpc(end));
-  return RulesIn(node, response);
+  return RulesIn(node, DecisionsAt(node, Rules::kKind));
 }
 
 absl::StatusOr<DecidedRules> RulesOfLeader(const LabNode& node, Duration limit) {
-  proctor::v1::ListDecisionsRequest request;
-  request.set_kind(Rules::kKind);
-  const auto reply = Retry(limit, [&](Duration remaining) {
-    return Ask<DeanService>(node, "dean", &DeanService::Stub::async::ListDecisions, request,
-                            {.timeout = std::min<Duration>(remaining, 5s)});
-  });
-  if (!reply.ok()) return reply.status();
-  return RulesIn(node, *reply);
+  return RulesIn(node, DecisionsOfLeader(node, Rules::kKind, limit));
 }
 
 absl::StatusOr<std::int64_t> Decide(const LabNode& node, const std::string& text,
                                     const std::optional<std::string>& before, Duration limit) {
-  proctor::v1::ProposeRequest request;
-  request.mutable_decision()->set_kind(Rules::kKind);
-  request.mutable_decision()->set_key(Rules::kKey);
-  request.mutable_decision()->set_value(text);
-  const auto expected = before ? Sha256::Of(*before) : Checksum();
-  request.set_expected_checksum(before ? std::string(expected.bytes.begin(), expected.bytes.end())
-                                       : "");
-  const auto reply = Retry(
-      limit,
-      [&](Duration remaining) {
-        return Ask<DeanService>(node, "dean", &DeanService::Stub::async::Propose, request,
-                                {.timeout = std::min<Duration>(remaining, 15s)});
-      },
-      // What was changed meanwhile stays so until somebody has looked at it.
-      [](const absl::Status& status) { return IsPassing(status) && !absl::IsAborted(status); });
-  if (!reply.ok()) return reply.status();
-  return reply->revision();
+  proctor::v1::Decision decision;
+  decision.set_kind(Rules::kKind);
+  decision.set_key(Rules::kKey);
+  decision.set_value(text);
+  return Decide(node, decision, before, limit);
 }
 
 Json ToJson(const Rule& rule) {

@@ -20,6 +20,7 @@ using proctor::v1::DeanService;
 using proctor::v1::GetStatusResponse;
 
 struct Options {
+  std::string horde;
   bool wait = false;
   double timeout_s = 60;
 };
@@ -83,8 +84,10 @@ int Status(const Invocation& invocation, const Options& options) {
   };
   const auto node = invocation.OpenNode();
   if (!node.ok()) return fail(node.status());
+  proctor::v1::GetStatusRequest request;
+  request.set_horde(options.horde);
   const auto ask = [&](Duration remaining) -> absl::StatusOr<GetStatusResponse> {
-    auto reply = Ask<DeanService>(*node, "dean", &DeanService::Stub::async::GetStatus, {},
+    auto reply = Ask<DeanService>(*node, "dean", &DeanService::Stub::async::GetStatus, request,
                                   {.timeout = std::min<Duration>(remaining, 5s)});
     if (!reply.ok()) return reply.status();
     last = *reply;
@@ -107,6 +110,7 @@ void AddStatus(CLI::App& app, Invocation& invocation) {
       *app.add_subcommand("status", "Says how far the group is from what its manifests ask for")
            ->fallthrough();
   const auto options = std::make_shared<Options>();
+  verb.add_option("--horde", options->horde, "Only what is of this horde");
   CLI::Option* wait = verb.add_flag("--wait", options->wait, "Wait until all of it is true");
   AddTimeout(verb, options->timeout_s, "Seconds to wait at most. Default: 60.")->needs(wait);
   verb.callback([&invocation, options] {

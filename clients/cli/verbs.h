@@ -47,6 +47,7 @@ void AddFlockWhy(CLI::App& flock, Invocation& invocation);
 
 void AddKeys(CLI::App& app, Invocation& invocation);
 void AddRules(CLI::App& app, Invocation& invocation);
+void AddHorde(CLI::App& app, Invocation& invocation);
 
 void AddMembers(CLI::App& app, Invocation& invocation);
 void AddServices(CLI::App& app, Invocation& invocation);

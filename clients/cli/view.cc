@@ -25,11 +25,15 @@ std::string Lower(const std::string& name, const std::string& prefix) {
 
 }  // namespace
 
-absl::StatusOr<Json> Members(const LabNode& node) {
+absl::StatusOr<Json> Members(const LabNode& node, const registry::Horde* horde) {
   const auto reply = Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {});
   if (!reply.ok()) return reply.status();
   Json members = Json::array();
   for (const auto& member : reply->members()) {
+    if (horde != nullptr &&
+        horde->StandingOf(member.key_fingerprint()) == registry::Standing::kOutside) {
+      continue;
+    }
     members.push_back(
         {{"node", member.node()},
          {"address", member.address()},

@@ -5,12 +5,13 @@
 #include "absl/status/statusor.h"
 #include "clients/cli/lab.h"
 #include "clients/cli/output.h"
-#include "radix/registry/v1/registry.pb.h"
+#include "services/registry/hordes.h"
 
 namespace radix::cli {
 
-// The group's members, as `radix members -o json` prints them, from the node's own flock.
-absl::StatusOr<Json> Members(const LabNode& node);
+// The group's members, as `radix members -o json` prints them, from the node's own flock; with
+// `horde` only those that are of it.
+absl::StatusOr<Json> Members(const LabNode& node, const registry::Horde* horde = nullptr);
 
 // The group's services, as `radix services -o json` prints them, from the node's own reeve.
 absl::StatusOr<Json> Services(const LabNode& node);

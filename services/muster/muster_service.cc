@@ -103,7 +103,8 @@ grpc::ServerUnaryReactor* MusterServiceImpl::Register(grpc::CallbackServerContex
 
 void MusterServiceImpl::HandleProposed(ProposeCall& call, const grpc::Status& status) {
   absl::Status result = absl::OkStatus();
-  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+      status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
     result = confab::FromGrpc(status);
   } else if (!status.ok()) {
     result = absl::UnavailableError(absl::StrCat(

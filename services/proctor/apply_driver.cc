@@ -28,12 +28,9 @@ std::set<std::string> FilesOfOne(const v1::Manifest& manifest) {
 // The place in the manifest that names the file whose checksum `said` holds.
 std::string PlaceOfFile(const v1::Manifest& manifest, std::string_view said) {
   for (int i = 0; i < manifest.services_size(); ++i) {
-    const v1::ServiceSpec& service = manifest.services(i);
-    if (said.find(service.file()) == std::string_view::npos) continue;
-    std::string place = manifest.source();
-    if (!place.empty() && service.line() > 0) absl::StrAppend(&place, ":", service.line());
-    return absl::StrCat(place, place.empty() ? "" : ": ", "services[", i, "] (", service.name(),
-                        ").file: ");
+    if (said.find(manifest.services(i).file()) != std::string_view::npos) {
+      return PlaceOf(manifest, i, "file");
+    }
   }
   return "file: ";
 }
@@ -87,20 +84,17 @@ void ApplyCall::Take(const absl::Status& pulled) {
 }
 
 void ApplyCall::Make() {
-  driver_->Make({.edit =
-                     [manifest = manifest_](v1::DocumentBody& body) {
-                       Replace(body, manifest);
-                       return absl::OkStatus();
-                     },
-                 .deadline = deadline_,
-                 .done =
-                     [self = shared_from_this()](const absl::StatusOr<std::int64_t>& revision) {
-                       self->End(revision.status(), [&](v1::ApplyResponse& response) {
-                         if (!revision.ok()) return;
-                         response.set_epoch(self->driver_->epoch());
-                         response.set_revision(*revision);
-                       });
-                     }});
+  driver_->Make(
+      {.edit = [manifest = manifest_](v1::DocumentBody& body) { return Edit(body, manifest); },
+       .deadline = deadline_,
+       .done =
+           [self = shared_from_this()](const absl::StatusOr<std::int64_t>& revision) {
+             self->End(revision.status(), [&](v1::ApplyResponse& response) {
+               if (!revision.ok()) return;
+               response.set_epoch(self->driver_->epoch());
+               response.set_revision(*revision);
+             });
+           }});
 }
 
 void ApplyCall::End(const absl::Status& status,

@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/proctor/document.h"
+#include "services/proctor/document_hordes_codec.h"
+#include "services/registry/hordes_codec.h"
 #include "services/trust/rules.h"
 
 namespace radix::proctor {
@@ -21,7 +23,8 @@ constexpr char kRevoked[] = "revoked";
 constexpr std::size_t kInventoryMax = kBodyMax / 2;  // so that a full one leaves room
 
 bool IsOperators(const v1::Decision& decision) {
-  return decision.kind() == kRevoked || decision.kind() == trust::Rules::kKind;
+  return decision.kind() == kRevoked || decision.kind() == trust::Rules::kKind ||
+         decision.kind() == registry::Hordes::kKind;
 }
 
 // Of those whose number others have in their hands. A key can be revoked, and a rule mended, though
@@ -86,6 +89,12 @@ void Replace(v1::DocumentBody& body, const v1::Decision& decision) {
   });
 }
 
+absl::Status Edit(v1::DocumentBody& body, const v1::Manifest& manifest) {
+  if (absl::Status status = CheckHordes(body, manifest); !status.ok()) return status;
+  Replace(body, manifest);
+  return absl::OkStatus();
+}
+
 absl::Status Edit(v1::DocumentBody& body, const v1::ProposeRequest& request) {
   const v1::Decision& decision = request.decision();
   if (request.has_expected_checksum()) {
@@ -100,6 +109,7 @@ absl::Status Edit(v1::DocumentBody& body, const v1::ProposeRequest& request) {
                        " is not what was expected: somebody else has changed it meanwhile"));
     }
   }
+  if (absl::Status status = CheckHordes(body, decision); !status.ok()) return status;
   Replace(body, decision);
   return absl::OkStatus();
 }
@@ -117,6 +127,12 @@ absl::Status CheckDecision(const v1::Decision& decision) {
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
   if (decision.kind() == kRevoked) return CheckRevoked(decision.key());
+  if (decision.kind() == registry::Hordes::kKind) {
+    registry::Hordes hordes;
+    const std::string value =
+        decision.value().empty() ? registry::ToBytes(registry::Horde()) : decision.value();
+    return registry::AddHorde(decision.key(), value, hordes);
+  }
   if (decision.kind() != trust::Rules::kKind) return absl::OkStatus();
   return trust::Rules::FromDecision(decision.key(), decision.value()).status();
 }

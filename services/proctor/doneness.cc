@@ -165,4 +165,12 @@ Doneness Measure(const std::vector<PlacedService>& services, const Nodes& nodes)
   return measurement.Take();
 }
 
+Doneness MeasureIn(const std::string& horde, std::vector<PlacedService> services, Nodes nodes) {
+  std::erase_if(services, [&](const PlacedService& each) { return each.spec.horde != horde; });
+  for (auto& [name, node] : nodes) {
+    std::erase_if(node.plugins, [&](const Plugin& each) { return each.spec.horde != horde; });
+  }
+  return Measure(services, nodes);
+}
+
 }  // namespace radix::proctor

@@ -53,4 +53,7 @@ inline constexpr std::size_t kUnmetMax = 1000;
 // run; those of other owners that no manifest has are left out.
 Doneness Measure(const std::vector<PlacedService>& services, const Nodes& nodes);
 
+// Of one horde alone.
+Doneness MeasureIn(const std::string& horde, std::vector<PlacedService> services, Nodes nodes);
+
 }  // namespace radix::proctor

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,6 +41,15 @@ inline bool Eventually(const std::function<bool()>& condition) {
     std::this_thread::sleep_for(5ms);
   }
   return true;
+}
+
+inline v1::Decision Decision(const std::string& kind, const std::string& key,
+                             const std::string& value) {
+  v1::Decision decision;
+  decision.set_kind(kind);
+  decision.set_key(key);
+  decision.set_value(value);
+  return decision;
 }
 
 // A proctor that serves.
@@ -154,9 +164,12 @@ class ProctorTest : public testing::Test {
       auto& member = *group.add_members();
       member.set_address(node->address());
       member.set_state(flock::v1::MEMBER_STATE_ALIVE);
+      member.set_key_fingerprint(FingerprintOf(group.members_size() - 1));
     }
     nodes_[i]->flock.group.Send(group);
   }
+
+  static std::uint64_t FingerprintOf(int node) { return 100 + static_cast<std::uint64_t>(node); }
 
   static v1::Manifest Galumph(const std::string& inst, const std::string& khan) {
     v1::Manifest manifest;
@@ -185,6 +198,26 @@ class ProctorTest : public testing::Test {
     return response;
   }
 
+  void LeadAll() {
+    Lead(0, 1);
+    for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
+    ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
+  }
+
+  // Proposed to the dean of node `i`, where `before` is the text that is expected to be there.
+  absl::StatusOr<std::int64_t> Propose(std::size_t i, const v1::Decision& decision,
+                                       const std::optional<std::string>& before = std::nullopt) {
+    v1::ProposeRequest request;
+    *request.mutable_decision() = decision;
+    if (before) request.set_expected_checksum(before->empty() ? "" : Sha256(*before));
+    v1::ProposeResponse response;
+    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
+    const grpc::Status status = Call(*stub->async(), &v1::DeanService::Stub::async::Propose,
+                                     request, response, {.timeout = 20s});
+    if (!status.ok()) return confab::FromGrpc(status);
+    return response.revision();
+  }
+
   // Applies, and tries again while there is nobody to apply it.
   absl::StatusOr<v1::ApplyResponse> ApplySoon(std::size_t i, const v1::Manifest& manifest) {
     absl::StatusOr<v1::ApplyResponse> result;
@@ -196,11 +229,13 @@ class ProctorTest : public testing::Test {
     return result;
   }
 
-  absl::StatusOr<v1::GetStatusResponse> StatusOf(std::size_t i) {
+  absl::StatusOr<v1::GetStatusResponse> StatusOf(std::size_t i, const std::string& horde = "") {
+    v1::GetStatusRequest request;
+    request.set_horde(horde);
     v1::GetStatusResponse response;
     const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
-    const grpc::Status status = Call(*stub->async(), &v1::DeanService::Stub::async::GetStatus,
-                                     v1::GetStatusRequest(), response);
+    const grpc::Status status =
+        Call(*stub->async(), &v1::DeanService::Stub::async::GetStatus, request, response);
     if (!status.ok()) return confab::FromGrpc(status);
     return response;
   }

@@ -12,6 +12,7 @@
 namespace radix::proctor {
 namespace {
 
+constexpr std::string_view kBuiltInHorde = "radix";
 constexpr std::array<std::string_view, 4> kOtherOwners = {"dean", "fulcrum", "picket", "proctor"};
 
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -41,7 +42,10 @@ bool HasNul(const std::string& text) { return text.find('\0') != std::string::np
 class ServiceCheck {
  public:
   ServiceCheck(const Manifest& manifest, std::size_t index)
-      : spec_(manifest.services[index]), source_(manifest.source), index_(index) {}
+      : spec_(manifest.services[index]),
+        first_(manifest.services.front()),
+        source_(manifest.source),
+        index_(index) {}
 
   absl::Status Run(Author author) {
     if (!IsServiceName(spec_.name)) {
@@ -55,6 +59,7 @@ class ServiceCheck {
     if (!IsName(spec_.horde)) {
       return Wrong("horde", Quoted(spec_.horde) + " is not 1 to 63 of a-z, 0-9 and '-'");
     }
+    if (absl::Status horde = Horde(author); !horde.ok()) return horde;
     if (absl::Status file = File(author); !file.ok()) return file;
     if (absl::Status size = Size(); !size.ok()) return size;
     if (absl::Status args = Arguments(); !args.ok()) return args;
@@ -79,6 +84,17 @@ class ServiceCheck {
   }
 
   static std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+  // khan speaks of the nodes of one horde.
+  absl::Status Horde(Author author) const {
+    if (author == Author::kUser && spec_.horde == kBuiltInHorde) {
+      return Wrong("horde", Quoted(spec_.horde) + " is the basic services' own");
+    }
+    if (spec_.horde == first_.horde) return absl::OkStatus();
+    return Wrong("horde", absl::StrCat(Quoted(spec_.horde), " is not ", Quoted(first_.horde),
+                                       ", of which the first service is: all of a manifest are of "
+                                       "one horde; give the others a manifest of their own"));
+  }
 
   absl::Status File(Author author) const {
     if (IsChecksum(spec_.file)) return absl::OkStatus();
@@ -131,6 +147,7 @@ class ServiceCheck {
   }
 
   const ServiceSpec& spec_;
+  const ServiceSpec& first_;
   const std::string& source_;
   std::size_t index_;
 };

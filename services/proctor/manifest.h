@@ -20,7 +20,7 @@ struct ServiceSpec {
   std::string file;  // `sha256:HEX`; in built-in manifests `builtin:SERVICE`
   std::vector<std::string> args;
   std::vector<std::string> env;  // NAME=value
-  std::string horde;             // [a-z0-9-]{1,63}
+  std::string horde;             // [a-z0-9-]{1,63}; all of a manifest are of one
   int line = 0;                  // where it begins in the manifest's source; 0 if unknown
 
   bool operator==(const ServiceSpec&) const = default;
@@ -35,9 +35,14 @@ struct Manifest {
   int khan_line = 0;   // that file's line at which `khan` begins; 0 if unknown
 };
 
+// Of which horde it is. Requires: it has a service.
+inline const std::string& HordeOf(const Manifest& manifest) {
+  return manifest.services.front().horde;
+}
+
 // Who wrote a manifest.
 enum class Author : std::uint8_t {
-  kUser,     // may not use a reserved name, nor name a built-in service as a file
+  kUser,     // may not use a reserved name or horde, nor name a built-in service as a file
   kBuiltIn,  // the manifest `radix`
 };
 

@@ -58,6 +58,7 @@ struct NodeView {
   std::vector<std::string> labels;
   std::vector<Plugin> plugins;
   std::vector<std::string> errors;  // orders that it could not carry out
+  std::uint64_t fingerprint = 0;    // of its key, as flock says; 0: not yet
 };
 
 using Nodes = std::map<std::string, NodeView>;  // by name

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/khan/counts.h"
 #include "services/khan/evaluate.h"
+#include "services/proctor/document_hordes_codec.h"
 #include "services/proctor/proctor_codec.h"
 
 namespace radix::proctor {
@@ -51,17 +53,31 @@ void Placement::Load(const v1::DocumentBody& body) {
       set_aside_[name] = std::string(program.status().message());
     }
   };
+  hordes_ = HordesOf(body);
   add(BuiltIn(), Author::kBuiltIn);
   for (const v1::Manifest& manifest : body.manifests()) add(ToManifest(manifest), Author::kUser);
 }
 
-std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
-  khan::Situation situation;
+std::map<std::string, std::set<std::string>> Placement::NodesOf(const std::string& horde,
+                                                                const Nodes& nodes) const {
+  std::map<std::string, std::set<std::string>> admitted;
   for (const auto& [name, node] : nodes) {
-    situation.nodes[name] = {node.labels.begin(), node.labels.end()};
+    if (hordes_.StandingOf(horde, node.fingerprint) == registry::Standing::kAdmitted) {
+      admitted[name] = {node.labels.begin(), node.labels.end()};
+    }
   }
+  return admitted;
+}
+
+std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
+  std::map<std::string, khan::Situation> situations;  // by horde
   std::vector<PlacedService> services;
   for (const auto& [name, entry] : entries_) {
+    if (entry.manifest.services.empty()) continue;
+    const std::string& horde = HordeOf(entry.manifest);
+    const auto [known, is_new] = situations.try_emplace(horde);
+    khan::Situation& situation = known->second;
+    if (is_new) situation.nodes = NodesOf(horde, nodes);
     situation.present.clear();
     for (const ServiceSpec& spec : entry.manifest.services) {
       situation.present[spec.name] = PresentInstances(name, spec.name, nodes);
@@ -73,6 +89,9 @@ std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
         service.want = found->second.want;
         service.nodes = std::move(found->second.nodes);
         service.problem = std::move(found->second.problem);
+        if (service.want > 0 && situation.nodes.empty()) {
+          service.problem = absl::StrCat("no node is admitted to the horde '", horde, "'");
+        }
       }
       services.push_back(std::move(service));
     }
@@ -84,10 +103,13 @@ std::vector<PlacedService> Placement::Place(const Nodes& nodes) const {
 std::map<std::string, Assignment> Placement::PlanFor(const std::vector<PlacedService>& services,
                                                      const Nodes& nodes) const {
   std::map<std::string, Assignment> plan = Plan(services, nodes);
-  if (set_aside_.empty()) return plan;
   for (auto& [name, assignment] : plan) {
-    for (const Plugin& plugin : nodes.at(name).plugins) {
+    const NodeView& node = nodes.at(name);
+    for (const Plugin& plugin : node.plugins) {
       if (set_aside_.count(plugin.spec.owner) != 0) assignment.keep_ids.insert(plugin.spec.id);
+      if (!hordes_.Has(plugin.spec.horde, node.fingerprint)) {
+        assignment.keep_ids.erase(plugin.spec.id);
+      }
     }
   }
   return plan;

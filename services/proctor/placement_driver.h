@@ -14,6 +14,7 @@
 #include "services/proctor/manifest.h"
 #include "services/proctor/nodes.h"
 #include "services/proctor/plan.h"
+#include "services/registry/hordes.h"
 
 namespace radix::proctor {
 
@@ -21,7 +22,8 @@ namespace radix::proctor {
 // nodes. InvalidArgument, naming file and line or the field.
 absl::Status CheckUserManifest(const Manifest& manifest, std::uint32_t at_most);
 
-// The manifests that are in force. Not thread-safe.
+// The manifests that are in force, and the hordes: a manifest is placed on the nodes that its horde
+// has; `ALL` is all of those. Not thread-safe.
 class Placement {
  public:
   // Only the built-in manifest.
@@ -34,9 +36,12 @@ class Placement {
   // Where every service belongs, with LimitPerNode. Sorted by manifest and service.
   std::vector<PlacedService> Place(const Nodes& nodes) const;
 
-  // Plan, except that what belongs to manifests that are set aside is kept.
+  // Plan, except that what belongs to manifests that are set aside is kept; and on a node that is
+  // not of a horde nothing of that is, not even until it runs elsewhere.
   std::map<std::string, Assignment> PlanFor(const std::vector<PlacedService>& services,
                                             const Nodes& nodes) const;
+
+  const registry::Hordes& hordes() const { return hordes_; }
 
   // Why manifests were set aside, by name.
   const std::map<std::string, std::string>& set_aside() const { return set_aside_; }
@@ -47,6 +52,11 @@ class Placement {
     khan::Program program;
   };
 
+  // With their labels, as khan has it.
+  std::map<std::string, std::set<std::string>> NodesOf(const std::string& horde,
+                                                       const Nodes& nodes) const;
+
+  registry::Hordes hordes_;
   std::map<std::string, Entry> entries_;  // by manifest
   std::map<std::string, std::string> set_aside_;
 };

@@ -45,6 +45,14 @@ Manifest ToManifest(const v1::Manifest& wire) {
   return manifest;
 }
 
+std::string PlaceOf(const v1::Manifest& manifest, int index, const std::string& field) {
+  const v1::ServiceSpec& service = manifest.services(index);
+  std::string place = manifest.source();
+  if (!place.empty() && service.line() > 0) absl::StrAppend(&place, ":", service.line());
+  return absl::StrCat(place, place.empty() ? "" : ": ", "services[", index, "] (", service.name(),
+                      ").", field, ": ");
+}
+
 absl::StatusOr<Document> ToDocument(const v1::Document& wire) {
   Document document{wire.epoch(), wire.revision(), wire.checksum(), wire.body()};
   if (document.epoch < 0 || document.revision < 0) {

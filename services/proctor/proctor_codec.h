@@ -20,6 +20,9 @@ namespace radix::proctor {
 // Not checked: see Check in manifest.h. An empty horde becomes `default`.
 Manifest ToManifest(const v1::Manifest& wire);
 
+// Where a field of that service stands, for messages: "FILE:LINE: services[0] (name).field: ".
+std::string PlaceOf(const v1::Manifest& manifest, int index, const std::string& field);
+
 // InvalidArgument, naming the field, unless the numbers are not negative, and the body is what the
 // checksum says (or both are empty, at epoch 0).
 absl::StatusOr<Document> ToDocument(const v1::Document& wire);

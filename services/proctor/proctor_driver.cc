@@ -99,6 +99,11 @@ void ProctorDriver::HandleGroup(const registry::Group& group) {
     } else if (lease_.Held(now)) {
       alive_ = group.Unsuspected();
       roster_.Expect(alive_);
+      std::map<std::string, std::uint64_t> fingerprints;
+      for (const registry::Member& member : group.members) {
+        fingerprints[member.address.ToString()] = member.fingerprint;
+      }
+      if (roster_.SetFingerprints(std::move(fingerprints))) plan_due_ = true;
       if (!decisions_ && group.quorum > 0) Begin(group.quorum);
     }
   }
@@ -344,7 +349,16 @@ std::vector<UnmetItem> ProctorDriver::Absent() const {
   return items;
 }
 
-absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
+// What is amiss in no horde alone.
+std::vector<UnmetItem> ProctorDriver::OfTheGroup() const {
+  std::vector<UnmetItem> items;
+  for (const auto& [name, why] : placement_.set_aside()) items.push_back({name, "", "", why});
+  std::vector<UnmetItem> absent = Absent();
+  items.insert(items.end(), absent.begin(), absent.end());
+  return items;
+}
+
+absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status(const std::string& horde) {
   const std::lock_guard lock(mutex_);
   const Instant now = confab::Now();
   if (absl::Status status = Leading(now); !status.ok()) return status;
@@ -353,27 +367,27 @@ absl::StatusOr<v1::GetStatusResponse> ProctorDriver::Status() {
         absl::StrCat("this proctor still waits for the nodes: ", sessions_.size(), " of ",
                      alive_.size(), " are connected; try again"));
   }
+  if (!horde.empty() && placement_.hordes().Find(horde) == nullptr) {
+    return absl::NotFoundError(absl::StrCat("no horde is called '", horde, "'"));
+  }
   Plan(now);
   const Nodes nodes = roster_.View(now);
-  Doneness doneness = Measure(placed_, nodes);
-  doneness.total += static_cast<std::int64_t>(placement_.set_aside().size());
-  const std::vector<UnmetItem> absent = Absent();
-  doneness.total += static_cast<std::int64_t>(absent.size());
+  Doneness doneness = horde.empty() ? Measure(placed_, nodes) : MeasureIn(horde, placed_, nodes);
+  const std::vector<UnmetItem> more = horde.empty() ? OfTheGroup() : std::vector<UnmetItem>();
+  doneness.total += static_cast<std::int64_t>(more.size());
   v1::GetStatusResponse response;
   response.set_epoch(options_.epoch);
   response.set_revision(loaded_revision_);
   response.set_doneness(doneness.value());
   response.set_builtin_doneness(doneness.builtin_value());
   for (const UnmetItem& item : doneness.unmet) *response.add_unmet() = ToWire(item);
-  for (const auto& [name, why] : placement_.set_aside()) {
-    *response.add_unmet() = ToWire(UnmetItem{name, "", "", why});
-  }
-  for (const UnmetItem& item : absent) *response.add_unmet() = ToWire(item);
+  for (const UnmetItem& item : more) *response.add_unmet() = ToWire(item);
   for (const ServiceStatus& service : doneness.services) {
     *response.add_services() = ToWire(service);
   }
   for (const auto& [name, node] : nodes) {
-    if (node.connected) response.add_nodes(name);
+    const bool is_there = horde.empty() || placement_.hordes().Has(horde, node.fingerprint);
+    if (node.connected && is_there) response.add_nodes(name);
   }
   return response;
 }

@@ -66,7 +66,7 @@ class ProctorDriver {
   // Makes a change; `done` gets the revision that a quorum has, or why there is none.
   void Make(Change change);
 
-  absl::StatusOr<v1::GetStatusResponse> Status();
+  absl::StatusOr<v1::GetStatusResponse> Status(const std::string& horde);
   absl::StatusOr<v1::ListDecisionsResponse> List(const std::string& kind);
 
   std::int64_t epoch() const { return options_.epoch; }
@@ -97,6 +97,7 @@ class ProctorDriver {
   void Advance(Instant now, Calls& calls);
   void Plan(Instant now);
   std::vector<UnmetItem> Absent() const;
+  std::vector<UnmetItem> OfTheGroup() const;
   void Over(const std::string& why, Calls& calls);
 
   const Options options_;

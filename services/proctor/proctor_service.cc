@@ -104,9 +104,9 @@ grpc::ServerUnaryReactor* ProctorServiceImpl::Apply(grpc::CallbackServerContext*
 }
 
 grpc::ServerUnaryReactor* ProctorServiceImpl::GetStatus(grpc::CallbackServerContext* context,
-                                                        const v1::GetStatusRequest* /*request*/,
+                                                        const v1::GetStatusRequest* request,
                                                         v1::GetStatusResponse* response) {
-  auto status = driver_->Status();
+  auto status = driver_->Status(request->horde());
   if (status.ok()) *response = *std::move(status);
   return Finished(context, status.status());
 }

@@ -20,40 +20,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-v1::Decision Decision(const std::string& kind, const std::string& key, const std::string& value) {
-  v1::Decision decision;
-  decision.set_kind(kind);
-  decision.set_key(key);
-  decision.set_value(value);
-  return decision;
-}
-
 v1::Decision RulesDecision(const std::string& text) { return Decision("rules", "operators", text); }
 
 const std::string kNone;  // there must be none
 
 class ProposeTest : public ProctorTest {
  protected:
-  void LeadAll() {
-    Lead(0, 1);
-    for (std::size_t i = 0; i < kNodes; ++i) StartDean(i);
-    ASSERT_TRUE(Eventually([&] { return IsDone(0, 1); }));
-  }
-
-  // Proposed to the dean of node `i`, where `before` is the text that is expected to be there.
-  absl::StatusOr<std::int64_t> Propose(std::size_t i, const v1::Decision& decision,
-                                       const std::optional<std::string>& before = std::nullopt) {
-    v1::ProposeRequest request;
-    *request.mutable_decision() = decision;
-    if (before) request.set_expected_checksum(before->empty() ? "" : Sha256(*before));
-    v1::ProposeResponse response;
-    const auto stub = v1::DeanService::NewStub(confab::DialLocal(nodes_[i]->node(), "dean"));
-    const grpc::Status status = Call(*stub->async(), &v1::DeanService::Stub::async::Propose,
-                                     request, response, {.timeout = 20s});
-    if (!status.ok()) return confab::FromGrpc(status);
-    return response.revision();
-  }
-
   // What the leader has of a kind, as the dean of node `i` says.
   std::vector<std::string> Listed(std::size_t i, const std::string& kind = "rules") {
     v1::ListDecisionsRequest request;

@@ -9,6 +9,12 @@ void Roster::Begin(Instant now) {
   if (!began_at_) began_at_ = now;
 }
 
+bool Roster::SetFingerprints(std::map<std::string, std::uint64_t> fingerprints) {
+  if (fingerprints == fingerprints_) return false;
+  fingerprints_ = std::move(fingerprints);
+  return true;
+}
+
 void Roster::Connect(const std::string& address, const std::string& name,
                      std::vector<std::string> labels, std::vector<Plugin> plugins, Instant now) {
   View(now);  // forgets whoever is over, so that a name gets free
@@ -19,7 +25,7 @@ void Roster::Connect(const std::string& address, const std::string& name,
                                 [](const Plugin& plugin) { return IsOfManifest(plugin.spec); });
   Entry entry;
   entry.name = name;
-  entry.view = {true, std::move(labels), std::move(plugins), {}};
+  entry.view = {.connected = true, .labels = std::move(labels), .plugins = std::move(plugins)};
   entry.order = same ? known->second.order : std::pair(!held, next_order_++);
   entries_[address] = std::move(entry);
 }
@@ -54,13 +60,17 @@ Nodes Roster::View(Instant now) {
   std::erase_if(entries_, [&](const auto& entry) {
     return entry.second.lost_at && now >= *entry.second.lost_at + grace_;
   });
-  std::map<std::string, const Entry*> first;
+  std::map<std::string, std::pair<const std::string*, const Entry*>> first;
   for (const auto& [address, entry] : entries_) {
-    const Entry*& holder = first[entry.name];
-    if (holder == nullptr || entry.order < holder->order) holder = &entry;
+    auto& holder = first[entry.name];
+    if (holder.second == nullptr || entry.order < holder.second->order) holder = {&address, &entry};
   }
   Nodes nodes;
-  for (const auto& [name, entry] : first) nodes[name] = entry->view;
+  for (const auto& [name, holder] : first) {
+    NodeView& view = nodes[name] = holder.second->view;
+    const auto known = fingerprints_.find(*holder.first);
+    if (known != fingerprints_.end()) view.fingerprint = known->second;
+  }
   return nodes;
 }
 

@@ -34,6 +34,9 @@ class Roster {
   // These addresses are alive, as the flock sees it.
   void Expect(std::set<std::string> addresses) { expected_ = std::move(addresses); }
 
+  // Whose keys they are at these addresses. Returns whether others are than before.
+  bool SetFingerprints(std::map<std::string, std::uint64_t> fingerprints);
+
   // A dean connected, or connected again.
   void Connect(const std::string& address, const std::string& name, std::vector<std::string> labels,
                std::vector<Plugin> plugins, Instant now);
@@ -71,6 +74,7 @@ class Roster {
   bool settled_ = false;
   std::uint64_t next_order_ = 0;
   std::set<std::string> expected_;
+  std::map<std::string, std::uint64_t> fingerprints_;
   std::map<std::string, Entry> entries_;  // by address
 };
 

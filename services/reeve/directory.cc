@@ -39,7 +39,7 @@ bool Directory::HandleOwn(const Delta& delta, Instant now) {
   for (const Instance& change : delta.changes) {
     own_remembered_.erase(change);
     own_.Put(change);
-    visible_.Put(change);
+    ShowOwn(change);
   }
   return true;
 }
@@ -55,7 +55,7 @@ bool Directory::HandleGroup(std::uint64_t epoch, const Delta& delta, Instant now
   if (delta.snapshot) ApplySnapshot(delta, before, now);
   for (const Instance& change : delta.changes) {
     const IpAddress address = AddressOf(change);
-    if (!before.contains(address)) before.emplace(address, ShownOf(nodes_[address]));
+    if (!before.contains(address)) before.emplace(address, ShownOf(address, nodes_[address]));
     PutGroup(change);
   }
   epoch_ = epoch;
@@ -70,7 +70,7 @@ void Directory::ApplySnapshot(const Delta& delta, Shown& before, Instant now) {
   const bool another = delta.origin != group_origin_;
   bool remembers = false;
   for (auto& [address, node] : nodes_) {
-    before.emplace(address, ShownOf(node));
+    before.emplace(address, ShownOf(address, node));
     if (another && node.group.size() > 0) node.remembered = node.group.List();
     node.group.Replace({});
     remembers = remembers || !node.remembered.empty();
@@ -98,6 +98,7 @@ void Directory::HandleStewardLost() {
 }
 
 void Directory::HandleMembers(const std::vector<registry::Member>& members) {
+  HandleFingerprints(members);
   std::map<IpAddress, bool> alive;
   for (const registry::Member& member : members) {
     alive[member.address] = member.alive;
@@ -114,7 +115,7 @@ void Directory::HandleMembers(const std::vector<registry::Member>& members) {
     const auto found = alive.find(address);
     const bool gone = found == alive.end() ? node.gone : !found->second;
     if (gone == node.gone) continue;
-    before.emplace(address, ShownOf(node));
+    before.emplace(address, ShownOf(address, node));
     node.gone = gone;
     if (gone) node.remembered.clear();
     if (gone && !steward_connected_) {
@@ -124,6 +125,22 @@ void Directory::HandleMembers(const std::vector<registry::Member>& members) {
     }
   }
   alive_ = std::move(alive);
+  Show(before);
+}
+
+// Whose key it is at an address decides of which hordes that node is.
+void Directory::HandleFingerprints(const std::vector<registry::Member>& members) {
+  Shown before;
+  for (const registry::Member& member : members) {
+    const auto [known, is_new] = fingerprints_.try_emplace(member.address, 0);
+    if (known->second == member.fingerprint) continue;
+    if (const auto node = nodes_.find(member.address); node != nodes_.end()) {
+      before.emplace(member.address, ShownOf(member.address, node->second));
+    }
+    known->second = member.fingerprint;
+    if (member.address != self_) continue;
+    for (const Instance& instance : own_.List()) ShowOwn(instance);
+  }
   Show(before);
 }
 
@@ -140,7 +157,7 @@ void Directory::HandleTimeout(Instant now) {
   Shown before;
   for (auto& [address, node] : nodes_) {
     if (node.remembered.empty()) continue;
-    before.emplace(address, ShownOf(node));
+    before.emplace(address, ShownOf(address, node));
     node.remembered.clear();
   }
   Show(before);
@@ -153,16 +170,45 @@ IpAddress Directory::AddressOf(const InstanceId& id) {
   return endpoint.ok() ? endpoint->ip : IpAddress{};
 }
 
-std::vector<Instance> Directory::ShownOf(const Node& node) const {
+bool Directory::IsOfItsHorde(const Instance& instance, const IpAddress& node) const {
+  const auto found = fingerprints_.find(node);
+  return hordes_.Has(instance.horde, found == fingerprints_.end() ? 0 : found->second);
+}
+
+std::vector<Instance> Directory::ShownOf(const IpAddress& address, const Node& node) const {
   if (node.gone) return {};
-  return node.group.size() > 0 ? node.group.List() : node.remembered;
+  std::vector<Instance> shown = node.group.size() > 0 ? node.group.List() : node.remembered;
+  std::erase_if(shown, [&](const Instance& each) { return !IsOfItsHorde(each, address); });
+  return shown;
+}
+
+Directory::Shown Directory::ShownOfAll() const {
+  Shown all;
+  for (const auto& [address, node] : nodes_) all.emplace(address, ShownOf(address, node));
+  return all;
+}
+
+void Directory::ShowOwn(const Instance& instance) {
+  if (IsOfItsHorde(instance, self_)) {
+    visible_.Put(instance);
+  } else {
+    visible_.Remove(instance);
+  }
+}
+
+void Directory::SetHordes(registry::Hordes hordes) {
+  if (hordes_ == hordes) return;
+  const Shown before = ShownOfAll();
+  hordes_ = std::move(hordes);
+  Show(before);
+  for (const Instance& instance : own_.List()) ShowOwn(instance);
 }
 
 void Directory::Show(const Shown& before) {
   for (const auto& [address, old] : before) {
     const auto found = nodes_.find(address);
     if (address != self_) {
-      const std::vector<Instance> now = ShownOf(found->second);
+      const std::vector<Instance> now = ShownOf(address, found->second);
       const std::set<InstanceId> named(now.begin(), now.end());
       for (const Instance& instance : old) {
         if (!named.contains(instance)) visible_.Remove(instance);

@@ -11,6 +11,7 @@
 #include "services/confab/address.h"
 #include "services/confab/time.h"
 #include "services/registry/group.h"
+#include "services/registry/hordes.h"
 #include "services/registry/instance_table.h"
 
 namespace radix::reeve {
@@ -24,6 +25,7 @@ namespace radix::reeve {
 //   that the node is gone. A new steward starts with an empty table: of each node, what was known
 //   before stays until the new steward knows something of that node, or kGroupSettle has passed
 //   since it was connected.
+// - Nobody finds what a node serves in a horde that it is not of, whatever it registers.
 //
 // Nodes are told apart by their address. Not thread-safe.
 class Directory {
@@ -51,6 +53,9 @@ class Directory {
 
   // What flock says: entries of nodes that are gone are hidden at once.
   void HandleMembers(const std::vector<registry::Member>& members);
+
+  // Which nodes are of which horde. Until then there are those that every group has.
+  void SetHordes(registry::Hordes hordes);
 
   // Drops what stayed for long enough.
   void HandleTimeout(Instant now);
@@ -80,7 +85,11 @@ class Directory {
   using Shown = std::map<IpAddress, std::vector<registry::Instance>>;
 
   static IpAddress AddressOf(const registry::InstanceId& id);
-  std::vector<registry::Instance> ShownOf(const Node& node) const;
+  bool IsOfItsHorde(const registry::Instance& instance, const IpAddress& node) const;
+  std::vector<registry::Instance> ShownOf(const IpAddress& address, const Node& node) const;
+  Shown ShownOfAll() const;
+  void HandleFingerprints(const std::vector<registry::Member>& members);
+  void ShowOwn(const registry::Instance& instance);
   void Show(const Shown& before);
   void ApplySnapshot(const registry::Delta& delta, Shown& before, Instant now);
   void PutGroup(const registry::Instance& instance);
@@ -93,7 +102,9 @@ class Directory {
 
   std::map<IpAddress, Node> nodes_;
   std::map<IpAddress, bool> alive_;  // what flock says of whom it listed since it began
-  std::string own_boot_;             // another one after flock began again
+  std::map<IpAddress, std::uint64_t> fingerprints_;
+  registry::Hordes hordes_;
+  std::string own_boot_;  // another one after flock began again
   std::string group_origin_;
   std::uint64_t group_digest_ = 0;  // over the `group` of all nodes
   Instant group_settles_at_ = Instant::max();

@@ -202,5 +202,62 @@ TEST_F(DirectoryTest, WithoutAHeartbeaterItsOwnEntriesEndAfterAWhile) {
   EXPECT_THAT(Visible(), IsEmpty());
 }
 
+// As Make, in the horde `shop`.
+Instance OfShop(int node, const std::string& inst) {
+  Instance instance = Make(node, inst);
+  instance.horde = "shop";
+  return instance;
+}
+
+Member Keyed(int node, std::uint64_t fingerprint) {
+  Member member = Alive(node);
+  member.fingerprint = fingerprint;
+  return member;
+}
+
+registry::Hordes Shop(std::uint64_t admitted) {
+  registry::Horde shop;
+  shop.Set(admitted, "", registry::Standing::kAdmitted);
+  registry::Hordes hordes;
+  hordes.Put("shop", shop);
+  return hordes;
+}
+
+TEST_F(DirectoryTest, HidesWhatANodeServesInAHordeThatItIsNotOf) {
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {OfShop(1, "cart_1")}), kStart));
+  ASSERT_TRUE(directory_.HandleGroup(
+      5, Snapshot("s5", {Make(2, "ntp2_3"), OfShop(2, "cart_2"), OfShop(3, "cart_3")}), kStart));
+  directory_.HandleMembers({Keyed(1, 11), Keyed(2, 12), Keyed(3, 13)});
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3")) << "there is no such horde";
+  directory_.SetHordes(Shop(12));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n2/cart_2"));
+  directory_.SetHordes(Shop(11));
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3", "n1/cart_1"));
+  EXPECT_EQ(directory_.own().size(), 1U) << "the steward is told all the same";
+  directory_.SetHordes({});
+  EXPECT_THAT(Visible(), ElementsAre("n2/ntp2_3"));
+}
+
+TEST_F(DirectoryTest, WhoTakesOverAnAddressIsNotOfTheHordesOfTheOneBefore) {
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {OfShop(1, "cart_1")}), kStart));
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {OfShop(2, "cart_2")}), kStart));
+  directory_.SetHordes(Shop(12));
+  EXPECT_THAT(Visible(), IsEmpty()) << "nobody knows whose key it is";
+  directory_.HandleMembers({Keyed(1, 11), Keyed(2, 12)});
+  EXPECT_THAT(Visible(), ElementsAre("n2/cart_2"));
+  directory_.HandleMembers({Keyed(1, 12), Keyed(2, 14)});
+  EXPECT_THAT(Visible(), ElementsAre("n1/cart_1"));
+}
+
+TEST_F(DirectoryTest, WhatComesLaterIsHiddenToo) {
+  directory_.HandleMembers({Keyed(1, 11), Keyed(2, 12)});
+  directory_.SetHordes(Shop(12));
+  ASSERT_TRUE(directory_.HandleOwn(Snapshot("h1", {}), kStart));
+  ASSERT_TRUE(directory_.HandleGroup(5, Snapshot("s5", {OfShop(2, "cart_2")}), kStart));
+  EXPECT_TRUE(directory_.HandleOwn(
+      {.revision = 1, .origin = "h1", .changes = {OfShop(1, "cart_1")}}, kStart));
+  EXPECT_THAT(Visible(), ElementsAre("n2/cart_2"));
+}
+
 }  // namespace
 }  // namespace radix::reeve

@@ -15,6 +15,8 @@
 #include "services/confab/entropy.h"
 #include "services/confab/grpc_status.h"
 #include "services/reeve/reeve_codec.h"
+#include "services/registry/hordes.h"
+#include "services/registry/hordes_codec.h"
 #include "services/registry/registry_codec.h"
 #include "services/registry/selection.h"
 #include "services/trust/rules.h"
@@ -94,6 +96,7 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
   proctor::v1::WatchDecisionsRequest of_operators;
   of_operators.set_kind(kRevokedKind);
   of_operators.add_more_kinds(trust::Rules::kKind);
+  of_operators.add_more_kinds(registry::Hordes::kKind);
   dean_ = std::make_unique<Subscription<proctor::v1::WatchDecisionsResponse>>(
       WatchLocal<proctor::v1::DeanService>(
           node_, "dean", &proctor::v1::DeanService::Stub::async::WatchDecisions, of_operators),
@@ -259,18 +262,28 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
 
 void ReeveServiceImpl::HandleDecisions(const proctor::v1::WatchDecisionsResponse& message) {
   trust::Revoked revoked;
+  registry::Hordes hordes;
   const proctor::v1::Decision* rules = nullptr;
   for (const proctor::v1::Decision& decision : message.decisions()) {
+    absl::Status added;
     if (decision.kind() == trust::Rules::kKind) {
       rules = &decision;
     } else if (decision.kind() == kRevokedKind) {
-      const absl::Status added = trust::AddDecision(decision.key(), revoked);
-      if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
+      added = trust::AddDecision(decision.key(), revoked);
+    } else if (decision.kind() == registry::Hordes::kKind) {
+      added = registry::AddHorde(decision.key(), decision.value(), hordes);
     }
+    if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
   }
   pairing_.SetRevoked(revoked);
   trust_.SetRevoked(std::move(revoked));
+  pairing_.SetHordes(hordes);  // before the rules: until they are known nobody is refused
   HandleRules(rules);
+  {
+    const std::lock_guard lock(mutex_);
+    directory_.SetHordes(std::move(hordes));
+  }
+  Changed();
 }
 
 // `decision` is nullptr while operators have decided nothing: then all that is not built in is

@@ -20,9 +20,21 @@ void CallPolicy::SetRules(std::shared_ptr<const Rules> rules) {
   remembered_.clear();
 }
 
+absl::Status CallPolicy::IsOfHorde(const Party& who, std::uint64_t node, bool is_own) const {
+  if (hordes_.Has(who.horde, node)) return absl::OkStatus();
+  return absl::PermissionDeniedError(hordes_.Find(who.horde) == nullptr
+                                         ? absl::StrCat("no horde is called '", who.horde, "'")
+                                         : absl::StrCat(is_own ? "this node" : "the caller's node",
+                                                        " is not admitted to the horde '",
+                                                        who.horde, "'"));
+}
+
 absl::Status CallPolicy::MayServe(const GuardedEndpoint& served) const {
   if (rules_ == nullptr) return absl::OkStatus();
   const Party who{served.api.horde, served.service};
+  if (absl::Status of_horde = IsOfHorde(who, own_, /*is_own=*/true); !of_horde.ok()) {
+    return of_horde;
+  }
   const auto verdict = rules_->Decide(Verb::kServe, who, served.api);
   if (verdict.allowed) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(who.ToString(), " may not serve ",
@@ -43,6 +55,10 @@ absl::Status CallPolicy::MayCall(std::uint64_t origin, const Pair& pair,
   if (!Means(pair.meant, served)) {
     return absl::NotFoundError(absl::StrCat(pair.endpoint.ToString(), " serves ", served.inst,
                                             " of ", served.api.ToString(), " now"));
+  }
+  if (absl::Status of_horde = IsOfHorde(pair.caller, origin, /*is_own=*/origin == own_);
+      !of_horde.ok()) {
+    return of_horde;
   }
   if (Allows(pair.caller, served.api)) return absl::OkStatus();
   const auto verdict = rules_->Decide(Verb::kCall, pair.caller, served.api);

@@ -1,4 +1,5 @@
-// Who may call which endpoint, and who may serve: by the rules, and by what was revoked.
+// Who may call which endpoint, and who may serve: by the rules, by the hordes that nodes are
+// admitted to, and by what was revoked.
 
 #pragma once
 
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "services/registry/hordes.h"
 #include "services/trust/guarded_endpoint.h"
 #include "services/trust/pair.h"
 #include "services/trust/revoked.h"
@@ -18,28 +20,37 @@ namespace radix::trust {
 // Knows no rules at first, and says so. Not thread-safe.
 class CallPolicy {
  public:
+  // `own` is the fingerprint of the key of the node whose endpoints these are.
+  explicit CallPolicy(std::uint64_t own) : own_(own) {}
+
   void SetRules(std::shared_ptr<const Rules> rules);
+  // Until then there are those that every group has.
+  void SetHordes(registry::Hordes hordes) { hordes_ = std::move(hordes); }
   void SetRevoked(const Revoked& revoked) { revoked_ = revoked; }
 
+  const registry::Hordes& hordes() const { return hordes_; }
   const Revoked& revoked() const { return revoked_; }
   bool rules_are_known() const { return rules_ != nullptr; }
 
-  // PermissionDenied, naming the rule. As long as no rules are known anybody may serve: nobody is
-  // let in then.
+  // PermissionDenied, naming the rule or the horde. As long as no rules are known anybody may
+  // serve: nobody is let in then.
   absl::Status MayServe(const GuardedEndpoint& served) const;
 
   // Whether a key of the node `origin` is to be let in at `served`.
   //
-  // Errors: PermissionDenied, naming the rule, or what was revoked; NotFound, when what is meant is
-  // not what is served there; Unavailable, while no rules are known.
+  // Errors: PermissionDenied, naming the rule, the horde, or what was revoked; NotFound, when what
+  // is meant is not what is served there; Unavailable, while no rules are known.
   absl::Status MayCall(std::uint64_t origin, const Pair& pair, const GuardedEndpoint& served) const;
 
  private:
   static constexpr std::size_t kRememberedMax = 16384;
 
+  absl::Status IsOfHorde(const Party& who, std::uint64_t node, bool is_own) const;
   bool Allows(const Party& caller, const Party& api) const;
 
+  const std::uint64_t own_;
   std::shared_ptr<const Rules> rules_;
+  registry::Hordes hordes_;
   Revoked revoked_;
   // There may be thousands of rules, and far more keys than parties.
   mutable std::map<std::pair<Party, Party>, bool> remembered_;

@@ -235,6 +235,16 @@ void EndpointTable::SetLiving(const std::vector<NodeKey>& living, Instant now) {
 
 std::vector<EndpointTable::GuardId> EndpointTable::SetRules(std::shared_ptr<const Rules> rules) {
   policy_.SetRules(std::move(rules));
+  return RejudgeServing();
+}
+
+std::vector<EndpointTable::GuardId> EndpointTable::SetHordes(registry::Hordes hordes) {
+  if (policy_.hordes() == hordes) return {};
+  policy_.SetHordes(std::move(hordes));
+  return RejudgeServing();
+}
+
+std::vector<EndpointTable::GuardId> EndpointTable::RejudgeServing() {
   refused_.clear();  // whoever may serve now comes again
   std::vector<GuardId> refused;
   for (const auto& [id, guard] : guards_) {

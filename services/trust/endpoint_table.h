@@ -26,7 +26,8 @@
 namespace radix::trust {
 
 // Decides who may call the endpoints of this node: a key that another node's reeve (or this one)
-// announced, whose caller the rules let call what is served there, and which is not revoked. It is
+// announced, whose caller the rules let call what is served there and whose node is of the caller's
+// horde, and which is not revoked. It is
 // let in as soon as the endpoint's process has taken it; then the one who announced it is told.
 //
 // Nothing here is on a disk. After a restart everybody tells again what they know; until then, and
@@ -57,8 +58,8 @@ class EndpointTable {
     bool complete = false;         // who was not named on this stream is gone
   };
 
-  // `began` is when this reeve did.
-  explicit EndpointTable(Instant began) : began_(began) {}
+  // `began` is when this reeve did; `own` is the fingerprint of this node's key.
+  EndpointTable(Instant began, Origin own) : began_(began), policy_(own) {}
 
   // A process serves that, and says so on stream `id`; or it shows other keys now. Returns the
   // stream that this one takes the place of, if any, which is then forgotten.
@@ -89,6 +90,8 @@ class EndpointTable {
   void SetLiving(const std::vector<NodeKey>& living, Instant now);
   // Returns the streams of those that may not serve any more; they are then forgotten.
   std::vector<GuardId> SetRules(std::shared_ptr<const Rules> rules);
+  // Likewise.
+  std::vector<GuardId> SetHordes(registry::Hordes hordes);
   void SetRevoked(const Revoked& revoked);
 
   // To be called at NextTimeout. Returns nodes whose pairs were forgotten: their links are to end,
@@ -141,6 +144,7 @@ class EndpointTable {
   Row* Find(const KeyId& key);
   const std::set<KeyId>& KeysAt(const Endpoint& endpoint) const;
   std::optional<absl::Status> Judge(Origin origin, const Pair& pair) const;
+  std::vector<GuardId> RejudgeServing();
   void Rejudge(const KeyId& key);
   void RejudgeAt(const Endpoint& endpoint);
   void RejudgeAll();

@@ -42,7 +42,7 @@ PairingServiceImpl::PairingServiceImpl(const confab::Node& node, std::uint16_t r
     : node_(node),
       own_(own),
       pairs_(confab::Now()),
-      endpoints_(confab::Now()),
+      endpoints_(confab::Now(), own),
       guard_streams_(kGuardStreamsMax),
       caller_streams_(kCallersMax),
       origin_streams_(kOriginsMax),
@@ -346,10 +346,19 @@ void PairingServiceImpl::SetNodes(std::vector<NodeKey> living) {
 }
 
 void PairingServiceImpl::SetRules(std::shared_ptr<const Rules> rules) {
+  EndRefused([&] { return endpoints_.SetRules(std::move(rules)); });
+}
+
+void PairingServiceImpl::SetHordes(registry::Hordes hordes) {
+  EndRefused([&] { return endpoints_.SetHordes(std::move(hordes)); });
+}
+
+// `refuse`, called under the lock, says whose streams are to end.
+void PairingServiceImpl::EndRefused(const std::function<std::vector<StreamId>()>& refuse) {
   std::vector<std::shared_ptr<GuardStream>> refused;
   {
     const std::lock_guard lock(mutex_);
-    for (const StreamId id : endpoints_.SetRules(std::move(rules))) {
+    for (const StreamId id : refuse()) {
       const auto guard = guards_.find(id);
       if (guard == guards_.end()) continue;
       refused.push_back(guard->second.stream);
@@ -357,7 +366,8 @@ void PairingServiceImpl::SetRules(std::shared_ptr<const Rules> rules) {
     }
   }
   for (const auto& stream : refused) {
-    stream->End({grpc::StatusCode::PERMISSION_DENIED, "the rules do not let it serve any more"});
+    stream->End({grpc::StatusCode::PERMISSION_DENIED,
+                 "by the rules, or by who is admitted to its horde, it may not serve any more"});
   }
   Spread();
 }

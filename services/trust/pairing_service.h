@@ -53,6 +53,7 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   // Who lives.
   void SetNodes(std::vector<NodeKey> living);
   void SetRules(std::shared_ptr<const Rules> rules);
+  void SetHordes(registry::Hordes hordes);
   void SetRevoked(const Revoked& revoked);
 
   // Called when somebody wants this node to take other keys; set before the server starts.
@@ -93,6 +94,7 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   bool NextForGuard(StreamId id, v1::GuardResponse& response);
   bool NextForCaller(StreamId id, v1::IntroduceResponse& response);
   bool NextForOrigin(std::uint64_t origin, StreamId id, v1::AnnounceResponse& response);
+  void EndRefused(const std::function<std::vector<StreamId>()>& refuse);
   void HandleGuardDone(StreamId id);
   void HandleCallerDone(StreamId id);
   void HandleOriginDone(std::uint64_t origin, StreamId id);

@@ -75,7 +75,7 @@ class Group {
       case 0:
         return StartReeve(node);
       case 1:
-        return SetRules();
+        return random_.Chance(0.5) ? SetRules() : SetHordes();
       case 2:
         return Revoke(node);
       case 3:
@@ -99,7 +99,8 @@ class Group {
     for (int i = 0; i < kNodes; ++i) {
       if (!nodes_[i].rules_known && random_.Chance(0.3)) {
         nodes_[i].rules_known = true;
-        nodes_[i].endpoints->SetRules(rules_);
+        EndServing(i, nodes_[i].endpoints->SetHordes(hordes_));
+        EndServing(i, nodes_[i].endpoints->SetRules(rules_));
       }
       if (nodes_[i].doubts && random_.Chance(0.3)) TrustEverybody(i);
       if (random_.Chance(0.7)) Reconnect(i);
@@ -169,7 +170,14 @@ class Group {
   bool May(const Pair& pair, int origin, const GuardedEndpoint& served) const {
     return rules_->Decide(Verb::kCall, pair.caller, served.api).allowed &&
            !revoked_.keys.contains(pair.key) && !revoked_.nodes.contains(FingerprintOf(origin)) &&
+           hordes_.Has("default", FingerprintOf(origin)) &&
+           hordes_.Has("default", FingerprintOf(NodeOf(served.endpoint))) &&
            (pair.meant.inst.empty() || pair.meant.inst == served.inst);
+  }
+  static int NodeOf(const Endpoint& endpoint) {
+    int node = 0;
+    while (AddressOf(node) != endpoint.ip) ++node;
+    return node;
   }
 
   const Server* ServerAt(const Endpoint& endpoint) const {
@@ -184,7 +192,7 @@ class Group {
   void StartReeve(int i) {
     Node& node = nodes_[i];
     node.pairs = std::make_unique<PairTable>(now_);
-    node.endpoints = std::make_unique<EndpointTable>(now_);
+    node.endpoints = std::make_unique<EndpointTable>(now_, FingerprintOf(i));
     node.rules_known = false;
     node.doubts = false;
     node.endpoints->SetRevoked(revoked_);
@@ -212,8 +220,26 @@ class Group {
   }
   void SetRules() {
     rules_ = Parsed(random_.Chance(0.5) ? kAll : kFew);
-    for (Node& node : nodes_) {
-      if (node.rules_known) node.endpoints->SetRules(rules_);
+    for (int i = 0; i < kNodes; ++i) {
+      if (nodes_[i].rules_known) EndServing(i, nodes_[i].endpoints->SetRules(rules_));
+    }
+  }
+  void SetHordes() {
+    registry::Horde horde{.every_node = true, .named = {}};
+    for (int i = 0; i < kNodes; ++i) {
+      if (random_.Chance(0.2)) horde.Set(FingerprintOf(i), "", registry::Standing::kOutside);
+    }
+    hordes_.Put("default", std::move(horde));
+    for (int i = 0; i < kNodes; ++i) {
+      if (nodes_[i].rules_known) EndServing(i, nodes_[i].endpoints->SetHordes(hordes_));
+    }
+  }
+  // These streams of servers were ended: they may not serve any more.
+  void EndServing(int i, const std::vector<EndpointTable::GuardId>& ended) {
+    for (auto& [number, server] : nodes_[i].servers) {
+      if (std::ranges::count(ended, server.stream) == 0) continue;
+      server.stream = 0;
+      server.whitelist.Clear();
     }
   }
   void Revoke(int i) {
@@ -295,7 +321,11 @@ class Group {
       server.stream = ++last_stream_;
       server.under_way.reset();
       server.whitelist.HandleStream();
-      ASSERT_TRUE(node.endpoints->HandleEndpoint(server.stream, server.served).ok());
+      const auto taken = node.endpoints->HandleEndpoint(server.stream, server.served);
+      if (taken.ok()) continue;
+      ASSERT_TRUE(node.rules_known && !hordes_.Has("default", FingerprintOf(i))) << taken.status();
+      server.stream = 0;
+      server.whitelist.Clear();
     }
   }
 
@@ -395,6 +425,7 @@ class Group {
   Instant now_ = Instant(1000s);
   std::shared_ptr<const Rules> rules_ = Parsed(kAll);
   Revoked revoked_;
+  registry::Hordes hordes_;
   Node nodes_[kNodes];
   std::map<std::pair<int, int>, std::set<KeyId>> named_;
   std::map<std::uint64_t, std::uint64_t> last_number_;

@@ -10,6 +10,7 @@
 namespace radix::trust {
 namespace {
 
+constexpr std::uint64_t kOwn = 9;  // the node of the endpoints
 constexpr char kAll[] = "call default/* default/*\nserve default/* default/*\n";
 
 IpAddress AddressOf(int node) { return *IpAddress::Parse("10.0.0." + std::to_string(node + 1)); }
@@ -40,7 +41,7 @@ GuardedEndpoint SomeEndpoint() {
 }
 
 TEST(EndpointTableTest, BeforeTheRulesAreKnownNobodyIsLetInWhateverIsSaidHowOften) {
-  EndpointTable table(Instant(1000s));
+  EndpointTable table(Instant(1000s), kOwn);
   ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
   Pair other = SomePair();
   other.meant.inst = "a_1";
@@ -55,7 +56,7 @@ TEST(EndpointTableTest, BeforeTheRulesAreKnownNobodyIsLetInWhateverIsSaidHowOfte
 }
 
 TEST(EndpointTableTest, ANodeThatFlockDoesNotListForAMomentKeepsItsPairs) {
-  EndpointTable table(Instant(1000s));
+  EndpointTable table(Instant(1000s), kOwn);
   table.SetRules(Parsed(kAll));
   ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
   table.HandlePairs(5, {SomePair()}, {});
@@ -70,8 +71,52 @@ TEST(EndpointTableTest, ANodeThatFlockDoesNotListForAMomentKeepsItsPairs) {
   EXPECT_TRUE(table.List().empty());
 }
 
+TEST(EndpointTableTest, WhoCallsFromANodeOutsideItsHordeIsRefusedAndLetInOnceAdmitted) {
+  EndpointTable table(Instant(1000s), kOwn);
+  table.SetRules(Parsed(kAll));
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  table.HandlePairs(5, {SomePair()}, {});
+  ASSERT_EQ(table.UpdateFor(1)->callers.size(), 1U);
+  registry::Hordes hordes;
+  registry::Horde horde{.every_node = true, .named = {}};
+  horde.Set(5, "n5", registry::Standing::kOutside);
+  hordes.Put("default", horde);
+  EXPECT_TRUE(table.SetHordes(hordes).empty()) << "the endpoint's own node is in it";
+  EXPECT_EQ(table.UpdateFor(1)->forbidden, std::vector{KeyOf(7)});
+  const auto admissions = table.AdmissionsFor(5);
+  ASSERT_EQ(admissions.size(), 1U);
+  EXPECT_EQ(admissions[0].status.message(),
+            "the caller's node is not admitted to the horde 'default'");
+  horde.Set(5, "n5", registry::Standing::kLeaving);
+  hordes.Put("default", horde);
+  table.SetHordes(hordes);
+  EXPECT_EQ(table.UpdateFor(1)->callers.size(), 1U) << "what runs there may go on";
+}
+
+TEST(EndpointTableTest, AnEndpointOfANodeOutsideItsHordeMayNotServe) {
+  EndpointTable table(Instant(1000s), kOwn);
+  table.SetRules(Parsed("serve shop/* shop/*\n"));
+  GuardedEndpoint served = SomeEndpoint();
+  served.api.horde = "shop";
+  const auto unknown = table.HandleEndpoint(1, served);
+  EXPECT_EQ(unknown.status().message(), "no horde is called 'shop'");
+  registry::Hordes hordes;
+  registry::Horde shop;
+  hordes.Put("shop", shop);
+  table.SetHordes(hordes);
+  const auto refused = table.HandleEndpoint(1, served);
+  EXPECT_EQ(refused.status().message(), "this node is not admitted to the horde 'shop'");
+  shop.Set(kOwn, "n9", registry::Standing::kAdmitted);
+  hordes.Put("shop", shop);
+  table.SetHordes(hordes);
+  EXPECT_TRUE(table.HandleEndpoint(1, served).ok());
+  shop.Set(kOwn, "n9", registry::Standing::kOutside);
+  hordes.Put("shop", shop);
+  EXPECT_EQ(table.SetHordes(hordes), std::vector<std::uint64_t>{1});
+}
+
 TEST(EndpointTableTest, AnEndpointWhoseKeyWasRevokedIsNotVouchedFor) {
-  EndpointTable table(Instant(1000s));
+  EndpointTable table(Instant(1000s), kOwn);
   table.SetRules(Parsed(kAll));
   ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
   table.HandlePairs(5, {SomePair()}, {});
@@ -87,7 +132,7 @@ TEST(EndpointTableTest, AnEndpointWhoseKeyWasRevokedIsNotVouchedFor) {
 }
 
 TEST(EndpointTableTest, WhatIsTooMuchIsRefusedAndTheRestStays) {
-  EndpointTable table(Instant(1000s));
+  EndpointTable table(Instant(1000s), kOwn);
   table.SetRules(Parsed(kAll));
   std::vector<Pair> pairs;
   for (std::uint64_t key = 1; key <= EndpointTable::kPairsMax + 1; ++key) {

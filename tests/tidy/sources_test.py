@@ -124,7 +124,7 @@ def may_include(kind, component, included):
     if kind == "shell":
         return target in ("confab", component) or component in SHARED_CORES.get(target, ())
     if kind in ("client", "cli"):
-        return target == "confab" or (target == "trust" and (stem.endswith("_codec") or not SHELL_STEM.search(stem)))
+        return target == "confab" or (target in ("registry", "trust") and (stem.endswith("_codec") or not SHELL_STEM.search(stem)))
     if kind == "fulcrum":
         return target == "confab" or stem == "run"
     return False

@@ -1,0 +1,30 @@
+// Nodes, as a person names them and as their keys do.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "radix/flock/v1/flock.pb.h"
+
+namespace radix::cli {
+
+// A node by its key.
+struct KeyedNode {
+  std::string name;  // or its address, or what was given
+  std::uint64_t fingerprint = 0;
+};
+
+// What people call it: its address until its name is known.
+std::string NameOf(const flock::v1::Member& member);
+
+// Whether it is there: suspect, at worst.
+bool IsLive(const flock::v1::Member& member);
+
+// A member's name or address; or the fingerprint of the key of a node that is long gone, 16 hex
+// digits. NotFound, saying what can be given.
+absl::StatusOr<KeyedNode> FindNode(const std::string& text,
+                                   const flock::v1::ListMembersResponse& members);
+
+}  // namespace radix::cli
