@@ -48,6 +48,8 @@ void PrintText(const DecidedRules& decided) {
   }
   PrintTable(rows);
   std::cout << '\n'
+            << GraceOf(decided.rules) << ": how long a node without a leader lets in callers "
+            << "from other nodes\n"
             << (decided.text ? absl::StrCat("version ", VersionOf(decided.text),
                                             "; `radix rules show --text` prints the operators' "
                                             "rules as they were written\n")
@@ -60,6 +62,7 @@ void PrintAsJson(const DecidedRules& decided) {
   for (const Rule& rule : decided.rules.list()) rules.push_back(ToJson(rule));
   PrintJson({{"version", VersionOf(decided.text)},
              {"text", decided.text ? Json(*decided.text) : Json(nullptr)},
+             {"grace_s", decided.rules.grace() ? Json(*decided.rules.grace() / 1s) : Json(nullptr)},
              {"rules", std::move(rules)}});
 }
 
@@ -101,6 +104,10 @@ absl::StatusOr<std::int64_t> Decide(const LabNode& node, const std::string& text
   decision.set_key(Rules::kKey);
   decision.set_value(text);
   return Decide(node, decision, before, limit);
+}
+
+std::string GraceOf(const Rules& rules) {
+  return rules.grace() ? absl::StrCat("grace ", *rules.grace() / 1s) : "grace never";
 }
 
 Json ToJson(const Rule& rule) {

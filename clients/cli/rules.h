@@ -39,6 +39,9 @@ absl::StatusOr<DecidedRules> RulesOfLeader(const LabNode& node, Duration limit);
 absl::StatusOr<std::int64_t> Decide(const LabNode& node, const std::string& text,
                                     const std::optional<std::string>& before, Duration limit);
 
+// As a line of a file would say it: "grace 60".
+std::string GraceOf(const trust::Rules& rules);
+
 // A rule and where it stands, as `rules show -o json` has it.
 Json ToJson(const trust::Rule& rule);
 

@@ -57,12 +57,15 @@ int Apply(const Invocation& invocation, const Options& options) {
 
   const std::vector<RuleChange> changes = Diff(before->rules, file->rules);
   const bool is_new = before->text != file->text;
+  const bool same_grace = before->rules.grace() == file->rules.grace();
   if (!invocation.json()) {
     for (const RuleChange& change : changes) std::cout << change.ToString() << '\n';
+    if (!same_grace) std::cout << "+ " << GraceOf(file->rules) << '\n';
     std::cout.flush();
   }
   Json json = {{"version", VersionOf(file->text)},
                {"changed", is_new},
+               {"grace_s", file->rules.grace() ? Json(*file->rules.grace() / 1s) : Json(nullptr)},
                {"added", RulesIn(changes, true)},
                {"removed", RulesIn(changes, false)}};
   if (!is_new) return Report(invocation.json(), json, "the rules are as in the file already");
@@ -74,8 +77,9 @@ int Apply(const Invocation& invocation, const Options& options) {
   json["revision"] = *revision;
   return Report(
       invocation.json(), json,
-      absl::StrCat(changes.empty() ? "only the text is different; it is" : "the rules are",
-                   " kept, as revision ", *revision, ", version ", VersionOf(file->text)));
+      absl::StrCat(
+          changes.empty() && same_grace ? "only the text is different; it is" : "the rules are",
+          " kept, as revision ", *revision, ", version ", VersionOf(file->text)));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ constexpr char kHorde[] = "radix";
 // said last holds while it is away. Thread-safe.
 class Peers {
  public:
-  // Returns whether it changed what is revoked.
+  // Returns whether it changed who is believed.
   bool Take(const trust::v1::WatchPeersResponse& message) {
     const std::lock_guard lock(mutex_);
     if (message.snapshot()) {
@@ -51,11 +51,12 @@ class Peers {
       const auto address = IpAddress::Parse(node.address());
       if (address.ok()) Replace(*address, node);
     }
-    if (!message.has_revoked()) return false;
+    const bool same_contact = std::exchange(cut_off_, message.cut_off()) == message.cut_off();
+    if (!message.has_revoked()) return !same_contact;
     std::set<std::string> keys(message.revoked().keys().begin(), message.revoked().keys().end());
     std::set<std::uint64_t> nodes(message.revoked().node_fingerprints().begin(),
                                   message.revoked().node_fingerprints().end());
-    if (keys == revoked_keys_ && nodes == revoked_nodes_) return false;
+    if (keys == revoked_keys_ && nodes == revoked_nodes_) return !same_contact;
     revoked_keys_ = std::move(keys);
     revoked_nodes_ = std::move(nodes);
     return true;
@@ -68,6 +69,12 @@ class Peers {
   bool IsRevoked(std::uint64_t fingerprint) const {
     const std::lock_guard lock(mutex_);
     return revoked_nodes_.contains(fingerprint);
+  }
+
+  // Whether the node has been without a leader for too long to know what was revoked.
+  bool cut_off() const {
+    const std::lock_guard lock(mutex_);
+    return cut_off_;
   }
 
   std::optional<IpAddress> AddressOf(std::uint64_t fingerprint) const {
@@ -96,6 +103,7 @@ class Peers {
   std::map<IpAddress, std::uint64_t> fingerprints_;  // the other way round
   std::set<std::string> revoked_keys_;
   std::set<std::uint64_t> revoked_nodes_;
+  bool cut_off_ = false;
 };
 
 // A peer that is who its certificate says.
@@ -105,6 +113,10 @@ struct Peer {
 
   std::string ToString() const { return absl::StrCat(service, " of ", address.ToString()); }
 };
+
+// Who came with a key of `radix keys issue`. The services of other nodes are let in even so:
+// without them there will not be a leader again.
+bool IsOperator(const Peer& peer) { return peer.service.starts_with("operator."); }
 
 std::string ShortOf(const Shown& shown) {
   return absl::StrCat("key ", shown.key.ToString().substr(0, 16));
@@ -143,6 +155,13 @@ absl::Status CheckCaller(const absl::StatusOr<Shown>& shown, const std::string& 
                          const Peers& peers, const trust::Party& called) {
   const auto peer = Identify(shown, flock_id, peers);
   if (!peer.ok()) return SayRefused("a caller", peer.status());
+  if (IsOperator(*peer) && peers.cut_off()) {
+    return SayRefused("a caller",
+                      absl::PermissionDeniedError(absl::StrCat(
+                          ShortOf(*shown), ": ", peer->ToString(),
+                          ": this node has had no leader for so long that it cannot know what was "
+                          "revoked; see 'grace' in the rules")));
+  }
   static const trust::Rules built_in;
   const auto verdict = built_in.Decide(trust::Verb::kCall, {kHorde, peer->service}, called);
   if (verdict.allowed) return absl::OkStatus();
@@ -178,7 +197,7 @@ class Guarded {
       const auto connections = server.lock();
       if (connections == nullptr) continue;
       const std::size_t ended = connections->Recheck(may_stay);
-      if (ended > 0) spdlog::info("something was revoked: {} connections were ended", ended);
+      if (ended > 0) spdlog::info("who is believed has changed: {} connections were ended", ended);
     }
   }
 

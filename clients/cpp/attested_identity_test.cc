@@ -190,6 +190,26 @@ TEST_F(AttestedIdentityTest, ARevokedKeyIsThrownOutWithItsStreams) {
   EXPECT_TRUE(Call(reeve_).ok());
 }
 
+TEST_F(AttestedIdentityTest, WhereNobodyKnowsWhatWasRevokedNoOperatorIsLetIn) {
+  const auto seed = confab::LoadOrMakeNodeKey(here_.node().state);
+  const auto key = confab::TlsKey::Make(
+      [&](const KeyId& id) { return confab::Attest(*seed, kFlock, "operator.steward", id); });
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(confab::kTlsName);
+  const auto dial = [&] {
+    return grpc::CreateCustomChannel("ipv4:" + server_->net_id(),
+                                     confab::ClientTls(*key, Anybody()), arguments);
+  };
+  const auto channel = dial();
+  EXPECT_TRUE(CallOn(channel, 5s).ok());
+  there_.trust().SetCutOff(true);
+  EXPECT_TRUE(Eventually([&] { return channel->GetState(false) != GRPC_CHANNEL_READY; }));
+  EXPECT_FALSE(CallOn(dial(), 2s).ok());
+  EXPECT_TRUE(Call(reeve_).ok()) << "without the basic services there would be no leader again";
+  there_.trust().SetCutOff(false);
+  EXPECT_TRUE(Eventually([&] { return CallOn(dial(), 2s).ok(); }));
+}
+
 // Before dean has said what was revoked, nobody is let in.
 TEST(AttestedIdentityBootTest, AReeveThatDoesNotKnowWhatWasRevokedTellsNobodyWhoLives) {
   trust::TrustServiceImpl trust;

@@ -107,7 +107,8 @@ std::map<std::string, Assignment> Placement::PlanFor(const std::vector<PlacedSer
     const NodeView& node = nodes.at(name);
     for (const Plugin& plugin : node.plugins) {
       if (set_aside_.count(plugin.spec.owner) != 0) assignment.keep_ids.insert(plugin.spec.id);
-      if (!hordes_.Has(plugin.spec.horde, node.fingerprint)) {
+      const bool is_known = node.fingerprint != 0;
+      if (is_known && !hordes_.Has(plugin.spec.horde, node.fingerprint)) {
         assignment.keep_ids.erase(plugin.spec.id);
       }
     }

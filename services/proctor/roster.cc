@@ -10,9 +10,15 @@ void Roster::Begin(Instant now) {
 }
 
 bool Roster::SetFingerprints(std::map<std::string, std::uint64_t> fingerprints) {
-  if (fingerprints == fingerprints_) return false;
   fingerprints_ = std::move(fingerprints);
-  return true;
+  bool changed = false;
+  for (auto& [address, entry] : entries_) {
+    const auto found = fingerprints_.find(address);
+    if (found == fingerprints_.end() || found->second == entry.view.fingerprint) continue;
+    entry.view.fingerprint = found->second;
+    changed = true;
+  }
+  return changed;
 }
 
 void Roster::Connect(const std::string& address, const std::string& name,
@@ -26,6 +32,11 @@ void Roster::Connect(const std::string& address, const std::string& name,
   Entry entry;
   entry.name = name;
   entry.view = {.connected = true, .labels = std::move(labels), .plugins = std::move(plugins)};
+  if (const auto found = fingerprints_.find(address); found != fingerprints_.end()) {
+    entry.view.fingerprint = found->second;
+  } else if (same) {
+    entry.view.fingerprint = known->second.view.fingerprint;
+  }
   entry.order = same ? known->second.order : std::pair(!held, next_order_++);
   entries_[address] = std::move(entry);
 }
@@ -60,17 +71,13 @@ Nodes Roster::View(Instant now) {
   std::erase_if(entries_, [&](const auto& entry) {
     return entry.second.lost_at && now >= *entry.second.lost_at + grace_;
   });
-  std::map<std::string, std::pair<const std::string*, const Entry*>> first;
+  std::map<std::string, const Entry*> first;
   for (const auto& [address, entry] : entries_) {
-    auto& holder = first[entry.name];
-    if (holder.second == nullptr || entry.order < holder.second->order) holder = {&address, &entry};
+    const Entry*& holder = first[entry.name];
+    if (holder == nullptr || entry.order < holder->order) holder = &entry;
   }
   Nodes nodes;
-  for (const auto& [name, holder] : first) {
-    NodeView& view = nodes[name] = holder.second->view;
-    const auto known = fingerprints_.find(*holder.first);
-    if (known != fingerprints_.end()) view.fingerprint = known->second;
-  }
+  for (const auto& [name, entry] : first) nodes[name] = entry->view;
   return nodes;
 }
 

@@ -34,7 +34,8 @@ class Roster {
   // These addresses are alive, as the flock sees it.
   void Expect(std::set<std::string> addresses) { expected_ = std::move(addresses); }
 
-  // Whose keys they are at these addresses. Returns whether others are than before.
+  // Whose keys they are at these addresses; for others what was known stays. Returns whether that
+  // changes a node.
   bool SetFingerprints(std::map<std::string, std::uint64_t> fingerprints);
 
   // A dean connected, or connected again.

@@ -172,7 +172,8 @@ IpAddress Directory::AddressOf(const InstanceId& id) {
 
 bool Directory::IsOfItsHorde(const Instance& instance, const IpAddress& node) const {
   const auto found = fingerprints_.find(node);
-  return hordes_.Has(instance.horde, found == fingerprints_.end() ? 0 : found->second);
+  if (!hordes_ || found == fingerprints_.end()) return true;  // nobody knows yet
+  return hordes_->Has(instance.horde, found->second);
 }
 
 std::vector<Instance> Directory::ShownOf(const IpAddress& address, const Node& node) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,7 +55,8 @@ class Directory {
   // What flock says: entries of nodes that are gone are hidden at once.
   void HandleMembers(const std::vector<registry::Member>& members);
 
-  // Which nodes are of which horde. Until then there are those that every group has.
+  // Which nodes are of which horde. Until then nothing is hidden: a reeve that has just begun must
+  // not have clients think that what they call is gone.
   void SetHordes(registry::Hordes hordes);
 
   // Drops what stayed for long enough.
@@ -103,7 +105,7 @@ class Directory {
   std::map<IpAddress, Node> nodes_;
   std::map<IpAddress, bool> alive_;  // what flock says of whom it listed since it began
   std::map<IpAddress, std::uint64_t> fingerprints_;
-  registry::Hordes hordes_;
+  std::optional<registry::Hordes> hordes_;
   std::string own_boot_;  // another one after flock began again
   std::string group_origin_;
   std::uint64_t group_digest_ = 0;  // over the `group` of all nodes

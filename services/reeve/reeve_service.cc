@@ -67,6 +67,7 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
       trust_(trust),
       pairing_(pairing),
       directory_(node.address),
+      contact_(trust::Rules::kGrace, confab::Now()),
       labels_(node.labels),
       watchers_(kWatchersMax),
       timer_([this](Instant now) { return Tick(now); }) {
@@ -244,6 +245,7 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
   std::optional<StewardLink::Target> steward;
   {
     const std::lock_guard lock(mutex_);
+    contact_.HandleLeader(group.leader && group.epoch > 0 && !group.turned_away, confab::Now());
     directory_.HandleMembers(group.members);
     if (const registry::Member* own = group.Find(node_.address)) boot_ = own->boot;
     if (group.leader && group.epoch > 0 && !group.turned_away) {
@@ -253,6 +255,7 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
     }
   }
   Changed();
+  TellContact();
   if (group.turned_away) {
     steward_->TurnAway();
   } else {
@@ -303,9 +306,33 @@ void ReeveServiceImpl::HandleRules(const proctor::v1::Decision* decision) {
   }
   const auto of_operators =
       std::ranges::count_if(rules->list(), [](const trust::Rule& rule) { return rule.line > 0; });
+  const std::optional<Duration> grace = rules->grace();
   if (current.SetRules(*std::move(rules))) {
     spdlog::info("goes by {} rules of operators", of_operators);
   }
+  {
+    const std::lock_guard lock(mutex_);
+    contact_.SetGrace(grace, confab::Now());
+  }
+  TellContact();
+}
+
+// Whether this node has been without a leader for too long.
+void ReeveServiceImpl::TellContact() {
+  const std::lock_guard telling(telling_);
+  bool cut_off = false;
+  {
+    const std::lock_guard lock(mutex_);
+    cut_off = contact_.cut_off();
+    if (cut_off == told_cut_off_) return;
+    told_cut_off_ = cut_off;
+  }
+  spdlog::log(cut_off ? spdlog::level::warn : spdlog::level::info,
+              cut_off ? "there has been no leader for so long that nobody here can know what was "
+                        "revoked: callers from other nodes are not let in"
+                      : "there is a leader again: callers from other nodes are let in");
+  pairing_.SetCutOff(cut_off);
+  trust_.SetCutOff(cut_off);
 }
 
 absl::Status ReeveServiceImpl::HandleSteward(const steward::v1::SyncResponse& message) {
@@ -354,10 +381,12 @@ Instant ReeveServiceImpl::Tick(Instant now) {
   {
     const std::lock_guard lock(mutex_);
     directory_.HandleTimeout(now);
+    contact_.HandleTimeout(now);
     changed = woken_revision_ != directory_.visible().revision();
     woken_revision_ = directory_.visible().revision();
-    next = directory_.NextTimeout();
+    next = std::min(directory_.NextTimeout(), contact_.NextTimeout());
   }
+  TellContact();
   if (changed) watchers_.WakeAll();
   return next;
 }

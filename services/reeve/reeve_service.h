@@ -20,6 +20,7 @@
 #include "services/reeve/steward_link_driver.h"
 #include "services/registry/group_driver.h"
 #include "services/registry/pulled_stream.h"
+#include "services/trust/contact.h"
 #include "services/trust/pairing_service.h"
 #include "services/trust/trust_service.h"
 
@@ -81,6 +82,7 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   absl::Status HandleSteward(const steward::v1::SyncResponse& message);
   steward::v1::Hello MakeHello(std::uint64_t epoch);
   void Changed();
+  void TellContact();
   Instant Tick(Instant now);
 
   const confab::Node node_;
@@ -88,8 +90,11 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   const std::string origin_;
   trust::TrustServiceImpl& trust_;
   trust::PairingServiceImpl& pairing_;
+  std::mutex telling_;  // taken first
+  bool told_cut_off_ = false;
   std::mutex mutex_;
   Directory directory_;
+  trust::Contact contact_;
   std::string boot_;  // as flock gives it
   std::vector<std::string> labels_;
   std::uint64_t woken_revision_ = 0;

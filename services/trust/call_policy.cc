@@ -51,6 +51,11 @@ absl::Status CallPolicy::MayCall(std::uint64_t origin, const Pair& pair,
                           [&](const KeyId& key) { return revoked_.keys.contains(key); })) {
     return absl::PermissionDeniedError("the endpoint's key was revoked");
   }
+  if (cut_off_ && origin != own_) {
+    return absl::PermissionDeniedError(
+        "the server's node has had no leader for so long that it cannot know what was revoked; "
+        "see 'grace' in the rules");
+  }
   if (rules_ == nullptr) return absl::UnavailableError("the rules are not known yet");
   if (!Means(pair.meant, served)) {
     return absl::NotFoundError(absl::StrCat(pair.endpoint.ToString(), " serves ", served.inst,

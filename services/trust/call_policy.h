@@ -1,5 +1,5 @@
 // Who may call which endpoint, and who may serve: by the rules, by the hordes that nodes are
-// admitted to, and by what was revoked.
+// admitted to, and by what was revoked, as far as this node can know.
 
 #pragma once
 
@@ -27,9 +27,12 @@ class CallPolicy {
   // Until then there are those that every group has.
   void SetHordes(registry::Hordes hordes) { hordes_ = std::move(hordes); }
   void SetRevoked(const Revoked& revoked) { revoked_ = revoked; }
+  // Whether this node has been without a leader for too long: see contact.h.
+  void SetCutOff(bool cut_off) { cut_off_ = cut_off; }
 
   const registry::Hordes& hordes() const { return hordes_; }
   const Revoked& revoked() const { return revoked_; }
+  bool cut_off() const { return cut_off_; }
   bool rules_are_known() const { return rules_ != nullptr; }
 
   // PermissionDenied, naming the rule or the horde. As long as no rules are known anybody may
@@ -38,7 +41,8 @@ class CallPolicy {
 
   // Whether a key of the node `origin` is to be let in at `served`.
   //
-  // Errors: PermissionDenied, naming the rule, the horde, or what was revoked; NotFound, when what
+  // Errors: PermissionDenied, naming the rule, the horde, what was revoked, or that
+  // this node cannot know; NotFound, when what
   // is meant is not what is served there; Unavailable, while no rules are known.
   absl::Status MayCall(std::uint64_t origin, const Pair& pair, const GuardedEndpoint& served) const;
 
@@ -52,6 +56,7 @@ class CallPolicy {
   std::shared_ptr<const Rules> rules_;
   registry::Hordes hordes_;
   Revoked revoked_;
+  bool cut_off_ = false;
   // There may be thousands of rules, and far more keys than parties.
   mutable std::map<std::pair<Party, Party>, bool> remembered_;
 };

@@ -274,6 +274,12 @@ void EndpointTable::SetRevoked(const Revoked& revoked) {
   }
 }
 
+void EndpointTable::SetCutOff(bool cut_off) {
+  if (policy_.cut_off() == cut_off) return;
+  policy_.SetCutOff(cut_off);
+  RejudgeAll();
+}
+
 std::vector<EndpointTable::Origin> EndpointTable::HandleTimeout(Instant now) {
   std::vector<Origin> over;
   for (const auto& [origin, node] : nodes_) {

@@ -93,6 +93,7 @@ class EndpointTable {
   // Likewise.
   std::vector<GuardId> SetHordes(registry::Hordes hordes);
   void SetRevoked(const Revoked& revoked);
+  void SetCutOff(bool cut_off);
 
   // To be called at NextTimeout. Returns nodes whose pairs were forgotten: their links are to end,
   // so that they tell again should they live.

@@ -372,6 +372,14 @@ void PairingServiceImpl::EndRefused(const std::function<std::vector<StreamId>()>
   Spread();
 }
 
+void PairingServiceImpl::SetCutOff(bool cut_off) {
+  {
+    const std::lock_guard lock(mutex_);
+    endpoints_.SetCutOff(cut_off);
+  }
+  Spread();
+}
+
 void PairingServiceImpl::SetRevoked(const Revoked& revoked) {
   std::vector<std::shared_ptr<GuardStream>> guards;
   {

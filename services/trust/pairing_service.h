@@ -55,6 +55,8 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   void SetRules(std::shared_ptr<const Rules> rules);
   void SetHordes(registry::Hordes hordes);
   void SetRevoked(const Revoked& revoked);
+  // Whether this node has been without a leader for too long: see contact.h.
+  void SetCutOff(bool cut_off);
 
   // Called when somebody wants this node to take other keys; set before the server starts.
   void OnRoll(std::function<void()> roll) { on_roll_ = std::move(roll); }

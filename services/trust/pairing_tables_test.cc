@@ -93,6 +93,23 @@ TEST(EndpointTableTest, WhoCallsFromANodeOutsideItsHordeIsRefusedAndLetInOnceAdm
   EXPECT_EQ(table.UpdateFor(1)->callers.size(), 1U) << "what runs there may go on";
 }
 
+TEST(EndpointTableTest, ANodeThatCannotKnowWhatWasRevokedLetsInItsOwnCallersOnly) {
+  EndpointTable table(Instant(1000s), kOwn);
+  table.SetRules(Parsed(kAll));
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  Pair own = SomePair();
+  own.key = KeyOf(8);
+  table.HandlePairs(5, {SomePair()}, {});
+  table.HandlePairs(kOwn, {own}, {});
+  ASSERT_EQ(table.UpdateFor(1)->callers.size(), 2U);
+  table.SetCutOff(true);
+  EXPECT_EQ(table.UpdateFor(1)->forbidden, std::vector{KeyOf(7)});
+  table.SetCutOff(false);
+  const auto again = table.UpdateFor(1);
+  ASSERT_EQ(again->callers.size(), 1U);
+  EXPECT_EQ(again->callers[0].key, KeyOf(7));
+}
+
 TEST(EndpointTableTest, AnEndpointOfANodeOutsideItsHordeMayNotServe) {
   EndpointTable table(Instant(1000s), kOwn);
   table.SetRules(Parsed("serve shop/* shop/*\n"));

@@ -1,9 +1,11 @@
 #include "services/trust/rules.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -71,25 +73,16 @@ absl::StatusOr<Rule> ParseRule(std::vector<std::string> words) {
   return rule;
 }
 
-absl::Status ParseInto(std::string_view text, bool numbered, std::vector<Rule>& rules) {
-  int number = 0;
-  for (const auto& piece : absl::StrSplit(std::string(text), '\n')) {
-    ++number;
-    const std::vector<std::string> words = Words(std::string_view(piece.data(), piece.size()));
-    if (words.empty()) continue;
-    auto rule = ParseRule(words);
-    if (!rule.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("line ", number, ": ", std::string(rule.status().message())));
-    }
-    rule->line = numbered ? number : 0;
-    rules.push_back(*std::move(rule));
-    if (rules.size() > Rules::kRulesMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("line ", number, ": more than ", Rules::kRulesMax, " rules"));
-    }
+// What stands behind `grace`.
+absl::StatusOr<std::optional<Duration>> ParseGrace(const std::vector<std::string>& words) {
+  std::int64_t seconds = 0;
+  if (words.size() == 2 && words[1] == "never") return std::nullopt;
+  if (words.size() != 2 || !absl::SimpleAtoi(words[1], &seconds) || seconds < 1 ||
+      std::chrono::seconds(seconds) > Rules::kGraceMax) {
+    return absl::InvalidArgumentError(
+        "is not 'grace SECONDS', 1 to 86400 of them, or 'grace never'");
   }
-  return absl::OkStatus();
+  return std::chrono::seconds(seconds);
 }
 
 }  // namespace
@@ -105,7 +98,34 @@ std::string Rule::Placed() const {
 
 std::string Verdict::Reason() const { return rule == nullptr ? "no rule matches" : rule->Placed(); }
 
-Rules::Rules() { ParseInto(kBuiltIn, /*numbered=*/false, rules_).IgnoreError(); }
+absl::Status Rules::ParseInto(std::string_view text, bool numbered) {
+  int number = 0;
+  int grace_line = 0;
+  for (const auto& piece : absl::StrSplit(std::string(text), '\n')) {
+    const auto wrong = [&number](const std::string& what) {
+      return absl::InvalidArgumentError(absl::StrCat("line ", number, ": ", what));
+    };
+    ++number;
+    const std::vector<std::string> words = Words(std::string_view(piece.data(), piece.size()));
+    if (words.empty()) continue;
+    if (words.front() == "grace") {
+      const auto grace = ParseGrace(words);
+      if (!grace.ok()) return wrong(std::string(grace.status().message()));
+      if (grace_line > 0) return wrong(absl::StrCat("line ", grace_line, " says a grace already"));
+      grace_ = *grace;
+      grace_line = number;
+      continue;
+    }
+    auto rule = ParseRule(words);
+    if (!rule.ok()) return wrong(std::string(rule.status().message()));
+    rule->line = numbered ? number : 0;
+    rules_.push_back(*std::move(rule));
+    if (rules_.size() > kRulesMax) return wrong(absl::StrCat("more than ", kRulesMax, " rules"));
+  }
+  return absl::OkStatus();
+}
+
+Rules::Rules() { ParseInto(kBuiltIn, /*numbered=*/false).IgnoreError(); }
 
 absl::StatusOr<Rules> Rules::Parse(std::string_view text) {
   if (text.size() > kTextMax) {
@@ -113,7 +133,7 @@ absl::StatusOr<Rules> Rules::Parse(std::string_view text) {
         absl::StrCat("is longer than ", kTextMax, " bytes; patterns with '*' make it shorter"));
   }
   Rules rules;
-  if (absl::Status status = ParseInto(text, /*numbered=*/true, rules.rules_); !status.ok()) {
+  if (absl::Status status = rules.ParseInto(text, /*numbered=*/true); !status.ok()) {
     return status;
   }
   return rules;

@@ -9,16 +9,22 @@
 // A line is `[deny] call CALLER API` or `[deny] serve SERVICE API`, each side written horde/name,
 // where a part may end in `*`. What stands behind a `#` is not read. The first line that matches
 // decides; where none does, the answer is no.
+//
+// One more line may say `grace SECONDS` or `grace never`: how long a node that has no leader, and
+// so cannot hear what is revoked, goes on letting in callers from other nodes.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/confab/time.h"
 #include "services/trust/party.h"
 
 namespace radix::trust {
@@ -57,6 +63,8 @@ class Rules {
  public:
   static constexpr std::size_t kTextMax = 60 * 1024;
   static constexpr std::size_t kRulesMax = 2048;
+  static constexpr Duration kGrace = 60s;  // where no line says another
+  static constexpr Duration kGraceMax = 24h;
 
   // How a group keeps those of its operators: as its one decision of this kind and key. The value
   // is their text.
@@ -80,11 +88,17 @@ class Rules {
 
   Verdict Decide(Verb verb, const Party& subject, const Party& api) const;
 
+  // nullopt: for ever.
+  std::optional<Duration> grace() const { return grace_; }
+
   // Built in first, otherwise in the order of their lines.
   const std::vector<Rule>& list() const { return rules_; }
 
  private:
+  absl::Status ParseInto(std::string_view text, bool numbered);
+
   std::vector<Rule> rules_;
+  std::optional<Duration> grace_ = kGrace;
 };
 
 }  // namespace radix::trust

@@ -137,5 +137,22 @@ TEST(RulesTest, ARuleIsWrittenAsItIsRead) {
   EXPECT_EQ(rules.list().back().line, 1);
 }
 
+TEST(RulesTest, AGraceIsSaidOnce) {
+  EXPECT_EQ(Parsed("").grace(), 60s);
+  EXPECT_EQ(Parsed("call a/b c/d\ngrace 5  # short\n").grace(), 5s);
+  EXPECT_EQ(Parsed("grace never\n").grace(), std::nullopt);
+  EXPECT_NE(Parsed("grace 5\n"), Parsed("grace 6\n"));
+  const auto refused = [](const char* text) {
+    return std::string(Rules::Parse(text).status().message());
+  };
+  EXPECT_EQ(refused("\ngrace\n"),
+            "line 2: is not 'grace SECONDS', 1 to 86400 of them, or 'grace never'");
+  for (const char* bad : {"grace 0", "grace -1", "grace 86401", "grace 1s", "grace 1 2",
+                          "grace 99999999999999999999"}) {
+    EXPECT_NE(refused(bad), "") << bad;
+  }
+  EXPECT_EQ(refused("grace 5\ngrace 5\n"), "line 2: line 1 says a grace already");
+}
+
 }  // namespace
 }  // namespace radix::trust

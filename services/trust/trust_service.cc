@@ -34,8 +34,12 @@ bool TrustServiceImpl::NextFor(Cursor& cursor, v1::WatchPeersResponse& response)
   if (nodes_.revision() == 0 || (!revoked_ && !waited_)) return false;
   const bool same_nodes = cursor.revision == nodes_.revision();
   const bool roll = std::exchange(cursor.rolls, rolls_) != rolls_;
-  if (same_nodes && cursor.revoked_revision == revoked_revision_ && !roll) return false;
+  const bool same_contact = std::exchange(cursor.cut_off, cut_off_) == cut_off_;
+  if (same_nodes && cursor.revoked_revision == revoked_revision_ && !roll && same_contact) {
+    return false;
+  }
   response.set_roll(roll);
+  response.set_cut_off(cut_off_);
   const NodeKeys::Changes changes = nodes_.Since(cursor.revision);
   cursor.revision = changes.revision;
   if (std::exchange(cursor.revoked_revision, revoked_revision_) != revoked_revision_) {
@@ -75,6 +79,14 @@ void TrustServiceImpl::SetRevoked(Revoked revoked) {
     if (revoked_ == revoked) return;
     revoked_ = std::move(revoked);
     ++revoked_revision_;
+  }
+  watchers_.WakeAll();
+}
+
+void TrustServiceImpl::SetCutOff(bool cut_off) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(cut_off_, cut_off) == cut_off) return;
   }
   watchers_.WakeAll();
 }

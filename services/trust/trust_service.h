@@ -30,6 +30,9 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   // All that was revoked, as this node has it on disk.
   void SetRevoked(Revoked revoked);
 
+  // Whether this node has been without a leader for too long: see contact.h.
+  void SetCutOff(bool cut_off);
+
   // Without dean, who has the disk, a node still takes part.
   static constexpr Duration kRevokedLimit = 5s;
 
@@ -51,6 +54,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
     std::optional<std::uint64_t> revision;
     std::uint64_t revoked_revision = 0;
     std::uint64_t rolls = 0;  // when it came, or was told last
+    bool cut_off = false;
   };
 
   bool NextFor(Cursor& cursor, v1::WatchPeersResponse& response);
@@ -61,6 +65,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   std::optional<Revoked> revoked_;  // nullopt: nobody said
   std::uint64_t revoked_revision_ = 1;
   std::uint64_t rolls_ = 0;
+  bool cut_off_ = false;
   bool waited_ = false;  // for what was revoked, long enough
   CurrentRules current_rules_;
   registry::StreamSet<WatchStream> watchers_{kWatchersMax};

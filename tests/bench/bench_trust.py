@@ -1,7 +1,7 @@
 """What is promised of trust beside what is measured. Prints one line each; exit status 1 when a promise is not kept.
 
     bench_trust.py PROGRAMS        (ROUNDS of one second, default 7; TRIALS of revocation, default 20; the promise is of 200;
-                                    RUNS of each hostile peer, default 3)
+                                    RUNS of each hostile peer, default 3; PAIRS of caller and endpoint, default 20)
 """
 
 import json
@@ -15,10 +15,11 @@ import time
 
 from bench import beside, missed, show
 from bench_hostile import hostile_peers
-from lab import PROGRAMS, Lab
+from lab import PROGRAMS, Lab, galumph_manifest, wait_for
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 TRIALS = int(os.environ.get("TRIALS", "20"))
+PAIRS = int(os.environ.get("PAIRS", "20"))
 NODES = int(os.environ.get("NODES", "30"))
 AFTERWARDS = 2
 
@@ -103,8 +104,29 @@ def revocations(grpc):
         lab.down()
 
 
+def pairs():
+    """From a client that knows nothing, on another node, to its first answer: it asks reeve, has a key introduced, and connects."""
+    lab = Lab()
+    lab.ok("lab", "up", "--nodes", 3, "--label", "n1:KV", *lab.flags)
+    try:
+        manifest = lab.folder / "galumph.yaml"
+        manifest.write_text(galumph_manifest(1, nodes="LABEL(KV)"))
+        lab.ok("apply", manifest)
+        wait_for(lambda: lab.where("galumph2_3", "n2") == ["n1"], 60, lab.logs)
+        taken = []
+        for run in range(PAIRS):
+            done = subprocess.run([PROGRAMS / "galumph_client", "--state", lab.state / ("n2", "n3")[run % 2], "--threads", "1", "--seconds", "1"],
+                                  stdout=subprocess.PIPE, text=True, check=True)  # fmt: skip
+            taken.append(json.loads(done.stdout)["first_ms"])
+        show(f"a new pair of caller and endpoint is usable, {PAIRS} pairs", 100, taken, "ms", of=max)
+        beside("the same, median", statistics.median(taken), "ms")
+    finally:
+        lab.down()
+
+
 def main():
     calls()
+    pairs()
     hostile_peers()
     try:
         import grpc

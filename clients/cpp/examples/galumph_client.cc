@@ -5,11 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +25,7 @@ struct Counts {
   std::uint64_t calls = 0;
   std::map<std::string, std::uint64_t> insts;   // answered by
   std::map<std::string, std::uint64_t> errors;  // failed with; the first 100 kinds
+  std::optional<double> first_ms;               // from nothing at all to the first answer
 
   void Add(const grpc::Status& status, const std::string& inst) {
     ++calls;
@@ -70,6 +73,8 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point began = Clock::now();
   const radix::Selector selector{.api = inst.empty() ? "galumph2" : "", .inst = inst};
   const auto galumph = radix::Connect<galumph::v2::Galumph>(radix::Network::At(state), selector);
 
@@ -87,6 +92,9 @@ int main(int argc, char** argv) {
         const grpc::Status status = galumph->Register(&context, request, &reply);
         const std::lock_guard lock(mutex);
         counts.Add(status, reply.inst());
+        if (status.ok() && !counts.first_ms) {
+          counts.first_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+        }
       }
     });
   }
@@ -100,6 +108,7 @@ int main(int argc, char** argv) {
                               {"failed", failed},
                               {"rebinds", galumph.rebinds()},
                               {"insts", counts.insts},
+                              {"first_ms", counts.first_ms.value_or(-1)},
                               {"errors", counts.errors}}
                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
             << std::endl;
