@@ -29,5 +29,5 @@ log=$folder/install.log
 # shellcheck disable=SC2086 # one word for each package
 timeout 180 npm install --fetch-retries 1 --prefix "$folder" --ignore-scripts --no-package-lock --no-save --no-audit --no-fund \
     $packages >"$log" 2>&1 ||
-    fail "'npm install' failed: $(grep -v 'complete log' "$log" | tail -1)"
+    fail "'npm install' failed: $(grep -m 1 -E '^npm (error|ERR!)' "$log" || tail -1 "$log"); $log has the rest"
 echo "$packages" >"$folder/installed"

@@ -23,7 +23,6 @@ const {ReeveService} = grpc.loadPackageDefinition(definition).radix.reeve.v1;
 // A certificate of Radix names no host: it is for `radix`, and pinned.
 const reeve = new ReeveService(address, grpc.credentials.createSsl(ca, key, certificate), {
   'grpc.ssl_target_name_override': 'radix',
-  'grpc.default_authority': 'radix',
 });
 
 const print = (value) => process.stdout.write(JSON.stringify(value) + '\n');

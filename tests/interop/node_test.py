@@ -78,8 +78,8 @@ class NodeTest(unittest.TestCase):
         """UNAVAILABLE is what a caller may try again, elsewhere or with another key. Returns the details."""
         began = time.monotonic()
         response, end = self.call("ListInstances", {}, files, node)
-        self.assertIsNone(response)
         self.assertEqual(end["status"], "UNAVAILABLE", end)
+        self.assertIsNone(response)
         self.assertLess(time.monotonic() - began, REFUSED_WITHIN, "only the deadline ended it")
         return end["details"]
 
