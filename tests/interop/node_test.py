@@ -35,7 +35,7 @@ class NodeTest(unittest.TestCase):
         cls.lab = Lab()
         take_down_after(cls, cls.lab)
         cls.lab.up(3)
-        cls.key, cls.issued = cls.issue("issued")
+        _, cls.issued = cls.issue("issued")
         _, cls.of_n2 = cls.issue("of-n2", "--node", "n2")
         cls.reeves = {i["node"]: i["net_id"] for i in cls.lab.json("services") if i["api"] == "reeve1"}
 
