@@ -30,6 +30,7 @@ help:
 deps:
 	@deploy/install-packages.sh
 	@deploy/install-packages.sh --optional || echo "make: going on without them; the tests that need them say 'skipped'"
+	@deploy/install-node-packages.sh build/tools/node || echo "make: going on without; node_test says 'skipped'"
 
 build: build/release/build.ninja
 	$(call step,building the programs into $(BIN),\

@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(sys.argv[1])
 CODE = {".h", ".cc"}
-TEXT = CODE | {".py", ".sh", ".proto", ".cmake", ".txt", ".md", ".yaml", ".json"}
+TEXT = CODE | {".py", ".js", ".sh", ".proto", ".cmake", ".txt", ".md", ".yaml", ".json"}
 LINES_MAX = 500
 MAIN_LINES_MAX = 80
 
@@ -173,14 +173,14 @@ def check(path):
     lines = text.splitlines()
     if FORBIDDEN_STEM.search(path.stem):
         breach(path, 1, f"'{path.stem}' says nothing: name the one concept inside")
-    if path.suffix in CODE | {".py"} and len(lines) > LINES_MAX:
+    if path.suffix in CODE | {".py", ".js"} and len(lines) > LINES_MAX:
         breach(path, len(lines), f"more than {LINES_MAX} lines: there is a second concept inside")
     if path.resolve() == pathlib.Path(__file__).resolve():
         return
     for number, line in enumerate(lines, 1):
         if MACHINE_PATH.search(line):
             breach(path, number, "a path of one machine")
-        if path.suffix in CODE | {".py", ".sh", ".proto"}:
+        if path.suffix in CODE | {".py", ".js", ".sh", ".proto"}:
             for pattern, what in EVERYWHERE_BANS.items():
                 if re.search(pattern, line if what == "leftover mark" else line.split("//")[0]):
                     breach(path, number, what)
