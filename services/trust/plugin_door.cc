@@ -53,10 +53,10 @@ absl::Status CheckAddress(const Door& door, const std::string& field, const std:
       absl::StrCat(std::string(refused.message()), " at ", own.ToString()));
 }
 
-std::string FolderNameOf(const std::string& id) {
+std::string ShortNameOf(const std::string& text) {
   std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
-  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(id.data()),
-                     id.size(), nullptr, 0);
+  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(text.data()),
+                     text.size(), nullptr, 0);
   return absl::BytesToHexString(
       std::string(reinterpret_cast<const char*>(hash.data()), hash.size()).substr(0, 5));
 }

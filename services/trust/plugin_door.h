@@ -46,7 +46,7 @@ absl::Status CheckClaim(const Door& door, const std::string& prefix, const Claim
 absl::Status CheckAddress(const Door& door, const std::string& field, const std::string& said,
                           const IpAddress& own);
 
-// A short name for the folder of a door, the same for the same id: 10 hex digits.
-std::string FolderNameOf(const std::string& id);
+// A short name for a folder, the same for the same `text`, for example a door's id: 10 hex digits.
+std::string ShortNameOf(const std::string& text);
 
 }  // namespace radix::trust

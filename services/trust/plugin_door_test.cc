@@ -61,10 +61,10 @@ TEST(DoorTest, ItIsCalledAtItsOwnNodesAddressOnly) {
 
 TEST(DoorTest, FoldersHaveShortNamesThatDiffer) {
   std::set<std::string> names;
-  for (int i = 0; i < 1000; ++i) names.insert(FolderNameOf("galumph." + std::to_string(i)));
+  for (int i = 0; i < 1000; ++i) names.insert(ShortNameOf("galumph." + std::to_string(i)));
   EXPECT_EQ(names.size(), 1000);
-  EXPECT_EQ(FolderNameOf(std::string(63, 'x')).size(), 10);
-  EXPECT_EQ(FolderNameOf("a"), FolderNameOf("a"));
+  EXPECT_EQ(ShortNameOf(std::string(63, 'x')).size(), 10);
+  EXPECT_EQ(ShortNameOf("a"), ShortNameOf("a"));
 }
 
 }  // namespace
