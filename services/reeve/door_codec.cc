@@ -7,10 +7,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/registry/registry_codec.h"
+#include "services/confab/plugin_user.h"
 
 namespace radix::reeve {
 namespace {
+
+constexpr std::size_t kTextMax = 63;
 
 bool IsId(const std::string& text) {
   return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
@@ -25,14 +27,13 @@ absl::StatusOr<trust::Door> DoorFrom(const std::string& field, const trust::v1::
   if (!IsId(message.id())) return malformed(".id: is not 1 to 63 of A-Z a-z 0-9 . _ -");
   auto who = trust::Party::Parse(message.horde() + "/" + message.service());
   if (!who.ok()) return malformed(".service: " + std::string(who.status().message()));
+  // Whether they are names at all, the heartbeater says to who uses them.
   for (const auto& [name, text] : {std::pair(".api", &message.api()), {".inst", &message.inst()}}) {
-    if (text->empty()) continue;
-    if (auto ok = registry::CheckApiName(field + name, *text); !ok.ok()) return ok;
+    if (text->size() > kTextMax) return malformed(absl::StrCat(name, ": is too long"));
   }
-  if (message.uid() != 0 &&
-      (message.uid() < trust::kPluginUidMin || message.uid() > trust::kPluginUidMax)) {
-    return malformed(absl::StrCat(".uid: ", message.uid(), " is not in [", trust::kPluginUidMin,
-                                  ", ", trust::kPluginUidMax, "]"));
+  if (message.uid() != 0 && !IsPluginUser(message.uid())) {
+    return malformed(absl::StrCat(".uid: ", message.uid(), " is not in [", kPluginUserMin, ", ",
+                                  kPluginUserMax, "]"));
   }
   return trust::Door{.id = message.id(),
                      .who = *std::move(who),

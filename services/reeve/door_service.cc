@@ -53,8 +53,11 @@ absl::Status DoorServiceImpl::HandleSet(const std::shared_ptr<Stream>& stream,
   {
     const std::lock_guard lock(mutex_);
     if (holder_ != stream) return absl::AbortedError("a newer stream was opened");
+    // Two threads of picket's may have sent theirs in the other order.
+    if (heard_ && request.number() < number_) return absl::OkStatus();
     if (auto taken = doors_.HandleSet(request.number(), *doors); !taken.ok()) return taken;
     if (!std::exchange(heard_, true)) told_revision_ = 0;
+    number_ = request.number();
   }
   stream->Wake();
   return absl::OkStatus();

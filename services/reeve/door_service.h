@@ -39,6 +39,7 @@ class DoorServiceImpl final : public trust::v1::DoorService::CallbackService {
   std::mutex mutex_;
   std::shared_ptr<Stream> holder_;   // whose sets count
   bool heard_ = false;               // of one of its sets
+  std::int64_t number_ = 0;          // of the last of these
   std::uint64_t told_revision_ = 0;  // what it was told last
   registry::StreamSet<Stream> streams_{kStreamsMax};
 };

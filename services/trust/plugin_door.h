@@ -23,11 +23,6 @@ struct Door {
   bool operator==(const Door&) const = default;
 };
 
-// What the plugins of a node may run as: the range in which systemd looks for users of the moment,
-// too, and nobody else should.
-constexpr std::uint32_t kPluginUidMin = 61184;
-constexpr std::uint32_t kPluginUidMax = 65519;
-
 // What somebody says of itself, as far as it does.
 struct Claim {
   std::optional<std::string> horde;
