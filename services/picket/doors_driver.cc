@@ -72,19 +72,19 @@ HoldDoorsRequest Doors::Set() {
   return set;
 }
 
-void Doors::Want(std::vector<WantedDoor> doors) {
+void Doors::Want(const std::vector<WantedDoor>& doors) {
   const std::lock_guard call_lock(call_mutex_);
   std::optional<HoldDoorsRequest> set;
   {
     const std::lock_guard lock(mutex_);
     std::map<std::string, Row> wanted;
     bool same = number_ > 0 && doors.size() == wanted_.size();
-    for (WantedDoor& door : doors) {
+    for (const WantedDoor& door : doors) {
       const auto before = wanted_.find(door.id);
       const bool stays = before != wanted_.end() && before->second.door == door;
       same = same && stays;
       const std::int64_t since = stays ? before->second.since : number_ + 1;
-      wanted[door.id] = {.door = std::move(door), .since = since};
+      wanted[door.id] = {.door = door, .since = since};
     }
     if (same) return;
     wanted_ = std::move(wanted);

@@ -49,7 +49,7 @@ class Doors {
 
   // From now on there are to be exactly these. Nothing is said before the first call: a picket that
   // does not know yet what runs would have its doors closed.
-  void Want(std::vector<WantedDoor> doors);
+  void Want(const std::vector<WantedDoor>& doors);
 
   // The folder of a door that is wanted, once it is open. Unavailable, with the reason, when it is
   // not within `limit`; Aborted, when it is not wanted any more, or End was called.

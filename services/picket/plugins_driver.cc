@@ -233,7 +233,7 @@ void Plugins::WantDoors(const std::vector<Plugin>& plugins) {
                       .uid = *uid});
   }
   doors_wanted_ = true;
-  doors_->Want(std::move(wanted));
+  doors_->Want(wanted);
 }
 
 // With the lock held.
