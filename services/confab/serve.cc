@@ -157,6 +157,16 @@ void EnableHealthAndReflection() {
   });
 }
 
+// Leaves reflection out of a server: it is the one of its services that is not of the callback API.
+class NoReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins,
+                  [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
+  }
+};
+
 // Leaves in `lock` what keeps others from that path.
 absl::Status AddUnixSocket(const Node& node, const ListenOptions& options,
                            grpc::ServerBuilder& builder, std::optional<LockFile>& lock) {
@@ -248,6 +258,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     if (!hosted.name.empty()) server->names_.push_back(hosted.name);
   }
   builder.SetOption(std::make_unique<ServiceNames>(server->names_));
+  if (!options.describes_itself) builder.SetOption(std::make_unique<NoReflection>());
   server->calls_ = std::make_shared<CallCounter>();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(MakeCallCountingFactory(server->calls_));

@@ -38,6 +38,9 @@ struct ListenOptions {
   // The group that may connect to that as well, and enter its folder; nullopt: nobody but this user
   // may. Nobody of it may change what is in the folder.
   std::optional<std::uint32_t> group = std::nullopt;
+  // Whether it describes its services to whoever asks (gRPC's reflection). That takes a thread: too
+  // much where a process has hundreds of servers.
+  bool describes_itself = true;
   // A TCP port at the node's address; 0: a free one. nullopt: none.
   std::optional<std::uint16_t> port;
   // What is served there: the node's identity lets in who may call it.

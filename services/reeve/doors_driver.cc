@@ -213,7 +213,7 @@ absl::StatusOr<std::string> Doors::Open(const Door& door) {
   confab::Node place = node_;
   place.state = FolderOf(door);
   place.identity = nullptr;
-  confab::ListenOptions options{.socket = kSocket};
+  confab::ListenOptions options{.socket = kSocket, .describes_itself = false};
   if (door.uid != 0) options.group = door.uid;
   auto server =
       confab::Server::Start(place, options,

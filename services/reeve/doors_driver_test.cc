@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -246,6 +247,23 @@ TEST_F(DoorsTest, ADoorIsOpenedAndClosedAsPicketSays) {
   holder->Say(SetOf(2, {"b"}));
   EXPECT_TRUE(Eventually([&] { return !fs::exists(folder); }));
   EXPECT_EQ(EpochAt(opened.doors(1).folder()), 7);
+}
+
+// A node may have 512 plugins, and reeve has its limit of memory, of which each stack takes a part.
+TEST_F(DoorsTest, ADoorTakesNoThread) {
+  const auto threads = [] {
+    const fs::directory_iterator tasks("/proc/self/task");
+    return std::distance(fs::begin(tasks), fs::end(tasks));
+  };
+  const auto holder = Hold();
+  holder->Say(SetOf(1, {"a"}));
+  AwaitOpen(*holder, 1);
+  const auto before = threads();
+  std::vector<std::string> many;
+  for (int i = 0; i < 100; ++i) many.push_back("a" + std::to_string(i));
+  holder->Say(SetOf(2, many));
+  AwaitOpen(*holder, 2);
+  EXPECT_LT(threads(), before + 20);
 }
 
 TEST_F(DoorsTest, DoorsOutliveTheStreamUntilAnotherLeavesThemOut) {
