@@ -80,6 +80,7 @@ struct Doors::Told {
 
 // Destroyed from the bottom: the server goes before what it serves.
 struct Doors::OpenDoor {
+  fs::path folder;
   BoundReeveService reeve;
   BoundPairingService pairing;
   BoundHeartbeaterService heartbeater;
@@ -104,9 +105,7 @@ Doors::~Doors() {
   OnChange(nullptr);
   const std::lock_guard lock(open_mutex_);
   ending_ = true;
-  for (auto& [id, door] : open_) {
-    if (!door->End()) door.release();
-  }
+  for (auto& [id, door] : open_) End(std::move(door));
   open_.clear();
 }
 
@@ -206,12 +205,13 @@ absl::StatusOr<std::string> Doors::Open(const Door& door) {
           },
       .on_taken = [tell] { tell([](auto& table, const auto& id) { table.HandleTaken(id); }); }};
   std::unique_ptr<OpenDoor> opened(
-      new OpenDoor{.reeve = {door, behind_.reeve},
+      new OpenDoor{.folder = FolderOf(door),
+                   .reeve = {door, behind_.reeve},
                    .pairing = {door, behind_.pairing},
                    .heartbeater = {door, node_, behind_.rules, handlers},
                    .server = nullptr});
   confab::Node place = node_;
-  place.state = FolderOf(door);
+  place.state = opened->folder;
   place.identity = nullptr;
   confab::ListenOptions options{.socket = kSocket, .describes_itself = false};
   if (door.uid != 0) options.group = door.uid;
@@ -237,13 +237,18 @@ void Doors::Close(const Door& door) {
     closing = std::move(found->second);
     open_.erase(found);
   }
-  if (!closing->End()) {
-    spdlog::warn("the door of {}: a call does not end; it is left behind", door.id);
-    closing.release();
+  End(std::move(closing));
+}
+
+void Doors::End(std::unique_ptr<OpenDoor> door) {
+  const fs::path folder = door->folder;
+  if (!door->End()) {
+    spdlog::warn("the door at {}: a call does not end; it is left behind", folder.string());
+    door.release();
   }
   std::error_code error;
-  fs::remove_all(FolderOf(door), error);
-  fs::remove(RootOf(door), error);  // when it was the last
+  fs::remove_all(folder, error);
+  fs::remove(folder.parent_path(), error);  // when it was the last
 }
 
 void Doors::EndStreams() {

@@ -46,7 +46,8 @@ class Doors {
   };
 
   Doors(const confab::Node& node, Behind behind, std::filesystem::path run = "/run/radix");
-  // Closes the doors, and leaves their folders: the next reeve opens them again.
+  // Closes the doors, without a trace: the node ends, or the next reeve opens them at the same
+  // place.
   ~Doors();
 
   // As DoorTable::HandleSet.
@@ -75,6 +76,8 @@ class Doors {
   void Sweep(const std::vector<trust::Door>& wanted) const;
   absl::StatusOr<std::string> Open(const trust::Door& door);
   void Close(const trust::Door& door);
+  // Ends what is behind it, and removes its folder.
+  static void End(std::unique_ptr<OpenDoor> door);
   std::filesystem::path RootOf(const trust::Door& door) const;
   std::filesystem::path FolderOf(const trust::Door& door) const;
 
