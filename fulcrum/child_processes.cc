@@ -16,8 +16,10 @@ namespace radix::fulcrum {
 absl::StatusOr<pid_t> ChildProcesses::Start(ChildOptions options, Instant now) {
   std::optional<Link> link;
   options.env.push_back(absl::StrCat("RADIX_SUPERVISOR_PID=", getpid()));
+  // By this the processes of a node are found: RADIX_STATE of a plugin is the folder of its door.
+  options.env.push_back(absl::StrCat("RADIX_SUPERVISOR_STATE=", state_.string()));
   if (options.file) {
-    options.argv.insert(options.argv.begin(), {"fulcrum", "launch"});
+    options.argv.insert(options.argv.begin(), {"fulcrum", "launch", absl::StrCat(options.uid)});
   } else {
     auto ends = Link::Make();
     if (!ends.ok()) return ends.status();
@@ -29,7 +31,7 @@ absl::StatusOr<pid_t> ChildProcesses::Start(ChildOptions options, Instant now) {
   const auto pid = SpawnProcess({.program = program_,
                                  .argv = std::move(options.argv),
                                  .env = std::move(options.env),
-                                 .log = logs_ / (options.name + ".log"),
+                                 .log = state_ / "log" / (options.name + ".log"),
                                  .descriptor = options.file.get(),
                                  .memory_max = link ? memory_max_ : 0});
   if (!pid.ok()) return pid;

@@ -34,6 +34,7 @@ struct ChildOptions {
   std::vector<std::string> argv;  // argv[0] too
   std::vector<std::string> env;
   confab::Descriptor file;  // the program; none: a service of the fulcrum binary
+  std::uint32_t uid = 0;    // as which user and group the program runs; 0: as this process
 };
 
 // Not thread-safe. Children die with the thread that starts them (PR_SET_PDEATHSIG).
@@ -44,14 +45,14 @@ class ChildProcesses {
       std::function<absl::Status(pid_t pid, const nlohmann::json& body, confab::Descriptor file)>;
 
   // `program` is the fulcrum binary; its services get `own_env` too, and as much memory as
-  // spawn.h says of `memory_max`; logs are LOGS/NAME.log.
+  // spawn.h says of `memory_max`; logs are STATE/log/NAME.log.
   ChildProcesses(std::filesystem::path program, std::vector<std::string> own_env,
-                 std::uint64_t memory_max, std::filesystem::path logs,
+                 std::uint64_t memory_max, std::filesystem::path state,
                  const WatchdogOptions& watchdog)
       : program_(std::move(program)),
         own_env_(std::move(own_env)),
         memory_max_(memory_max),
-        logs_(std::move(logs)),
+        state_(std::move(state)),
         watchdog_(watchdog) {}
 
   // Starts one. ResourceExhausted or Internal, with the system's message, when it cannot.
@@ -92,7 +93,7 @@ class ChildProcesses {
   const std::filesystem::path program_;
   const std::vector<std::string> own_env_;
   const std::uint64_t memory_max_;
-  const std::filesystem::path logs_;
+  const std::filesystem::path state_;
   Watchdog watchdog_;
   std::map<pid_t, Child> children_;
   std::vector<pid_t> polled_;  // whose links AddPolled appended

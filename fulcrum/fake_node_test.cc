@@ -15,16 +15,20 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "clients/cpp/call.h"
 #include "fulcrum/boot.h"
 #include "fulcrum/launch.h"
+#include "radix/trust/v1/door.grpc.pb.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/node.h"
 #include "services/confab/parent.h"
 #include "services/confab/process_stat.h"
+#include "services/confab/serve.h"
+#include "services/confab/server_stream.h"
 #include "services/picket/run.h"
 
 extern char** environ;
@@ -50,6 +54,36 @@ sockaddr_un SocketAddress(const fs::path& path) {
 
 volatile sig_atomic_t told_to_stop = 0;
 
+// Says that every door is open, and that its folder is the node's own.
+class OpenDoors final : public trust::v1::DoorService::CallbackService {
+ public:
+  explicit OpenDoors(fs::path state) : state_(std::move(state)) {}
+
+ private:
+  using Stream = confab::ServerBidi<trust::v1::HoldDoorsRequest, trust::v1::HoldDoorsResponse>;
+
+  grpc::ServerBidiReactor<trust::v1::HoldDoorsRequest, trust::v1::HoldDoorsResponse>* HoldDoors(
+      grpc::CallbackServerContext* /*context*/) override {
+    auto stream = Stream::Create(64);
+    stream->Begin({.on_message =
+                       [this, stream](const trust::v1::HoldDoorsRequest& request) {
+                         trust::v1::HoldDoorsResponse response;
+                         response.set_number(request.number());
+                         for (const trust::v1::Door& door : request.doors()) {
+                           trust::v1::DoorState& state = *response.add_doors();
+                           state.set_id(door.id());
+                           state.set_folder(state_.string());
+                         }
+                         stream->Send(std::move(response));
+                       },
+                   .on_half_close = nullptr,
+                   .on_done = nullptr});
+    return stream.get();
+  }
+
+  const fs::path state_;
+};
+
 int PlayService(const std::string& service, int argc, char** argv) {
   confab::BeginService(service.c_str());
   const auto arguments = confab::ParseServiceArguments(argc, argv);
@@ -67,6 +101,14 @@ int PlayService(const std::string& service, int argc, char** argv) {
   const int inbox = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const sockaddr_un address = SocketAddress(path);
   if (bind(inbox, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 4;
+  OpenDoors doors(state);
+  std::unique_ptr<confab::Server> server;
+  if (service == "reeve") {
+    auto started =
+        confab::Server::Start(arguments->node, {.socket = service}, {confab::Hosted(doors)});
+    if (!started.ok()) return 5;
+    server = *std::move(started);
+  }
   confab::NotifyReady();
   if (behaviour == "greedy") {
     // Not what the kernel would kill it for: somebody else would pay.
@@ -198,7 +240,8 @@ int FakeNode::End(int signal) {
 std::string FakeNode::Script(const std::string& name, const std::string& text) const {
   const fs::path path = state_ / name;
   std::ofstream(path) << "#!/bin/sh\n" << text << "\n";
-  fs::permissions(path, fs::perms::owner_all);
+  // It may run as another user.
+  fs::permissions(path, fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
   return path;
 }
 
@@ -250,7 +293,7 @@ std::vector<pid_t> FakeNode::Processes() const {
   for (const pid_t pid : AllProcesses()) {
     const std::string folder = "/proc/" + std::to_string(pid);
     const std::string state = state_.string() + '\0';
-    if (ReadAll(folder + "/environ").find("RADIX_STATE=" + state) != std::string::npos ||
+    if (ReadAll(folder + "/environ").find("RADIX_SUPERVISOR_STATE=" + state) != std::string::npos ||
         CommandLineOf(pid).find("--state" + std::string(1, '\0') + state) != std::string::npos) {
       found.push_back(pid);
     }

@@ -64,7 +64,7 @@ class FakeNode {
   // The text of STATE/log/NAME.log; of the supervisor's own, "fulcrum".
   std::string Log(const std::string& name) const;
 
-  // Every process that has RADIX_STATE or `--state` of this node.
+  // Every process that has RADIX_SUPERVISOR_STATE or `--state` of this node.
   std::vector<pid_t> Processes() const;
 
  private:

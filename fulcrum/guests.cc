@@ -21,8 +21,9 @@ absl::Status Guests::Admit(const std::string& id, Instant now) {
   return absl::OkStatus();
 }
 
-void Guests::Add(const std::string& id, int pid, std::string tag, Instant now) {
-  guests_.insert_or_assign(id, Guest{.pid = pid, .tag = std::move(tag), .started_at = now});
+void Guests::Add(const std::string& id, int pid, std::string tag, Instant now, std::uint32_t uid) {
+  guests_.insert_or_assign(id,
+                           Guest{.pid = pid, .tag = std::move(tag), .uid = uid, .started_at = now});
 }
 
 int Guests::Signal(const std::string& id, int signal) {

@@ -19,7 +19,8 @@ namespace radix::fulcrum {
 // One process of picket's.
 struct Guest {
   int pid = 0;
-  std::string tag;  // picket's own notes about it
+  std::string tag;        // picket's own notes about it
+  std::uint32_t uid = 0;  // as which user it runs; 0: as this one
   Instant started_at;
   bool terminated = false;         // picket has sent it SIGTERM or SIGKILL
   std::optional<int> wait_status;  // as wait(2) gives it, once it has ended
@@ -38,7 +39,7 @@ class Guests {
   absl::Status Admit(const std::string& id, Instant now);
 
   // It was started. Requires: Admit said OK.
-  void Add(const std::string& id, int pid, std::string tag, Instant now);
+  void Add(const std::string& id, int pid, std::string tag, Instant now, std::uint32_t uid = 0);
 
   // The process to which picket may send a signal now, and notes that it does; 0 when none of that
   // id runs.

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "services/confab/plugin_user.h"
 
 namespace radix::fulcrum {
 namespace {
@@ -69,7 +70,13 @@ absl::StatusOr<Request> DecodeSpawn(const Json& body) {
   if (!env.ok()) return env.status();
   auto tag = Text(body, "tag");
   if (!tag.ok()) return tag.status();
-  return Spawn{*std::move(id), *std::move(argv), *std::move(env), *std::move(tag)};
+  std::uint32_t uid = 0;
+  if (const auto found = body.find("uid"); found != body.end()) {
+    if (!found->is_number_unsigned() || *found > kPluginUserMax) return Malformed("uid is none");
+    uid = found->get<std::uint32_t>();
+    if (!IsPluginUser(uid)) return Malformed("uid is no plugin's");
+  }
+  return Spawn{*std::move(id), *std::move(argv), *std::move(env), *std::move(tag), uid};
 }
 
 absl::StatusOr<Request> DecodeKill(const Json& body) {
@@ -116,6 +123,7 @@ Json EncodeChild(const std::string& id, const Guest& guest, Instant now) {
                 {"tag", guest.tag},
                 {"age_ms", age.count()},
                 {"terminated", guest.terminated}};
+  if (guest.uid != 0) child["uid"] = guest.uid;
   if (guest.wait_status) child["status"] = *guest.wait_status;
   return {{"child", std::move(child)}};
 }

@@ -8,15 +8,16 @@
 //   {"lead": EPOCH}            this node is the sealed leader, under EPOCH
 //   {"follow": true}           it no longer is
 // picket says:
-//   {"spawn": {"id", "argv", "env", "tag"}}
-//                              start a process: the file behind the descriptor that comes with it;
-//                              without one, the fulcrum binary itself, with a link of its own
+//   {"spawn": {"id", "argv", "env", "tag", "uid"}}
+//                              start a process: the file behind the descriptor that comes with it,
+//                              as that user and group (without "uid" as this one); without a
+//                              descriptor, the fulcrum binary itself, with a link of its own
 //   {"kill": {"id", "signal"}} send a signal to it
 //   {"fence": EPOCH}           remember the greatest epoch that ordered anything
 // picket is told:
-//   {"child": {"id", "pid", "tag", "age_ms", "terminated", "status"}}     what runs, or ended
-//   lately
-//                              ("status" only then); one for each, when picket starts
+//   {"child": {"id", "pid", "tag", "age_ms", "terminated", "uid", "status"}}
+//                              what runs, or ended lately ("status" only then); one for each, when
+//                              picket starts
 //   {"resume": {"fence": EPOCH}}                that was all of them
 //   {"want": [{"service", "args"}]}             what must run for the supervisor: dean, proctor
 //   {"spawned": {"id", "pid"}}   {"refused": {"id", "error"}}             answers to spawn
@@ -47,6 +48,7 @@ struct Spawn {
   std::vector<std::string> argv;  // at least the program's name
   std::vector<std::string> env;
   std::string tag;
+  std::uint32_t uid = 0;  // 0: the supervisor's own
 };
 struct Kill {
   std::string id;

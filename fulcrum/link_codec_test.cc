@@ -26,30 +26,40 @@ TEST(LinkCodecTest, ReadsWhatServicesSay) {
   EXPECT_EQ(spawn.argv.size(), 2U);
   EXPECT_EQ(spawn.env.at(0), "A=b");
   EXPECT_EQ(spawn.tag, "t");
+  EXPECT_EQ(spawn.uid, 0U);
+  const auto other = std::get<Spawn>(
+      *Decode("picket", R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"t","uid":61184}})"));
+  EXPECT_EQ(other.uid, 61184U);
 }
 
 TEST(LinkCodecTest, RefusesWhatMakesNoSense) {
-  for (const char* text : {"x",
-                           "[]",
-                           "{}",
-                           "7",
-                           R"({"lead":1,"ready":true})",
-                           R"({"unknown":1})",
-                           R"({"spawn":[]})",
-                           R"({"spawn":{}})",
-                           R"({"spawn":{"id":"a","argv":[],"env":[],"tag":""}})",
-                           R"({"spawn":{"id":"../a","argv":["x"],"env":[],"tag":""}})",
-                           R"({"spawn":{"id":"","argv":["x"],"env":[],"tag":""}})",
-                           R"({"spawn":{"id":"a","argv":["x",1],"env":[],"tag":""}})",
-                           R"({"spawn":{"id":"a","argv":["x\u0000y"],"env":[],"tag":""}})",
-                           R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":7}})",
-                           R"({"kill":{"id":"a"}})",
-                           R"({"kill":{"id":"a","signal":0}})",
-                           R"({"kill":{"id":"a","signal":1000}})",
-                           R"({"kill":{"id":"a","signal":-9}})",
-                           R"({"kill":"a"})",
-                           R"({"fence":"x"})",
-                           R"({"fence":-1})"}) {
+  for (const char* text :
+       {"x",
+        "[]",
+        "{}",
+        "7",
+        R"({"lead":1,"ready":true})",
+        R"({"unknown":1})",
+        R"({"spawn":[]})",
+        R"({"spawn":{}})",
+        R"({"spawn":{"id":"a","argv":[],"env":[],"tag":""}})",
+        R"({"spawn":{"id":"../a","argv":["x"],"env":[],"tag":""}})",
+        R"({"spawn":{"id":"","argv":["x"],"env":[],"tag":""}})",
+        R"({"spawn":{"id":"a","argv":["x",1],"env":[],"tag":""}})",
+        R"({"spawn":{"id":"a","argv":["x\u0000y"],"env":[],"tag":""}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":7}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"","uid":0}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"","uid":1000}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"","uid":-1}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"","uid":4294967296}})",
+        R"({"spawn":{"id":"a","argv":["x"],"env":[],"tag":"","uid":"x"}})",
+        R"({"kill":{"id":"a"}})",
+        R"({"kill":{"id":"a","signal":0}})",
+        R"({"kill":{"id":"a","signal":1000}})",
+        R"({"kill":{"id":"a","signal":-9}})",
+        R"({"kill":"a"})",
+        R"({"fence":"x"})",
+        R"({"fence":-1})"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(Decode("picket", text).status())) << text;
   }
   for (const char* text :

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -12,10 +14,12 @@
 #include "fulcrum/fake_node_test.h"
 #include "fulcrum/log_folder.h"
 #include "fulcrum/supervisor.h"
+#include "services/confab/plugin_user.h"
 
 namespace radix::fulcrum {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -46,6 +50,52 @@ TEST_F(SupervisedPluginsTest, PluginsOutliveTheirPicketAndStayItsOwn) {
     return node_.Plugin("sleeper").restart_count() == 1 &&
            node_.Plugin("sleeper").pid() != after.pid();
   }));
+}
+
+TEST_F(SupervisedPluginsTest, APluginOfRootsRunsAsAUserOfItsOwnAndCanBecomeNobodyElse) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give a process another user";
+  const std::string script = node_.Script(
+      "who",
+      "id -u; id -g; id -G; grep -E '^(Cap...|NoNewPrivs):' /proc/self/status; echo end; "
+      "exec sleep 1000");
+  node_.Start();
+  for (const char* id : {"a.1.0", "a.1.1", "b.1.0"}) {
+    ASSERT_TRUE(node_.StartPlugin(id, script).ok());
+    ASSERT_TRUE(Eventually([&] { return node_.Log(id).find("end") != std::string::npos; }));
+  }
+  const std::string said = node_.Log("a.1.0");
+  const int uid = std::stoi(said);
+  EXPECT_TRUE(IsPluginUser(static_cast<std::uint32_t>(uid))) << said;
+  const std::string number = std::to_string(uid) + "\n";
+  EXPECT_THAT(said, HasSubstr(number + number + number)) << "no other group";
+  for (const char* none : {"CapEff:\t0000000000000000", "CapPrm:\t0000000000000000",
+                           "CapAmb:\t0000000000000000", "NoNewPrivs:\t1"}) {
+    EXPECT_THAT(said, HasSubstr(none));
+  }
+  EXPECT_EQ(std::stoi(node_.Log("a.1.1")), uid) << "it is the same service";
+  EXPECT_NE(std::stoi(node_.Log("b.1.0")), uid);
+  // Neither a picket nor a plugin that is started again changes that.
+  const pid_t picket = node_.Find("picket");
+  kill(picket, SIGKILL);
+  ASSERT_TRUE(Eventually([&] { return IsGone(picket) && node_.Find("picket") != 0; }));
+  kill(node_.Plugin("b.1.0").pid(), SIGKILL);
+  ASSERT_TRUE(Eventually([&] {
+    const std::string log = node_.Log("b.1.0");
+    return log.rfind("end") != log.find("end");
+  }));
+  const std::string twice = node_.Log("b.1.0");
+  EXPECT_EQ(std::stoi(twice.substr(twice.find("end") + 4)), std::stoi(twice));
+}
+
+TEST_F(SupervisedPluginsTest, AFileThatItsUserMayNotReadIsNotStartedAndTheReasonIsSaid) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give a process another user";
+  const std::string script = node_.Script("mine", "exec sleep 1000");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  node_.Start();
+  const grpc::Status refused = node_.StartPlugin("mine", script);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(refused.error_message(), AllOf(HasSubstr(script + ": user 6"),
+                                             HasSubstr("may not read and run it; chmod o+rx")));
 }
 
 TEST_F(SupervisedPluginsTest, APluginIsToldWhereItRuns) {

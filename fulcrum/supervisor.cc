@@ -63,7 +63,7 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions
 
 Supervisor::Supervisor(SupervisorOptions options)
     : options_(std::move(options)),
-      children_(options_.program, options_.own_env, options_.memory_max, options_.state / "log",
+      children_(options_.program, options_.own_env, options_.memory_max, options_.state,
                 options_.watchdog),
       keeper_(confab::RandomNumber(), options_.keeper) {}
 
@@ -298,11 +298,17 @@ void Supervisor::StartGuest(const Spawn& spawn, Descriptor file) {
   const auto start = [&]() -> absl::StatusOr<pid_t> {
     if (ending_) return absl::FailedPreconditionError("the node is ending");
     if (auto admitted = guests_.Admit(spawn.id, Now()); !admitted.ok()) return admitted;
+    if (spawn.uid != 0 && !file) {
+      return absl::InvalidArgumentError("what is of this binary runs as the user of the node");
+    }
     std::vector<std::string> env = spawn.env;
     env.push_back(PluginVariable(spawn.id));
-    return children_.Start(
-        {.name = spawn.id, .argv = spawn.argv, .env = std::move(env), .file = std::move(file)},
-        Now());
+    return children_.Start({.name = spawn.id,
+                            .argv = spawn.argv,
+                            .env = std::move(env),
+                            .file = std::move(file),
+                            .uid = spawn.uid},
+                           Now());
   };
   const auto pid = start();
   if (!pid.ok()) {
@@ -311,7 +317,7 @@ void Supervisor::StartGuest(const Spawn& spawn, Descriptor file) {
     return;
   }
   spdlog::info("{}: started for picket, process {}", spawn.id, *pid);
-  guests_.Add(spawn.id, *pid, spawn.tag, Now());
+  guests_.Add(spawn.id, *pid, spawn.tag, Now(), spawn.uid);
   TellPicket(EncodeSpawned(spawn.id, *pid));
 }
 

@@ -91,7 +91,7 @@ std::vector<Found> ProcessesOf(const std::vector<LabNode>& nodes) {
     const bool ours = std::any_of(nodes.begin(), nodes.end(), [&](const LabNode& node) {
       const std::string state = node.state.string();
       fulcrum = IsFulcrumOf(line, state);
-      return fulcrum || (supervised && Has(environment, "RADIX_STATE=" + state));
+      return fulcrum || (supervised && Has(environment, "RADIX_SUPERVISOR_STATE=" + state));
     });
     if (!ours) continue;
     // `fulcrum --charter ...` is a node; `fulcrum reeve --charter ...` is a service of it.

@@ -104,7 +104,7 @@ TEST_F(NodeProcessTest, AFulcrumWhoseFileIsEmptyIsSeenToRun) {
 TEST_F(NodeProcessTest, WhatAPluginStartedGoesWithItsKilledNodeAtOnce) {
   WritePid(Run("fulcrum", ": > $READY; exec sleep 1000", {}));
   Run("stray", ": > $READY; exec sleep 1000",
-      {"RADIX_SUPERVISOR_PID=1", "RADIX_STATE=" + node_.state.string()});
+      {"RADIX_SUPERVISOR_PID=1", "RADIX_SUPERVISOR_STATE=" + node_.state.string()});
   const Instant start = confab::Now();
   EXPECT_TRUE(EndNodes({node_}, SIGKILL, 1h).ok());
   EXPECT_LT(confab::Now() - start, 30min) << "it waited for its limit";

@@ -21,7 +21,8 @@ class Identity;
 // The longest path that a Unix socket may have, in bytes: sun_path less its terminating zero; and
 // that a state folder may have, for all the sockets in it to fit.
 constexpr std::size_t kSocketPathBytesMax = 107;
-constexpr std::size_t kStatePathBytesMax = kSocketPathBytesMax - sizeof "healthminder.sock";
+constexpr std::size_t kStatePathBytesMax =
+    kSocketPathBytesMax - sizeof "doors/0123456789/heartbeater.sock";
 
 // One node, as the processes on it see it.
 struct Node {

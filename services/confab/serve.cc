@@ -1,5 +1,6 @@
 #include "services/confab/serve.h"
 
+#include <fcntl.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
@@ -22,6 +23,7 @@
 #include "services/confab/caller_noting.h"
 #include "services/confab/channelz.h"
 #include "services/confab/clock.h"
+#include "services/confab/descriptor.h"
 #include "services/confab/identity.h"
 
 namespace radix::confab {
@@ -41,6 +43,33 @@ absl::Status CheckStateFolder(const std::filesystem::path& state) {
   if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
     return absl::FailedPreconditionError(
         absl::StrCat(name, ": must belong to this user, with mode 0700"));
+  }
+  return absl::OkStatus();
+}
+
+// Makes the folder when it is missing, and lets `group` enter it, but neither list nor change it:
+// so no path in it is one that others could have put there.
+absl::Status OpenToGroup(const std::filesystem::path& folder, gid_t group) {
+  const std::string name = folder.string();
+  if (mkdir(name.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::FailedPreconditionError(absl::StrCat(name, ": ", std::strerror(errno)));
+  }
+  const Descriptor opened(open(name.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info {};
+  if (!opened || fstat(opened.get(), &info) != 0 || info.st_uid != geteuid() ||
+      fchown(opened.get(), static_cast<uid_t>(-1), group) != 0 || fchmod(opened.get(), 0710) != 0) {
+    const int error = opened && info.st_uid != geteuid() ? EPERM : errno;
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, ": cannot be opened to group ", group, ": ", std::strerror(error)));
+  }
+  return absl::OkStatus();
+}
+
+// To connect takes the right to write.
+absl::Status LetConnect(const std::filesystem::path& socket, gid_t group) {
+  const std::string name = socket.string();
+  if (chown(name.c_str(), static_cast<uid_t>(-1), group) != 0 || chmod(name.c_str(), 0660) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(name, ": ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }
@@ -128,17 +157,29 @@ void EnableHealthAndReflection() {
   });
 }
 
+// Leaves reflection out of a server: it is the one of its services that is not of the callback API.
+class NoReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins,
+                  [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
+  }
+};
+
 // Leaves in `lock` what keeps others from that path.
-absl::Status AddUnixSocket(const Node& node, const std::string& socket,
+absl::Status AddUnixSocket(const Node& node, const ListenOptions& options,
                            grpc::ServerBuilder& builder, std::optional<LockFile>& lock) {
-  const auto path = node.SocketOf(socket);
+  const auto path = node.SocketOf(options.socket);
   if (path.string().size() > kSocketPathBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
                                                    kSocketPathBytesMax,
                                                    " bytes; choose a shorter state folder"));
   }
-  if (auto checked = CheckStateFolder(node.state); !checked.ok()) return checked;
-  auto taken = LockFile::Take(node.state / (socket + ".lock"));
+  auto guarded =
+      options.group ? OpenToGroup(node.state, *options.group) : CheckStateFolder(node.state);
+  if (!guarded.ok()) return guarded;
+  auto taken = LockFile::Take(node.state / (options.socket + ".lock"));
   if (!taken.ok()) return taken.status();
   lock = *std::move(taken);
   // Left behind by a holder that died. gRPC would not say what is in its way.
@@ -187,7 +228,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   SetTimes(builder);
   SetSizes(builder);
   if (!options.socket.empty()) {
-    auto added = AddUnixSocket(node, options.socket, builder, server->lock_);
+    auto added = AddUnixSocket(node, options, builder, server->lock_);
     if (!added.ok()) return added;
   }
   int port = 0;
@@ -217,6 +258,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     if (!hosted.name.empty()) server->names_.push_back(hosted.name);
   }
   builder.SetOption(std::make_unique<ServiceNames>(server->names_));
+  if (!options.describes_itself) builder.SetOption(std::make_unique<NoReflection>());
   server->calls_ = std::make_shared<CallCounter>();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(MakeCallCountingFactory(server->calls_));
@@ -229,6 +271,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   if (server->server_ == nullptr || (options.port && port == 0)) {
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", node.address.ToString(), ":", options.port.value_or(0)));
+  }
+  if (options.group && !options.socket.empty()) {
+    auto let = LetConnect(node.SocketOf(options.socket), *options.group);
+    if (!let.ok()) return let;
   }
   if (options.port) {
     server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();

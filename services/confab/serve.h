@@ -35,6 +35,12 @@ inline HostedService Hosted(grpc::Service& service) { return {&service, {}}; }
 struct ListenOptions {
   // The name of a Unix socket, STATE/<socket>.sock. Empty: none.
   std::string socket;
+  // The group that may connect to that as well, and enter its folder; nullopt: nobody but this user
+  // may. Nobody of it may change what is in the folder.
+  std::optional<std::uint32_t> group = std::nullopt;
+  // Whether it describes its services to whoever asks (gRPC's reflection). That takes a thread: too
+  // much where a process has hundreds of servers.
+  bool describes_itself = true;
   // A TCP port at the node's address; 0: a free one. nullopt: none.
   std::optional<std::uint16_t> port;
   // What is served there: the node's identity lets in who may call it.
@@ -58,8 +64,7 @@ class Server {
   //
   // Errors:
   // * FailedPrecondition: the address is no loopback address, and the node has no identity; or
-  //   the state folder is not this
-  //   user's own, mode 0700.
+  //   the state folder is not this user's own, or others may enter it.
   // * InvalidArgument: the socket's path is longer than 107 bytes.
   // * AlreadyExists: another process serves on that socket, or the port is in use; the message
   //   names it.

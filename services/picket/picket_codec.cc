@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kSpecBytesMax = 8 << 10;
 constexpr std::size_t kTextsMax = 256;
+constexpr std::size_t kNameMax = 63;
 
 // Those that fulcrum starts by itself: their logs have these names.
 constexpr std::array<std::string_view, 6> kReservedIds = {"fulcrum", "flock",   "heartbeater",
@@ -20,12 +21,30 @@ constexpr std::array<std::string_view, 6> kReservedIds = {"fulcrum", "flock",   
 
 absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
+// Empty stands for `default`.
+bool IsHorde(const std::string& text) {
+  return text.size() <= kNameMax && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
 bool IsId(const std::string& text) {
   return !text.empty() && text.size() <= 63 && text.front() != '.' &&
          std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == '-';
          });
+}
+
+// Reeve takes the doors of all plugins or of none: no single one may spoil that.
+absl::Status CheckNames(const v1::PluginSpec& spec) {
+  if (!IsHorde(spec.horde())) {
+    return Invalid(absl::StrCat("spec.horde: '", spec.horde().substr(0, 80),
+                                "' is not at most 63 of a-z, 0-9 and '-'"));
+  }
+  if (spec.api().size() > kNameMax) return Invalid("spec.api: is too long");
+  if (spec.inst().size() > kNameMax) return Invalid("spec.inst: is too long");
+  return absl::OkStatus();
 }
 
 absl::Status CheckFile(const std::string& file) {
@@ -70,6 +89,7 @@ absl::StatusOr<PluginSpec> DecodeSpec(const v1::PluginSpec& spec) {
     return Invalid(absl::StrCat("spec.id: ", spec.id(), " is a service that fulcrum runs itself"));
   }
   if (spec.owner().empty()) return Invalid("spec.owner: is missing");
+  if (auto checked = CheckNames(spec); !checked.ok()) return checked;
   if (auto checked = CheckFile(spec.file()); !checked.ok()) return checked;
   if (spec.args_size() + spec.env_size() > static_cast<int>(kTextsMax) ||
       spec.ByteSizeLong() > kSpecBytesMax) {
@@ -155,6 +175,11 @@ v1::Plugin EncodePlugin(const Plugin& plugin, Instant now,
   }
   encoded.set_restart_count(plugin.restart_count);
   encoded.set_last_exit(plugin.last_exit);
+  if (plugin.refused) {
+    encoded.mutable_refused()->set_horde(plugin.refused->horde);
+    encoded.mutable_refused()->set_api(plugin.refused->api);
+    encoded.mutable_refused()->set_inst(plugin.refused->inst);
+  }
   return encoded;
 }
 

@@ -47,6 +47,14 @@ TEST(PicketCodecTest, NamesTheFieldThatIsWrong) {
                            "builtin:launch", "md5:00"}) {
     EXPECT_THAT(with([&](auto& spec) { spec.set_file(file); }), StartsWith("spec.file: ")) << file;
   }
+  for (const char* horde : {"A", "a b", "a/b", "*"}) {
+    EXPECT_THAT(with([&](auto& spec) { spec.set_horde(horde); }), StartsWith("spec.horde: "))
+        << "no single plugin may keep reeve from taking the doors of all";
+  }
+  EXPECT_THAT(with([](auto& spec) { spec.set_api(std::string(64, 'a')); }),
+              StartsWith("spec.api: "));
+  EXPECT_THAT(with([](auto& spec) { spec.set_inst(std::string(64, 'a')); }),
+              StartsWith("spec.inst: "));
   for (const char* env : {"", "A", "=b", "RADIX_STATE=/tmp", "RADIX_X="}) {
     EXPECT_THAT(with([&](auto& spec) { spec.add_env(env); }), StartsWith("spec.env: ")) << env;
   }

@@ -133,6 +133,17 @@ void PluginTable::HandleExit(const std::string& id, int pid, const std::string& 
   }
 }
 
+void PluginTable::HandleRefusals(const std::map<std::string, Registration>& refusals) {
+  for (auto& [id, entry] : entries_) {
+    const auto found = refusals.find(id);
+    std::optional<Registration> refused;
+    if (found != refusals.end()) refused = found->second;
+    if (entry.plugin.refused == refused) continue;
+    entry.plugin.refused = refused;
+    ++revision_;
+  }
+}
+
 void PluginTable::HandleTimeout(Instant now) {
   for (auto& [id, entry] : entries_) {
     if (entry.start_at && *entry.start_at <= now) Launch(entry);

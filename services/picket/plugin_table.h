@@ -101,6 +101,9 @@ class PluginTable {
   // A process has ended; `how` is for people.
   void HandleExit(const std::string& id, int pid, const std::string& how, Instant now);
 
+  // As what plugins wanted to be registered that were refused, by id: all of them.
+  void HandleRefusals(const std::map<std::string, Registration>& refusals);
+
   // Acts on what has fallen due.
   void HandleTimeout(Instant now);
 

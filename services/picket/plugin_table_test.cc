@@ -58,6 +58,19 @@ TEST_F(PluginTableTest, StartsOnceHoweverOftenItIsAsked) {
   EXPECT_EQ(table_.Find("a")->pid, 10);
 }
 
+TEST_F(PluginTableTest, ShowsWhatADoorRefusedUntilThatIsOver) {
+  Run(Spec("a"), 10);
+  const std::uint64_t before = table_.revision();
+  table_.HandleRefusals({{"a", {"default", "x", "x_9"}}, {"nobody", {}}});
+  EXPECT_GT(table_.revision(), before);
+  EXPECT_EQ(table_.Find("a")->refused, (Registration{"default", "x", "x_9"}));
+  const std::uint64_t after = table_.revision();
+  table_.HandleRefusals({{"a", {"default", "x", "x_9"}}});
+  EXPECT_EQ(table_.revision(), after);
+  table_.HandleRefusals({});
+  EXPECT_FALSE(table_.Find("a")->refused);
+}
+
 TEST_F(PluginTableTest, RefusesAnotherSpecificationUnderARunningId) {
   Run(Spec("a"), 10);
   PluginSpec other = Spec("a");

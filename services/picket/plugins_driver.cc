@@ -14,6 +14,7 @@
 #include "services/confab/entropy.h"
 #include "services/confab/parent.h"
 #include "services/picket/program_driver.h"
+#include "services/picket/users_driver.h"
 
 namespace radix::picket {
 namespace {
@@ -22,6 +23,11 @@ namespace {
 constexpr int kWorkers = 4;
 constexpr Duration kPullLimit = 2min;
 constexpr Duration kResumeLimit = 5s;
+// A reeve that was killed is back, and has opened its doors again, in less.
+constexpr Duration kDoorLimit = 5s;
+
+// As reeve knows it.
+std::string HordeOf(const PluginSpec& spec) { return spec.horde.empty() ? "default" : spec.horde; }
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -47,7 +53,16 @@ Plugins::Plugins(const confab::ServiceArguments& node, int link)
     : node_(node),
       link_(link),
       pastiche_(Network{node.node}, kPullLimit),
-      table_(confab::RandomNumber()) {
+      as_others_(MayRunAsOthers()),
+      table_(confab::RandomNumber()),
+      users_(node.node.state.string()) {
+  spdlog::info("plugins run as {}", as_others_ ? "users of their own" : "the user of this node");
+  doors_ = std::make_unique<Doors>(node_.node, [this](const Doors::Refusals& refusals) {
+    const std::lock_guard lock(mutex_);
+    table_.HandleRefusals(refusals);
+    Settle();
+    timer_->Wake();
+  });
   timer_ = std::make_unique<confab::TimerThread>([this](Instant now) {
     const std::lock_guard lock(mutex_);
     table_.HandleTimeout(now);
@@ -65,7 +80,9 @@ Plugins::~Plugins() {
   }
   changed_.notify_all();
   shutdown(link_, SHUT_RDWR);
+  doors_->End();
   for (std::thread& thread : threads_) thread.join();
+  doors_.reset();
   timer_.reset();
 }
 
@@ -140,6 +157,10 @@ void Plugins::Handle(const News& news) {
       Overloaded{
           [&](const ChildNews& child) {
             if (child.left) {
+              const PluginSpec& spec = child.left->spec;
+              users_.Learn(HordeOf(spec), spec.service(), child.uid);
+            }
+            if (child.left) {
               spdlog::info("{}: process {} runs on", child.id, child.left->pid);
               table_.Adopt(*child.left, now);
             } else {
@@ -186,11 +207,39 @@ void Plugins::Settle() {
       }
     }
   }
-  if (shown_revision_ != table_.revision()) {
+  const bool changed = shown_revision_ != table_.revision();
+  if (changed || (resumed_ && !doors_wanted_ && !ending_)) {
     shown_revision_ = table_.revision();
     const std::vector<Plugin> plugins = table_.List();
+    if (resumed_ && !ending_) WantDoors(plugins);
+    if (!changed) return;
     for (const auto& [id, watcher] : watchers_) watcher(plugins);
   }
+}
+
+// One for each that runs or may run soon. Those of built-in services are the node's own sockets.
+void Plugins::WantDoors(const std::vector<Plugin>& plugins) {
+  std::vector<WantedDoor> wanted;
+  for (const Plugin& plugin : plugins) {
+    const PluginSpec& spec = plugin.spec;
+    if (spec.is_built_in() || plugin.state == PluginState::kStopped) continue;
+    const auto uid = UserOf(spec);
+    if (!uid) continue;  // its launch says so
+    wanted.push_back({.id = spec.id,
+                      .horde = HordeOf(spec),
+                      .service = spec.service(),
+                      .api = spec.api,
+                      .inst = spec.inst,
+                      .uid = *uid});
+  }
+  doors_wanted_ = true;
+  doors_->Want(wanted);
+}
+
+// With the lock held.
+std::optional<std::uint32_t> Plugins::UserOf(const PluginSpec& spec) {
+  if (!as_others_) return 0;
+  return users_.For(HordeOf(spec), spec.service(), IsTakenUser);
 }
 
 void Plugins::CarryOut(const Order& order) {
@@ -226,14 +275,10 @@ void Plugins::Work() {
 }
 
 void Plugins::Launch(const PluginSpec& spec) {
-  absl::Status status;
-  if (spec.file.starts_with("builtin:")) {
-    status = Tell(EncodeSpawn(spec, ArgvOf(spec), EnvOf(spec)));
-  } else {
-    const auto program = OpenProgram(spec.file, pastiche_);
-    status = program.ok() ? Tell(EncodeSpawn(spec, ArgvOf(spec), EnvOf(spec)), program->get())
-                          : program.status();
-  }
+  const absl::Status status =
+      spec.is_built_in()
+          ? Tell(EncodeSpawn(spec, ArgvOf(spec), EnvOf(spec, node_.node.state.string())))
+          : LaunchGuest(spec);
   if (status.ok()) return;  // the supervisor will say how it went
   spdlog::warn("{}: not started: {}", spec.id, std::string(status.message()));
   const std::lock_guard lock(mutex_);
@@ -243,13 +288,28 @@ void Plugins::Launch(const PluginSpec& spec) {
   timer_->Wake();
 }
 
+// Its door is opened first: what it says before that would be lost.
+absl::Status Plugins::LaunchGuest(const PluginSpec& spec) {
+  std::optional<std::uint32_t> uid;
+  {
+    const std::lock_guard lock(mutex_);
+    uid = UserOf(spec);
+  }
+  if (!uid) return absl::ResourceExhaustedError("no user is free for it to run as");
+  const auto program = OpenProgram(spec.file, pastiche_, *uid);
+  if (!program.ok()) return program.status();
+  const auto folder = doors_->Await(spec.id, kDoorLimit);
+  if (!folder.ok()) return folder.status();
+  return Tell(EncodeSpawn(spec, ArgvOf(spec), EnvOf(spec, *folder), *uid), program->get());
+}
+
 absl::Status Plugins::Tell(const nlohmann::json& message, int fd) {
   return confab::SendMessage(link_, message, fd);
 }
 
 std::vector<std::string> Plugins::ArgvOf(const PluginSpec& spec) const {
   std::vector<std::string> argv;
-  if (spec.file.starts_with("builtin:")) {
+  if (spec.is_built_in()) {
     argv = {"fulcrum", spec.file.substr(8)};
     const auto common = confab::ToCommandLine(node_);
     argv.insert(argv.end(), common.begin(), common.end());
@@ -260,7 +320,7 @@ std::vector<std::string> Plugins::ArgvOf(const PluginSpec& spec) const {
   return argv;
 }
 
-std::vector<std::string> Plugins::EnvOf(const PluginSpec& spec) const {
+std::vector<std::string> Plugins::EnvOf(const PluginSpec& spec, const std::string& state) const {
   std::vector<std::string> env = spec.env;
   const auto add = [&env](const char* name, const std::string& value) {
     const std::string start = absl::StrCat(name, "=");
@@ -269,14 +329,14 @@ std::vector<std::string> Plugins::EnvOf(const PluginSpec& spec) const {
     if (!has) env.push_back(start + value);
   };
   add("PATH", "/usr/local/bin:/usr/bin:/bin");
-  add("RADIX_STATE", node_.node.state.string());
+  add("RADIX_STATE", state);
   add("RADIX_NODE", node_.node.name);
   add("RADIX_ADDRESS", node_.node.address.ToString());
   add("RADIX_FLOCK", node_.node.flock_id);
   add("RADIX_HORDE", spec.horde);
   add("RADIX_API", spec.api);
   add("RADIX_INST", spec.inst);
-  add("RADIX_SERVICE", spec.id.substr(0, spec.id.find('.')));
+  add("RADIX_SERVICE", spec.service());
   if (const char* level = std::getenv("RADIX_LOG")) add("RADIX_LOG", level);
   return env;
 }

@@ -19,8 +19,10 @@
 #include "clients/cpp/pastiche_client.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
+#include "services/picket/doors_driver.h"
 #include "services/picket/plugin_table.h"
 #include "services/picket/supervisor_codec.h"
+#include "services/picket/user_table.h"
 
 namespace radix::picket {
 
@@ -65,27 +67,35 @@ class Plugins {
   void CarryOut(const Order& order);
   void Work();
   void Launch(const PluginSpec& spec);
+  absl::Status LaunchGuest(const PluginSpec& spec);
+  void WantDoors(const std::vector<Plugin>& plugins);
+  std::optional<std::uint32_t> UserOf(const PluginSpec& spec);
   absl::Status Tell(const nlohmann::json& message, int fd = -1);
   std::vector<std::string> ArgvOf(const PluginSpec& spec) const;
-  std::vector<std::string> EnvOf(const PluginSpec& spec) const;
+  std::vector<std::string> EnvOf(const PluginSpec& spec, const std::string& state) const;
 
   const confab::ServiceArguments node_;
   const int link_;
   const PasticheClient pastiche_;
+  const bool as_others_;  // plugins run as users of their own
 
   std::mutex mutex_;
   std::condition_variable changed_;
   PluginTable table_;
+  UserTable users_;
   std::map<std::string, std::vector<Done>> waiters_;  // for the Outcome of a plugin
   std::size_t waiter_count_ = 0;
   std::map<std::uint64_t, Watcher> watchers_;
   std::uint64_t next_watch_ = 1;
   std::uint64_t shown_revision_ = 0;
+  bool doors_wanted_ = false;        // reeve was told of some, or of none
   std::deque<PluginSpec> launches_;  // at most one for each plugin
   bool resumed_ = false;
   bool ending_ = false;
 
+  // These have threads that use the above.
   std::unique_ptr<confab::TimerThread> timer_;
+  std::unique_ptr<Doors> doors_;
   std::vector<std::thread> threads_;
 };
 

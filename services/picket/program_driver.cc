@@ -33,7 +33,7 @@ absl::Status CheckMagic(const std::string& file, int fd) {
       absl::StrCat(file, ": is no executable: it begins neither as ELF nor with #!"));
 }
 
-absl::StatusOr<Descriptor> OpenPath(const std::string& path) {
+absl::StatusOr<Descriptor> OpenPath(const std::string& path, std::uint32_t uid) {
   // Not blocking: should a pipe stand there, opening it must not wait for its writer.
   Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file && (errno == ENOENT || errno == ENOTDIR)) return absl::NotFoundError(Reason(path));
@@ -44,6 +44,12 @@ absl::StatusOr<Descriptor> OpenPath(const std::string& path) {
   }
   if ((info.st_mode & 0111) == 0) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": is not executable; chmod +x it"));
+  }
+  // It is nobody's file by that number, and an interpreter reads it as that user. The folders above
+  // do not matter: it is run by descriptor.
+  if (uid != 0 && (info.st_mode & 05) != 05) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": user ", uid, ", as whom it would run, may not read and run it; chmod o+rx it"));
   }
   if (auto checked = CheckMagic(path, file.get()); !checked.ok()) return checked;
   return file;
@@ -102,8 +108,9 @@ absl::StatusOr<Descriptor> OpenChecksum(const Checksum& checksum, const Pastiche
 
 }  // namespace
 
-absl::StatusOr<Descriptor> OpenProgram(const std::string& file, const PasticheClient& pastiche) {
-  if (file.starts_with("/")) return OpenPath(file);
+absl::StatusOr<Descriptor> OpenProgram(const std::string& file, const PasticheClient& pastiche,
+                                       std::uint32_t uid) {
+  if (file.starts_with("/")) return OpenPath(file, uid);
   const auto checksum = Checksum::Parse(file);
   if (!checksum.ok()) return checksum.status();
   return OpenChecksum(*checksum, pastiche);

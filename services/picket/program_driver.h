@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,9 +22,11 @@ namespace radix::picket {
 //
 // Errors, naming the file:
 // * NotFound: there is none, or no peer has it.
-// * FailedPrecondition: it is no executable.
+// * FailedPrecondition: it is no executable, or `uid`, as which it is to run unless that is 0, may
+//   not read or run what is at that path.
 // * DataLoss: its bytes do not have that checksum.
 absl::StatusOr<confab::Descriptor> OpenProgram(const std::string& file,
-                                               const PasticheClient& pastiche);
+                                               const PasticheClient& pastiche,
+                                               std::uint32_t uid = 0);
 
 }  // namespace radix::picket

@@ -38,7 +38,8 @@ std::string Describe(int wait_status) {
 }
 
 News DecodeChild(const Json& body, Instant now) {
-  ChildNews child{.id = body.at("id").get<std::string>()};
+  ChildNews child{.id = body.at("id").get<std::string>(),
+                  .uid = body.value("uid", std::uint32_t{0})};
   auto spec = DecodeTag(body.at("tag").get<std::string>());
   if (!spec) return child;
   child.left = PluginTable::Left{
@@ -96,8 +97,10 @@ absl::StatusOr<News> DecodeNews(const Json& message, Instant now) {
 }
 
 Json EncodeSpawn(const PluginSpec& spec, const std::vector<std::string>& argv,
-                 const std::vector<std::string>& env) {
-  return {{"spawn", {{"id", spec.id}, {"argv", argv}, {"env", env}, {"tag", EncodeTag(spec)}}}};
+                 const std::vector<std::string>& env, std::uint32_t uid) {
+  Json spawn = {{"id", spec.id}, {"argv", argv}, {"env", env}, {"tag", EncodeTag(spec)}};
+  if (uid != 0) spawn["uid"] = uid;
+  return {{"spawn", std::move(spawn)}};
 }
 
 Json EncodeKill(const std::string& id, int signal) {

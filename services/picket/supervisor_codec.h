@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <variant>
@@ -15,6 +16,7 @@ namespace radix::picket {
 // A process that an earlier picket left.
 struct ChildNews {
   std::string id;
+  std::uint32_t uid = 0;  // as whom it runs; 0: as the node
   // nullopt when its tag is none of ours: then nobody knows what it is for.
   std::optional<PluginTable::Left> left;
 };
@@ -44,8 +46,9 @@ using News = std::variant<ChildNews, ResumeNews, WantNews, SpawnedNews, RefusedN
 // InvalidArgument for what is malformed or unknown.
 absl::StatusOr<News> DecodeNews(const nlohmann::json& message, Instant now);
 
+// `uid` says as which user and group it runs; 0: as the node.
 nlohmann::json EncodeSpawn(const PluginSpec& spec, const std::vector<std::string>& argv,
-                           const std::vector<std::string>& env);
+                           const std::vector<std::string>& env, std::uint32_t uid = 0);
 nlohmann::json EncodeKill(const std::string& id, int signal);
 nlohmann::json EncodeFence(std::uint64_t epoch);
 

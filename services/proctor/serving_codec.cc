@@ -61,6 +61,12 @@ Served ServingTable::Compare(const std::vector<picket::v1::Plugin>& plugins) con
     if (found == unclaimed.end() || found->second == 0) continue;
     if (served.ids.insert(plugin->spec().id()).second) --found->second;
   }
+  for (const picket::v1::Plugin* plugin : by_age) {
+    if (!plugin->has_refused()) continue;
+    const picket::v1::RefusedRegistration& said = plugin->refused();
+    served.otherwise.insert_or_assign(plugin->spec().id(),
+                                      Registration{said.horde(), said.api(), said.inst()});
+  }
   for (const std::string& id : served.ids) served.otherwise.erase(id);
   return served;
 }

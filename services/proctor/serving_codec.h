@@ -18,8 +18,9 @@ namespace radix::proctor {
 
 // What some plugins serve, by their ids.
 struct Served {
-  std::set<std::string> ids;                      // those that serve what they are to
-  std::map<std::string, Registration> otherwise;  // of the others, those that serve something else
+  std::set<std::string> ids;  // those that serve what they are to
+  // Of the others, those that serve something else, or would if their door let them.
+  std::map<std::string, Registration> otherwise;
 };
 
 // The instances that serve, of one watch. No registry::InstanceTable: nobody reads it by revision,

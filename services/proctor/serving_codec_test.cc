@@ -75,6 +75,20 @@ TEST(ServingTable, APluginThatRegistersAsAnotherIsFoundOut) {
   EXPECT_THAT(table.Compare(plugins).otherwise, IsEmpty());
 }
 
+TEST(ServingTable, APluginThatItsDoorRefusesToRegisterIsFoundOut) {
+  ServingTable table;
+  picket::v1::Plugin refused = Runs("a", "galumph2_3", 11);
+  refused.mutable_refused()->set_horde("default");
+  refused.mutable_refused()->set_api("galumph2");
+  refused.mutable_refused()->set_inst("galumph2_4");
+  EXPECT_THAT(table.Compare({refused}).otherwise,
+              ElementsAre(Pair("a", Registration{"default", "galumph2", "galumph2_4"})));
+  registry::v1::Delta delta = Snapshot();
+  Add(delta, "galumph2_3", 1, 11);
+  table.Apply(delta);
+  EXPECT_THAT(table.Compare({refused}).otherwise, IsEmpty()) << "it serves what it is to";
+}
+
 TEST(ServingTable, AChildOfAPluginIsThePlugin) {
   ServingTable table([](int pid) { return pid == 99 ? 11 : -1; });
   registry::v1::Delta delta = Snapshot();

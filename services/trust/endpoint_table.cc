@@ -32,6 +32,13 @@ absl::StatusOr<std::optional<EndpointTable::GuardId>> EndpointTable::HandleEndpo
   }
   std::optional<GuardId> superseded;
   if (const auto before = by_endpoint_.find(endpoint); before != by_endpoint_.end()) {
+    // Or one service could have another be deaf.
+    const GuardedEndpoint& there = guards_.at(before->second).served;
+    if (there.api != served.api || there.service != served.service) {
+      return absl::AlreadyExistsError(absl::StrCat("endpoint.net_id: there serves ",
+                                                   there.api.horde, "/", there.service,
+                                                   ", whose stream is open"));
+    }
     superseded = before->second;
     guards_.erase(before->second);
     by_endpoint_.erase(before);

@@ -65,7 +65,8 @@ class EndpointTable {
   // stream that this one takes the place of, if any, which is then forgotten.
   //
   // Errors: PermissionDenied, naming the rule; ResourceExhausted; InvalidArgument, when the stream
-  // has told of another endpoint.
+  // has told of another endpoint; AlreadyExists, when another service serves there, or another api:
+  // nobody takes the place of those but by their end.
   absl::StatusOr<std::optional<GuardId>> HandleEndpoint(GuardId id, const GuardedEndpoint& served);
   // The process has taken all updates up to that number.
   void HandleTaken(GuardId id, std::uint64_t number);

@@ -25,12 +25,15 @@ const grpc::Status kOnlyLocal(grpc::StatusCode::PERMISSION_DENIED,
 const grpc::Status kTooMany(grpc::StatusCode::RESOURCE_EXHAUSTED,
                             "too many streams, or shutting down; try again");
 
-// Runs `handle` on each message, and ends the stream with what it refuses.
+// Runs `check`, if there is one, and `handle` on each message, and ends the stream with what these
+// refuse.
 template <typename Stream, typename Request>
 auto EndingWith(const std::shared_ptr<Stream>& stream,
-                std::function<absl::Status(const Request&)> handle) {
-  return [stream, handle = std::move(handle)](const Request& request) {
-    const absl::Status status = handle(request);
+                std::function<absl::Status(const Request&)> handle,
+                std::function<absl::Status(const Request&)> check = nullptr) {
+  return [stream, handle = std::move(handle), check = std::move(check)](const Request& request) {
+    absl::Status status = check ? check(request) : absl::OkStatus();
+    if (status.ok()) status = handle(request);
     if (!status.ok()) stream->End(confab::ToGrpc(status));
   };
 }
@@ -53,6 +56,11 @@ PairingServiceImpl::~PairingServiceImpl() = default;
 
 grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl::Guard(
     grpc::CallbackServerContext* context) {
+  return GuardIf(context, nullptr);
+}
+
+grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl::GuardIf(
+    grpc::CallbackServerContext* context, Check<v1::GuardRequest> check) {
   auto stream = GuardStream::Create();
   const bool local = confab::CameThroughUnixSocket(*context);
   const bool added = local && guard_streams_.Add(stream);
@@ -63,7 +71,8 @@ grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl
   }
   stream->Begin([this, id](v1::GuardResponse& response) { return NextForGuard(id, response); },
                 {.on_message = EndingWith<GuardStream, v1::GuardRequest>(
-                     stream, [this, id](const auto& request) { return HandleGuard(id, request); }),
+                     stream, [this, id](const auto& request) { return HandleGuard(id, request); },
+                     std::move(check)),
                  .on_done = [this, stream, id] {
                    guard_streams_.Remove(stream);
                    HandleGuardDone(id);
@@ -134,6 +143,12 @@ void PairingServiceImpl::HandleGuardDone(StreamId id) {
 
 grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingServiceImpl::Introduce(
     grpc::CallbackServerContext* context) {
+  return IntroduceIf(context, nullptr);
+}
+
+grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>*
+PairingServiceImpl::IntroduceIf(grpc::CallbackServerContext* context,
+                                Check<v1::IntroduceRequest> check) {
   auto stream = IntroduceStream::Create();
   const bool local = confab::CameThroughUnixSocket(*context);
   const bool added = local && caller_streams_.Add(stream);
@@ -145,7 +160,8 @@ grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingSer
   stream->Begin(
       [this, id](v1::IntroduceResponse& response) { return NextForCaller(id, response); },
       {.on_message = EndingWith<IntroduceStream, v1::IntroduceRequest>(
-           stream, [this, id](const auto& request) { return HandleIntroduce(id, request); }),
+           stream, [this, id](const auto& request) { return HandleIntroduce(id, request); },
+           std::move(check)),
        .on_done = [this, stream, id] {
          caller_streams_.Remove(stream);
          HandleCallerDone(id);

@@ -40,6 +40,20 @@ GuardedEndpoint SomeEndpoint() {
           .certificates = {}};
 }
 
+TEST(EndpointTableTest, NobodyTakesThePlaceOfAnotherServiceThatLives) {
+  EndpointTable table(Instant{});
+  ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
+  GuardedEndpoint other = SomeEndpoint();
+  other.service = "thief";
+  const auto refused = table.HandleEndpoint(2, other);
+  EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
+  const auto newer = table.HandleEndpoint(3, SomeEndpoint());
+  ASSERT_TRUE(newer.ok());
+  EXPECT_EQ(*newer, std::optional<EndpointTable::GuardId>(1)) << "itself it may replace";
+  table.HandleGuardEnd(3);
+  EXPECT_TRUE(table.HandleEndpoint(2, other).ok()) << "ports are used again";
+}
+
 TEST(EndpointTableTest, BeforeTheRulesAreKnownNobodyIsLetInWhateverIsSaidHowOften) {
   EndpointTable table(Instant(1000s), kOwn);
   ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());

@@ -1,5 +1,6 @@
 """A lab of real processes for one test file: powered up through `radix`, always taken down again."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -40,6 +41,16 @@ services:
 khan: |
   pick(galumph, {count}, {nodes})
 """
+
+
+def short_name(text):
+    """As reeve names the folders of doors."""
+    return hashlib.blake2b(str(text).encode(), digest_size=16).hexdigest()[:10]
+
+
+def doors_of(state):
+    """The folder in which the doors of a node's plugins are."""
+    return pathlib.Path("/run/radix", short_name(state)) if os.geteuid() == 0 else state / "doors"
 
 
 class Lab:
@@ -96,6 +107,8 @@ class Lab:
             for pid in left:
                 os.kill(pid, 9)
             raise AssertionError(f"lab down: {done.stdout}{done.stderr}; left running: {left}")
+        for node in self.state.iterdir():
+            shutil.rmtree(doors_of(node), ignore_errors=True)  # what a node leaves that was killed
         shutil.rmtree(self.folder)
 
     def processes(self):
@@ -111,7 +124,7 @@ class Lab:
             except OSError:
                 continue
             is_fulcrum = line.split(b"\0")[0].endswith(b"fulcrum") and b"--state\0" + mark in line
-            if is_fulcrum or (b"RADIX_STATE=" + mark in environment and b"RADIX_SUPERVISOR_PID=" in environment):
+            if is_fulcrum or (b"RADIX_SUPERVISOR_STATE=" + mark in environment and b"RADIX_SUPERVISOR_PID=" in environment):
                 found.append(int(entry.name))
         return found
 

@@ -17,7 +17,7 @@ LINES_MAX = 500
 MAIN_LINES_MAX = 80
 
 # Those of confab that are values; everything else of confab is shell.
-VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", "key_id"}
+VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", "key_id", "plugin_user"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 # What decides in confab.
 CONFAB_CORES = {"peer_budget", "traffic_ledger"}
