@@ -85,7 +85,7 @@ Acceptor::~Acceptor() {
 
 void Acceptor::Begin(Hand hand, std::unique_ptr<Transports> transports) {
   hand_ = std::move(hand);
-  if (transports) guard_ = std::make_unique<Guard>(connections_, std::move(transports));
+  if (transports) guard_ = std::make_unique<FloodGuard>(connections_, std::move(transports));
   Watch(listener_.get(), kListenerId, EPOLLIN);
   Watch(stop_.get(), kStopId, EPOLLIN);
   thread_ = std::thread([this] { Run(); });

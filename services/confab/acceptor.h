@@ -18,7 +18,7 @@
 #include "services/confab/address.h"
 #include "services/confab/connections.h"
 #include "services/confab/descriptor.h"
-#include "services/confab/guard.h"
+#include "services/confab/flood_guard.h"
 #include "services/confab/peer_budget.h"
 #include "services/confab/time.h"
 
@@ -104,7 +104,7 @@ class Acceptor {
   bool deaf_ = false;     // until then
   Instant resume_at_;
   const std::shared_ptr<Connections> connections_;
-  std::unique_ptr<Guard> guard_;
+  std::unique_ptr<FloodGuard> guard_;
   std::thread thread_;
 };
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "services/confab/guard.h"
+#include "services/confab/flood_guard.h"
 
 namespace radix::confab {
 

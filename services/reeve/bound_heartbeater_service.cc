@@ -84,6 +84,7 @@ absl::Status BoundHeartbeaterService::Check(const BeatRequest& beat, Allowed& al
     return may;
   }
   if (auto may = CheckAddress(door_, "net_id", beat.net_id(), node_.address); !may.ok()) return may;
+  if (auto may = pairing_.MayBeOf(door_.who); !may.ok()) return may;
   // Asked once for all beats under the same rules. While none are known it may: nobody is let in.
   auto rules = rules_.rules();
   if (rules == nullptr || rules == allowed) return absl::OkStatus();

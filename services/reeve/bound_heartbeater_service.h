@@ -10,13 +10,15 @@
 #include "services/confab/server_stream.h"
 #include "services/registry/pulled_stream.h"
 #include "services/trust/current_rules_driver.h"
+#include "services/trust/pairing_service.h"
 #include "services/trust/plugin_door.h"
 
 namespace radix::reeve {
 
 // Relays its heartbeats to the node's heartbeater, whose answers and whose status go back as they
 // are. A beat of another horde, api, inst or address ends the stream with PERMISSION_DENIED and
-// names the field; one that is not allowed to serve by the rules of now, with the rule.
+// names the field; one that is not allowed to serve by the rules of now, with the rule; one of a
+// node that is not admitted to its horde, with that.
 // Thread-safe. Must outlive the server that it is registered with.
 class BoundHeartbeaterService final : public heartbeater::v1::HeartbeaterService::CallbackService {
  public:
@@ -28,12 +30,13 @@ class BoundHeartbeaterService final : public heartbeater::v1::HeartbeaterService
     std::function<void()> on_taken;                            // the heartbeater has it
   };
 
-  // `node` is the node itself, `rules` must outlive this.
+  // `node` is the node itself, `rules` and `pairing` must outlive this.
   BoundHeartbeaterService(trust::Door door, confab::Node node, const trust::CurrentRules& rules,
-                          Handlers handlers)
+                          trust::PairingServiceImpl& pairing, Handlers handlers)
       : door_(std::move(door)),
         node_(std::move(node)),
         rules_(rules),
+        pairing_(pairing),
         handlers_(std::move(handlers)) {}
 
   grpc::ServerBidiReactor<heartbeater::v1::BeatRequest, heartbeater::v1::BeatResponse>* Beat(
@@ -52,6 +55,7 @@ class BoundHeartbeaterService final : public heartbeater::v1::HeartbeaterService
   const trust::Door door_;
   const confab::Node node_;
   const trust::CurrentRules& rules_;
+  trust::PairingServiceImpl& pairing_;
   const Handlers handlers_;
   registry::StreamSet<Stream> streams_{kStreamsMax};
 };

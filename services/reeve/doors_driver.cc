@@ -208,7 +208,7 @@ absl::StatusOr<std::string> Doors::Open(const Door& door) {
       new OpenDoor{.folder = FolderOf(door),
                    .reeve = {door, behind_.reeve},
                    .pairing = {door, behind_.pairing},
-                   .heartbeater = {door, node_, behind_.rules, handlers},
+                   .heartbeater = {door, node_, behind_.rules, behind_.pairing, handlers},
                    .server = nullptr});
   confab::Node place = node_;
   place.state = opened->folder;

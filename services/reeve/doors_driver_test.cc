@@ -358,6 +358,23 @@ TEST_F(DoorsTest, WhoMayNotServeIsRefusedFromTheNextBeatOn) {
   EXPECT_EQ(beats->responses().size(), 1);
 }
 
+TEST_F(DoorsTest, WhoseNodeIsExpelledFromTheHordeIsRefusedFromTheNextBeatOn) {
+  pairing_.SetRules(std::make_shared<const trust::Rules>());
+  const auto holder = Hold();
+  holder->Say(SetOf(1, {"a"}));
+  const auto beats = BeatAt(AwaitOpen(*holder, 1).doors(0).folder());
+  beats->Say(BeatOf("a", 1));
+  ASSERT_TRUE(Eventually([&] { return beats->responses().size() == 1; }));
+  registry::Horde all{.every_node = true, .named = {}};
+  all.Set(1, "n1", registry::Standing::kOutside);
+  registry::Hordes hordes;
+  hordes.Put("default", all);
+  pairing_.SetHordes(hordes);
+  beats->Say(BeatOf("a", 2));
+  EXPECT_EQ(beats->AwaitEnd().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(beats->AwaitEnd().error_message(), "this node is not admitted to the horde 'default'");
+}
+
 TEST_F(DoorsTest, WithoutAHeartbeaterABeatIsUnavailable) {
   const auto holder = Hold();
   holder->Say(SetOf(1, {"a"}));

@@ -29,12 +29,14 @@ absl::Status CallPolicy::IsOfHorde(const Party& who, std::uint64_t node, bool is
                                                         who.horde, "'"));
 }
 
+absl::Status CallPolicy::MayBeOf(const Party& who) const {
+  return rules_ == nullptr ? absl::OkStatus() : IsOfHorde(who, own_, /*is_own=*/true);
+}
+
 absl::Status CallPolicy::MayServe(const GuardedEndpoint& served) const {
   if (rules_ == nullptr) return absl::OkStatus();
   const Party who{served.api.horde, served.service};
-  if (absl::Status of_horde = IsOfHorde(who, own_, /*is_own=*/true); !of_horde.ok()) {
-    return of_horde;
-  }
+  if (absl::Status of_horde = MayBeOf(who); !of_horde.ok()) return of_horde;
   const auto verdict = rules_->Decide(Verb::kServe, who, served.api);
   if (verdict.allowed) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(who.ToString(), " may not serve ",

@@ -35,6 +35,10 @@ class CallPolicy {
   bool cut_off() const { return cut_off_; }
   bool rules_are_known() const { return rules_ != nullptr; }
 
+  // Whether what runs on this node may be of that horde. PermissionDenied, naming it. As long as no
+  // rules are known, nor are hordes, and anybody may.
+  absl::Status MayBeOf(const Party& who) const;
+
   // PermissionDenied, naming the rule or the horde. As long as no rules are known anybody may
   // serve: nobody is let in then.
   absl::Status MayServe(const GuardedEndpoint& served) const;

@@ -96,6 +96,9 @@ class EndpointTable {
   void SetRevoked(const Revoked& revoked);
   void SetCutOff(bool cut_off);
 
+  // As CallPolicy has it.
+  absl::Status MayBeOf(const Party& who) const { return policy_.MayBeOf(who); }
+
   // To be called at NextTimeout. Returns nodes whose pairs were forgotten: their links are to end,
   // so that they tell again should they live.
   std::vector<Origin> HandleTimeout(Instant now);

@@ -388,6 +388,11 @@ void PairingServiceImpl::EndRefused(const std::function<std::vector<StreamId>()>
   Spread();
 }
 
+absl::Status PairingServiceImpl::MayBeOf(const Party& who) {
+  const std::lock_guard lock(mutex_);
+  return endpoints_.MayBeOf(who);
+}
+
 void PairingServiceImpl::SetCutOff(bool cut_off) {
   {
     const std::lock_guard lock(mutex_);

@@ -67,6 +67,9 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   // Whether this node has been without a leader for too long: see contact.h.
   void SetCutOff(bool cut_off);
 
+  // Whether what runs on this node may be of that party's horde. PermissionDenied, naming it.
+  absl::Status MayBeOf(const Party& who);
+
   // Called when somebody wants this node to take other keys; set before the server starts.
   void OnRoll(std::function<void()> roll) { on_roll_ = std::move(roll); }
 

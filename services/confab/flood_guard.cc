@@ -1,4 +1,4 @@
-#include "services/confab/guard.h"
+#include "services/confab/flood_guard.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -38,8 +38,8 @@ void Disconnect(int socket) {
 
 }  // namespace
 
-void Guard::Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
-                std::shared_ptr<const MessageTally> tally, Instant now) {
+void FloodGuard::Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
+                     std::shared_ptr<const MessageTally> tally, Instant now) {
   watched_.emplace(id, Watched{.peer = peer,
                                .host = host,
                                .socket = socket,
@@ -51,7 +51,7 @@ void Guard::Add(std::uint64_t id, const std::string& peer, const std::string& ho
   strangers_.insert_or_assign(peer, id);
 }
 
-void Guard::Remove(std::uint64_t id, bool known) {
+void FloodGuard::Remove(std::uint64_t id, bool known) {
   TakeLetIn();
   const auto found = watched_.find(id);
   if (found == watched_.end()) return;
@@ -64,17 +64,17 @@ void Guard::Remove(std::uint64_t id, bool known) {
   watched_.erase(found);
 }
 
-void Guard::HandleBusy(std::uint64_t id, Instant now) {
+void FloodGuard::HandleBusy(std::uint64_t id, Instant now) {
   if (!next_look()) next_look_ = now + kLookEvery;
   busy_.insert(id);
 }
 
-std::optional<Instant> Guard::next_look() const {
+std::optional<Instant> FloodGuard::next_look() const {
   if (busy_.empty() && strangers_.empty()) return std::nullopt;
   return next_look_;
 }
 
-std::vector<std::uint64_t> Guard::Look(Instant now) {
+std::vector<std::uint64_t> FloodGuard::Look(Instant now) {
   next_look_ = now + kLookEvery;
   TakeLetIn();
   std::vector<std::uint64_t> quiet;
@@ -85,7 +85,7 @@ std::vector<std::uint64_t> Guard::Look(Instant now) {
   return quiet;
 }
 
-void Guard::TakeLetIn() {
+void FloodGuard::TakeLetIn() {
   if (strangers_.empty()) return;
   for (const Transports::LetIn& each : transports_->TakeLetIn()) {
     const auto stranger = strangers_.find(each.peer);
@@ -101,7 +101,7 @@ void Guard::TakeLetIn() {
 }
 
 // Returns whether it is busy still.
-bool Guard::LookAt(Watched& watched, Instant now) {
+bool FloodGuard::LookAt(Watched& watched, Instant now) {
   Traffic traffic;
   if (watched.ended || !ReadBytes(watched.socket, traffic)) return false;
   const std::uint64_t came = traffic.bytes_received - watched.compared;
@@ -112,7 +112,7 @@ bool Guard::LookAt(Watched& watched, Instant now) {
   return came > 0;
 }
 
-void Guard::Compare(Watched& watched) {
+void FloodGuard::Compare(Watched& watched) {
   Traffic traffic;
   if (watched.handle && !transports_->Count(*watched.handle, traffic)) return;
   traffic.messages = watched.tally->messages;
@@ -131,7 +131,7 @@ void Guard::Compare(Watched& watched) {
 
 // Whose excess it is, loses all its connections. Their open calls are given up with that: so a host
 // that comes with one key after another soon has an excess of its own.
-void Guard::End(const Watched& watched, const Excess& excess) {
+void FloodGuard::End(const Watched& watched, const Excess& excess) {
   // The whole key: somebody may want to revoke it.
   log_.Warn(absl::StrCat(watched.key ? "key " + watched.key->ToString() : "a stranger", " at ",
                          watched.peer, " was ended: ", excess.ToString()));

@@ -1,6 +1,6 @@
 // Real connections, and counters that the test sets.
 
-#include "services/confab/guard.h"
+#include "services/confab/flood_guard.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -115,7 +115,7 @@ class GuardTest : public testing::Test {
   std::deque<Connection> all_;
   FakeTransports* transports_ = new FakeTransports;  // the guard's
   std::shared_ptr<Connections> connections_ = std::make_shared<Connections>(Small());
-  Guard guard_{connections_, std::unique_ptr<Transports>(transports_)};
+  FloodGuard guard_{connections_, std::unique_ptr<Transports>(transports_)};
 };
 
 TEST_F(GuardTest, WhoResetsTooMuchIsEndedOnAllItsConnectionsAndNobodyElseIs) {

@@ -42,9 +42,9 @@ class Transports {
 };
 
 // Used from one thread, the acceptor's.
-class Guard {
+class FloodGuard {
  public:
-  Guard(std::shared_ptr<Connections> connections, std::unique_ptr<Transports> transports)
+  FloodGuard(std::shared_ptr<Connections> connections, std::unique_ptr<Transports> transports)
       : connections_(std::move(connections)), transports_(std::move(transports)) {}
 
   // gRPC gets a connection: `socket` stays open until Remove.
