@@ -149,7 +149,7 @@ TEST_F(SupervisorTest, ChildrenHaveNoDescriptorsButTheirOwn) {
   const std::string sleeper = node_.Script("sleeper", "exec sleep 1000");
   node_.Start();
   // Stand-ins open one descriptor themselves: their inbox.
-  for (const char* service : {"flock", "heartbeater", "dean"}) {
+  for (const char* service : {"flock", "heartbeater"}) {
     EXPECT_THAT(DescriptorsOf(node_.Find(service)), ElementsAre(0, 1, 2, 3, 4)) << service;
   }
   ASSERT_TRUE(node_.StartPlugin("program", "/bin/sleep", {"1000"}).ok());

@@ -139,10 +139,10 @@ TEST_F(LabTest, RefusesMoreNodesThanAddressesAndPathsTooLongForASocket) {
   EXPECT_THAT(MessageOf(PlanLab(plan_).status()), HasSubstr("255 addresses of 127.88.0.0/24"));
   plan_.nodes = 255;
   EXPECT_TRUE(PlanLab(plan_).ok());
-  plan_.state = "/" + std::string(84, 'x');  // + /n255/healthminder.sock is 108
+  plan_.state = "/" + std::string(68, 'x');  // + /n255/doors/0123456789/heartbeater.sock is 108
   EXPECT_TRUE(absl::IsFailedPrecondition(PlanLab(plan_).status()));
   EXPECT_THAT(MessageOf(PlanLab(plan_).status()), HasSubstr("--state"));
-  plan_.state = "/" + std::string(83, 'x');
+  plan_.state = "/" + std::string(67, 'x');
   EXPECT_TRUE(PlanLab(plan_).ok());
 }
 
