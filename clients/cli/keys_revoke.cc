@@ -28,7 +28,7 @@ using flock::v1::ListMembersResponse;
 using flock::v1::Member;
 using proctor::v1::DeanService;
 
-constexpr Duration kLimit = 30s;
+constexpr Duration kLimit = 60s;  // a manifest's files may be on their way before it
 
 struct Options {
   std::string subject;

@@ -73,6 +73,15 @@ TEST(ManifestFile, ReadsEveryField) {
   EXPECT_EQ(manifest->khan(), "x := 3\npick(galumph, x, ALL)\n");
 }
 
+TEST(ManifestFile, AHordeIsThatOfAllServicesThatNameNone) {
+  const auto manifest = ParseManifest(Replace(Replace(kGood, "services:", "horde: shop\nservices:"),
+                                              "    api: other1", "    api: other1\n    horde: own"),
+                                      "m.yaml");
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->services(0).horde(), "shop");
+  EXPECT_EQ(manifest->services(1).horde(), "own");
+}
+
 TEST(ManifestFile, KnowsTheLineOfKhansFirstLine) {
   EXPECT_EQ(ParseManifest(kGood, "m")->khan_line(), 18);
   const std::string plain = "version: 1\nname: a\nservices: []\nkhan: pick(a, 1, ALL)\n";
@@ -87,7 +96,7 @@ TEST(ManifestFile, NamesTheLineOfATypoAndWhatWasMeant) {
   EXPECT_EQ(Refusal(Replace(kGood, "services:", "servces:")),
             "m.yaml:4: unknown field 'servces'; did you mean 'services'?");
   EXPECT_EQ(Refusal(Replace(kGood, "khan:", "placement:")),
-            "m.yaml:17: unknown field 'placement'; there are version, name, services, khan");
+            "m.yaml:17: unknown field 'placement'; there are version, name, horde, services, khan");
 }
 
 TEST(ManifestFile, RefusesWhatIsMissingOrThereTwice) {

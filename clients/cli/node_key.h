@@ -22,8 +22,9 @@ std::string NameOf(const flock::v1::Member& member);
 // Whether it is there: suspect, at worst.
 bool IsLive(const flock::v1::Member& member);
 
-// A member's name or address; or the fingerprint of the key of a node that is long gone, 16 hex
-// digits. NotFound, saying what can be given.
+// A member's name or address, of those that have it the one that lives; or the fingerprint of its
+// key, 16 hex digits, which may be that of a node that is long gone. NotFound, saying what can be
+// given; InvalidArgument, when several live that are called so, with their fingerprints.
 absl::StatusOr<KeyedNode> FindNode(const std::string& text,
                                    const flock::v1::ListMembersResponse& members);
 

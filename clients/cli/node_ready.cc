@@ -32,8 +32,10 @@ struct Witness {
 std::optional<Witness> FindWitness(const Lab& lab, const LabNode& node) {
   for (const LabNode& other : lab.nodes) {
     if (other.name == node.name || !RunningNode(other)) continue;
-    // Who does not answer is passed over: another may.
-    if (auto seen = MembersAt(other); seen.ok()) return Witness{&other, *std::move(seen)};
+    // Who does not answer is passed over: another may. So is who was revoked: nobody lets it in.
+    auto seen = MembersAt(other);
+    if (!seen.ok() || seen->revoked.contains(other.address)) continue;
+    return Witness{&other, *std::move(seen)};
   }
   return std::nullopt;
 }

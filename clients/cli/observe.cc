@@ -24,6 +24,7 @@ absl::StatusOr<SeenMembers> MembersAt(const LabNode& node) {
       if (!member.node().empty()) seen.names.insert(member.node());
       seen.addresses.insert(member.address());
     }
+    if (member.revoked()) seen.revoked.insert(member.address());
     if (member.leader()) {
       seen.leader = member.node();
       seen.leader_address = member.address();

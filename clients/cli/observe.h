@@ -17,6 +17,8 @@ struct SeenMembers {
   // Of those alive. Names are learnt after addresses, so a member may be here by its address alone.
   std::set<std::string> names;
   std::set<std::string> addresses;
+  // Addresses of those that were revoked. Such a node's view is its own.
+  std::set<std::string> revoked;
   // The sealed leader's name and address, and its epoch; empty and 0 without one.
   std::string leader;
   std::string leader_address;

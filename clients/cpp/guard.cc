@@ -48,7 +48,9 @@ void Guard::HandleEnd(const grpc::Status& status) {
     }
     if (loss != trust::Whitelist::Loss::kNone) on_loss_(loss, find_caller());
   }
-  const bool refused = forbidden || status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
+  const bool refused = forbidden || status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ||
+                       status.error_code() == grpc::StatusCode::ALREADY_EXISTS ||
+                       status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
   if (!refused || std::exchange(last_refusal_, status.error_message()) == status.error_message()) {
     return;
   }

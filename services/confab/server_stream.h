@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -142,6 +143,9 @@ class ServerBidi final : public ServerWrites<grpc::ServerBidiReactor<Request, Re
     return stream;
   }
 
+  // Whether the caller cancelled, or its connection broke. Known when on_done is called.
+  bool broken() const { return broken_; }
+
   // Begins to read. Call once, before the reactor is returned to gRPC.
   void Begin(Handlers handlers) {
     handlers_ = std::move(handlers);
@@ -163,7 +167,10 @@ class ServerBidi final : public ServerWrites<grpc::ServerBidiReactor<Request, Re
       this->End(grpc::Status::OK);
     }
   }
-  void OnCancel() override { this->End(grpc::Status::CANCELLED); }
+  void OnCancel() override {
+    broken_ = true;
+    this->End(grpc::Status::CANCELLED);
+  }
   void OnDone() override {
     const auto self = std::move(self_);
     const Handlers handlers = std::exchange(handlers_, {});
@@ -172,6 +179,7 @@ class ServerBidi final : public ServerWrites<grpc::ServerBidiReactor<Request, Re
 
   std::shared_ptr<ServerBidi> self_;
   Request incoming_;
+  std::atomic<bool> broken_ = false;
   Handlers handlers_;
 };
 

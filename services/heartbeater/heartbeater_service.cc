@@ -45,7 +45,7 @@ grpc::ServerBidiReactor<v1::BeatRequest, v1::BeatResponse>* HeartbeaterServiceIm
                       id](const v1::BeatRequest& request) { HandleBeat(*stream, id, request); },
        .on_done =
            [this, stream, id] {
-             HandleGone(id);
+             HandleDone(id, stream->broken());
              beats_.Remove(stream);
            }});
   if (!added) {
@@ -83,8 +83,23 @@ absl::StatusOr<Accepted> HeartbeaterServiceImpl::Accept(StreamId id,
       return absl::InvalidArgumentError(std::string(watched.message()));
     }
   }
-  const std::lock_guard lock(mutex_);
-  return liveness_.HandleBeat(id, *beat, confab::Now());
+  std::vector<StreamId> forgotten;
+  absl::StatusOr<Accepted> accepted;
+  {
+    const std::lock_guard lock(mutex_);
+    accepted = liveness_.HandleBeat(id, *beat, confab::Now());
+    forgotten = liveness_.TakeForgotten();
+  }
+  ForgetProcesses(forgotten);
+  return accepted;
+}
+
+void HeartbeaterServiceImpl::HandleDone(StreamId id, bool broken) {
+  if (broken) {
+    const std::lock_guard lock(mutex_);
+    if (liveness_.HandleStreamBreak(id)) return;
+  }
+  HandleGone(id);
 }
 
 void HeartbeaterServiceImpl::HandleGone(StreamId id) {
@@ -95,6 +110,11 @@ void HeartbeaterServiceImpl::HandleGone(StreamId id) {
     changed = liveness_.HandleStreamEnd(id, confab::Now());
   }
   if (changed) watchers_.WakeAll();
+}
+
+// Those whose processes need not be watched any more.
+void HeartbeaterServiceImpl::ForgetProcesses(const std::vector<StreamId>& streams) {
+  for (const StreamId id : streams) processes_.Forget(id);
 }
 
 grpc::ServerUnaryReactor* HeartbeaterServiceImpl::ListInstances(
@@ -136,9 +156,11 @@ bool HeartbeaterServiceImpl::NextFor(Cursor& cursor, v1::WatchResponse& response
 Instant HeartbeaterServiceImpl::Tick(Instant now) {
   bool wake = false;
   Instant next;
+  std::vector<StreamId> forgotten;
   {
     const std::lock_guard lock(mutex_);
     wake = liveness_.HandleTimeout(now);
+    forgotten = liveness_.TakeForgotten();
     if (now >= next_round_at_) {
       ++round_;
       next_round_at_ = now + kRound;
@@ -146,6 +168,7 @@ Instant HeartbeaterServiceImpl::Tick(Instant now) {
     }
     next = std::min(next_round_at_, liveness_.NextTimeout());
   }
+  ForgetProcesses(forgotten);
   if (wake) watchers_.WakeAll();
   return next;
 }

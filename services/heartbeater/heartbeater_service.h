@@ -49,7 +49,9 @@ class HeartbeaterServiceImpl final : public v1::HeartbeaterService::CallbackServ
 
   void HandleBeat(BeatStream& stream, StreamId id, const v1::BeatRequest& request);
   absl::StatusOr<Accepted> Accept(StreamId id, const v1::BeatRequest& request);
+  void HandleDone(StreamId id, bool broken);
   void HandleGone(StreamId id);
+  void ForgetProcesses(const std::vector<StreamId>& streams);
   bool NextFor(Cursor& cursor, v1::WatchResponse& response);
   Instant Tick(Instant now);
 

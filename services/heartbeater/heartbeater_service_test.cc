@@ -25,9 +25,9 @@ using google::protobuf::util::TimeUtil;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-v1::BeatRequest GoodBeat() {
+v1::BeatRequest GoodBeat(int port = 4000) {
   v1::BeatRequest beat;
-  beat.set_net_id("127.0.0.1:4000");
+  beat.set_net_id("127.0.0.1:" + std::to_string(port));
   *beat.mutable_issue_time() = TimeUtil::SecondsToTimestamp(1'700'000'000);
   *beat.mutable_valid_until_time() = TimeUtil::SecondsToTimestamp(1'700'000'030);
   beat.set_status(::radix::registry::v1::STATUS_SERVING);
@@ -103,6 +103,12 @@ class Watcher {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(
         lock, kPatience, [&] { return statuses_.contains(net_id) && statuses_[net_id] == status; });
+  }
+
+  // Whether it has it now.
+  bool Has(const std::string& net_id, ::radix::registry::v1::Status status) {
+    const std::lock_guard lock(mutex_);
+    return statuses_[net_id] == status;
   }
 
  private:
@@ -188,6 +194,29 @@ TEST_F(HeartbeaterServiceTest, TheDeathOfAProcessIsSeenWhileItsStreamAndItsBeatG
 TEST_F(HeartbeaterServiceTest, TheEndOfAStreamWithdraws) {
   Watcher watcher(*stub_);
   EXPECT_TRUE(Refusal(GoodBeat()).ok());
+  EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
+}
+
+// reeve relays the beats of plugins, and may die alone.
+TEST_F(HeartbeaterServiceTest, ABrokenStreamOfALivingProcessIsNoEndUntilTheBeatRunsOut) {
+  Watcher watcher(*stub_);
+  auto stream = ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4);
+  auto ended = std::make_shared<std::promise<void>>();
+  stub_->async()->Beat(&stream->context(), stream.get());
+  stream->Begin({.on_message = [](const v1::BeatResponse&) {},
+                 .on_end = [ended](const grpc::Status&) { ended->set_value(); }});
+  v1::BeatRequest beat = GoodBeat();
+  *beat.mutable_valid_until_time() = TimeUtil::SecondsToTimestamp(1'700'000'002);  // two seconds
+  beat.set_pid(getpid());
+  beat.set_pid_start_ticks(confab::ReadProcessStat(getpid())->start_ticks);
+  ASSERT_TRUE(stream->Send(beat));
+  ASSERT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
+  stream->Cancel();
+  Await(ended->get_future(), "the end of a stream of beats");
+  // What beats on another stream meanwhile has nothing to end.
+  EXPECT_TRUE(Refusal(GoodBeat(4001)).ok());
+  EXPECT_TRUE(watcher.Sees("127.0.0.1:4001", ::radix::registry::v1::STATUS_DEAD));
+  EXPECT_TRUE(watcher.Has("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
 }
 

@@ -33,7 +33,10 @@ absl::StatusOr<Accepted> Liveness::HandleBeat(StreamId stream, const Beat& beat,
     accepted.warning = WarningFor(id);
     deaths_.erase(id);
   }
-  streams_[stream] = {id, beat.process};
+  streams_[stream] = {.id = id, .process = beat.process};
+  if (const auto before = lives_.find(id); before != lives_.end()) {
+    if (before->second.stream != stream) ForgetBroken(before->second.stream);
+  }
   lives_[id] = {stream, now + beat.validity};
   accepted.changed = table_.Put(instance);
   accepted.revision = table_.revision();
@@ -79,7 +82,10 @@ bool Liveness::Bury(const InstanceId& id, Instant now) {
   Instance dead = *found;
   dead.status = Status::kDead;
   table_.Remove(dead);
-  lives_.erase(dead);
+  if (const auto life = lives_.find(dead); life != lives_.end()) {
+    ForgetBroken(life->second.stream);
+    lives_.erase(life);
+  }
   if (deaths_.size() >= kInstancesMax) {
     deaths_.erase(std::min_element(deaths_.begin(), deaths_.end(), [](auto& a, auto& b) {
       return a.second.forget_at < b.second.forget_at;
@@ -87,6 +93,22 @@ bool Liveness::Bury(const InstanceId& id, Instant now) {
   }
   deaths_[dead] = {dead, now + kRememberDead};
   return true;
+}
+
+bool Liveness::HandleStreamBreak(StreamId stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end() || !found->second.process) return false;
+  const auto life = lives_.find(found->second.id);
+  if (life == lives_.end() || life->second.stream != stream) return false;
+  found->second.broken = true;
+  return true;
+}
+
+void Liveness::ForgetBroken(StreamId stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end() || !found->second.broken) return;
+  streams_.erase(found);
+  forgotten_.push_back(stream);
 }
 
 bool Liveness::HandleStreamEnd(StreamId stream, Instant now) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,7 +41,8 @@ struct Accepted {
 };
 
 // The instances of one node. An instance is alive from its first beat until a beat says otherwise,
-// its stream ends, its process dies, or no beat came before the latest ran out. Not thread-safe.
+// its stream ends, its process dies, or no beat came before the latest ran out. A stream that
+// breaks is no end: reeve relays those of plugins, and may die alone. Not thread-safe.
 class Liveness {
  public:
   static constexpr std::size_t kInstancesMax = 1024;
@@ -55,8 +57,17 @@ class Liveness {
   // * ResourceExhausted: there are kInstancesMax already.
   absl::StatusOr<Accepted> HandleBeat(StreamId stream, const Beat& beat, Instant now);
 
-  // The stream, or the process behind it, is gone. Returns whether that changed anything.
+  // The stream has ended, or the process behind it. Returns whether that changed anything.
   bool HandleStreamEnd(StreamId stream, Instant now);
+
+  // The stream broke; the process behind it need not have. Where that is known what it beat for
+  // last holds until it runs out, another stream beats for it, or the process dies: then this
+  // returns true, and its process is to be watched until TakeForgotten names it. Otherwise it is
+  // for HandleStreamEnd.
+  bool HandleStreamBreak(StreamId stream);
+
+  // Broken streams that do not matter any more.
+  std::vector<StreamId> TakeForgotten() { return std::exchange(forgotten_, {}); }
 
   // Declares dead whose beat has run out by `now`. Returns whether that changed anything.
   bool HandleTimeout(Instant now);
@@ -83,8 +94,10 @@ class Liveness {
   struct Stream {
     registry::InstanceId id;
     std::optional<Process> process;
+    bool broken = false;
   };
 
+  void ForgetBroken(StreamId stream);
   absl::Status CheckStream(StreamId stream, const Beat& beat) const;
   std::string WarningFor(const registry::InstanceId& id) const;
   void DisplaceOthersAt(const registry::InstanceId& id, Instant now);
@@ -94,6 +107,7 @@ class Liveness {
   std::map<registry::InstanceId, Life> lives_;    // exactly those of table_
   std::map<registry::InstanceId, Death> deaths_;  // at most kInstancesMax
   std::map<StreamId, Stream> streams_;            // those that beat and have not ended
+  std::vector<StreamId> forgotten_;
 };
 
 }  // namespace radix::heartbeater

@@ -82,6 +82,40 @@ TEST(LivenessTest, AnOlderStreamsEndDoesNotWithdrawWhatANewerOneBeatsFor) {
   EXPECT_THAT(Insts(liveness), IsEmpty());
 }
 
+Beat WithProcess(Beat beat) {
+  beat.process = Process{7, 7};
+  return beat;
+}
+
+TEST(LivenessTest, ABrokenStreamOfALivingProcessHoldsUntilItsBeatRunsOut) {
+  Liveness liveness;
+  ASSERT_TRUE(liveness.HandleBeat(1, WithProcess(MakeBeat("ntp2_3", 1)), kStart).ok());
+  EXPECT_TRUE(liveness.HandleStreamBreak(1));
+  EXPECT_THAT(Insts(liveness), ElementsAre("ntp2_3"));
+  EXPECT_THAT(liveness.TakeForgotten(), IsEmpty()) << "its process is watched on";
+  EXPECT_TRUE(liveness.HandleTimeout(kStart + 3s));
+  EXPECT_THAT(Insts(liveness), IsEmpty());
+  EXPECT_THAT(liveness.TakeForgotten(), ElementsAre(1));
+}
+
+TEST(LivenessTest, AfterABreakAnotherStreamGoesOnAndTheDeathOfTheProcessIsAnEnd) {
+  Liveness liveness;
+  ASSERT_TRUE(liveness.HandleBeat(1, WithProcess(MakeBeat("ntp2_3", 1)), kStart).ok());
+  EXPECT_TRUE(liveness.HandleStreamBreak(1));
+  EXPECT_FALSE(liveness.HandleBeat(2, WithProcess(MakeBeat("ntp2_3", 1)), kStart + 1s)->changed);
+  EXPECT_THAT(liveness.TakeForgotten(), ElementsAre(1));
+  EXPECT_TRUE(liveness.HandleStreamBreak(2));
+  EXPECT_TRUE(liveness.HandleStreamEnd(2, kStart + 2s)) << "its process died";
+  EXPECT_THAT(Insts(liveness), IsEmpty());
+}
+
+TEST(LivenessTest, ABreakIsAnEndWhereNoProcessIsKnown) {
+  Liveness liveness;
+  ASSERT_TRUE(liveness.HandleBeat(1, MakeBeat("ntp2_3", 1), kStart).ok());
+  EXPECT_FALSE(liveness.HandleStreamBreak(1));
+  EXPECT_FALSE(liveness.HandleStreamBreak(9)) << "never beat";
+}
+
 TEST(LivenessTest, OneStreamCarriesOneInstanceOfOneProcess) {
   Liveness liveness;
   ASSERT_TRUE(liveness.HandleBeat(1, MakeBeat("ntp2_3", 1), kStart).ok());

@@ -245,7 +245,12 @@ std::optional<std::uint32_t> Plugins::UserOf(const PluginSpec& spec) {
 void Plugins::CarryOut(const Order& order) {
   switch (order.kind) {
     case Order::Kind::kLaunch:
-      launches_.push_back(order.spec);
+      // The node's own first: they wait for no door, and a new leader needs its proctor.
+      if (order.spec.is_built_in()) {
+        launches_.push_front(order.spec);
+      } else {
+        launches_.push_back(order.spec);
+      }
       changed_.notify_all();
       break;
     case Order::Kind::kTerminate:

@@ -13,6 +13,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/dial.h"
 #include "services/confab/entropy.h"
+#include "services/proctor/document_codec.h"
 #include "services/proctor/files_driver.h"
 #include "services/proctor/proctor_codec.h"
 #include "services/registry/registry_codec.h"
@@ -20,6 +21,7 @@
 namespace radix::proctor {
 namespace {
 
+constexpr char kRevokedKind[] = "revoked";
 constexpr std::size_t kQueueMax = 64;
 constexpr Duration kPullLimit = 50s;
 constexpr Duration kRewrittenPullLimit = 5s;  // afterwards it is kept without its files
@@ -144,9 +146,10 @@ void DeanDriver::TellDecisions() {
   {
     const std::lock_guard lock(mutex_);
     if (!acceptor_.is_open()) return;
-    const std::pair name(acceptor_.document().epoch, acceptor_.document().revision);
-    if (told_ == name) return;
-    told_ = name;
+    const Told now(acceptor_.document().epoch, acceptor_.document().revision, heard_count_,
+                   Follows());
+    if (told_ == now) return;
+    told_ = now;
     changed = on_decisions_;
   }
   if (changed) changed();  // not with the lock held: it asks for them
@@ -166,6 +169,8 @@ std::optional<DeanDriver::KnownDecisions> DeanDriver::DecisionsOf(
     if (!acceptor_.is_open()) return std::nullopt;
     body.ParseFromString(acceptor_.document().body);
     known.revision = static_cast<std::int64_t>(acceptor_.document().revision);
+    known.follows = Follows();
+    for (const auto& [key, decision] : heard_) Replace(body, decision);
   }
   for (v1::Decision& each : *body.mutable_decisions()) {
     if (kinds.contains(each.kind())) known.all.push_back(std::move(each));
@@ -296,6 +301,7 @@ void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
     return SendAck(name, "malformed");
   }
   if (pending_ && SameName(pending_->document, *document)) return;  // repeated while under way
+  HearRevocations(body);
   v1::DocumentBody before;
   before.ParseFromString(acceptor_.document().body);
   std::set<std::string> files = FilesOf(body);
@@ -309,6 +315,13 @@ void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
                 self->HandlePulled(session, document, rewritten, status);
               }
             });
+}
+
+void DeanDriver::HearRevocations(const v1::DocumentBody& body) {
+  for (const v1::Decision& decision : body.decisions()) {
+    if (decision.kind() != kRevokedKind) continue;
+    if (heard_.insert_or_assign(decision.key(), decision).second) ++heard_count_;
+  }
 }
 
 void DeanDriver::HandlePulled(std::uint64_t session, const Document& document, bool rewritten,
@@ -336,7 +349,9 @@ void DeanDriver::Accept() {
   if (!pending_ || !pending_->pulled || !session_) return;
   const Document document = std::move(pending_->document);
   pending_ = std::nullopt;
-  SendAck(document, acceptor_.Write(document));
+  const std::string refusal = acceptor_.Write(document);
+  if (refusal.empty()) heard_.clear();  // the document has them, or they were not kept after all
+  SendAck(document, refusal);
 }
 
 void DeanDriver::SendAck(const Document& document, const std::string& refusal) {

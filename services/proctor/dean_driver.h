@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -56,9 +57,12 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   struct KnownDecisions {
     std::int64_t revision = 0;  // of the document that has them; 0: there is none
+    bool follows = false;       // the proctor, so that it hears what is decided
     std::vector<v1::Decision> all;
   };
-  // Those of `kinds` that are on disk; nullopt while nobody knows, before it was read.
+  // Those of `kinds` that are on disk; nullopt while nobody knows, before it was read. What is
+  // revoked is among them as soon as this node has heard it: the files of a document may be long on
+  // their way, and a disk may be full.
   std::optional<KnownDecisions> DecisionsOf(const std::set<std::string>& kinds);
 
   // Calls `changed`, which must be quick, whenever they may have changed. Set once.
@@ -105,6 +109,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   void HandleResponse(std::uint64_t session, const v1::FollowResponse& response);
   void HandleEnd(std::uint64_t session, const grpc::Status& status);
 
+  bool Follows() const { return session_ && session_->answered; }
+  void HearRevocations(const v1::DocumentBody& body);
   void HandleWrite(const v1::FollowResponse& response);
   void HandlePulled(std::uint64_t session, const Document& document, bool rewritten,
                     const absl::Status& status);
@@ -128,7 +134,11 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   DurableAcceptor acceptor_;
   std::function<void()> on_decisions_;
-  std::optional<std::pair<std::int64_t, std::int64_t>> told_;  // epoch and revision of the document
+  // Of the document, its epoch and revision; how often something was heard; and Follows().
+  using Told = std::tuple<std::int64_t, std::int64_t, std::uint64_t, bool>;
+  std::optional<Told> told_;
+  std::map<std::string, v1::Decision> heard_;  // revoked, and on no disk yet; by key
+  std::uint64_t heard_count_ = 0;
   std::optional<Session> session_;
   std::uint64_t last_session_ = 0;
   Instant follow_again_at_;

@@ -129,9 +129,11 @@ grpc::ServerWriteReactor<v1::WatchDecisionsResponse>* DeanServiceImpl::WatchDeci
         for (v1::Decision& each : decisions->all) *response.add_decisions() = std::move(each);
         std::string text = response.SerializeAsString();
         text.push_back(decisions->revision > 0 ? '+' : '0');
+        text.push_back(decisions->follows ? 'f' : '-');
         if (*told == text) return false;
         *told = std::move(text);
         response.set_revision(decisions->revision);
+        response.set_follows(decisions->follows);
         return true;
       },
       [this, stream] { watchers_.Remove(stream); });

@@ -232,5 +232,23 @@ TEST_F(ProposeTest, TheStatusSaysOfEachServiceWhatItIsCalledAndWhatItServes) {
               ElementsAre("default/galumph galumph2", "radix/healthminder healthminder1"));
 }
 
+// The files of a manifest may be long on their way to a node, or never come.
+TEST_F(ProposeTest, WhatIsRevokedIsHeardBeforeAFileHasCome) {
+  LeadAll();
+  {
+    const std::lock_guard lock(nodes_[2]->pastiche.mutex);
+    nodes_[2]->pastiche.files.erase(kFile4);
+  }
+  ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_4", "pick(galumph, 1, ALL)")).ok());
+  ASSERT_TRUE(Propose(0, Decision("revoked", "node/0123456789abcdef", "x")).ok());
+  v1::WatchDecisionsRequest request;
+  request.set_kind("revoked");
+  EXPECT_TRUE(Eventually([&] {
+    const auto values = OnDisk(2, request);
+    return values.ok() && *values == std::vector<std::string>{"x"};
+  }));
+  EXPECT_LT(RevisionOnDisk(2), RevisionOnDisk(0)) << "it still has not got the file";
+}
+
 }  // namespace
 }  // namespace radix::proctor

@@ -38,23 +38,29 @@ grpc::ServerBidiReactor<BeatRequest, BeatResponse>* BoundHeartbeaterService::Bea
       HeartbeaterService::NewStub(confab::DialLocal(node_, "heartbeater"));
   stub->async()->Beat(&to->context(), to.get());
   auto behind = std::make_shared<std::atomic<bool>>(false);
+  auto refused = std::make_shared<std::atomic<bool>>(false);
   from->Begin({.on_message =
-                   [this, from, to, behind,
+                   [this, from, to, behind, refused,
                     allowed = std::make_shared<Allowed>()](const BeatRequest& beat) {
                      const absl::Status may = Check(beat, *allowed);
                      if (!may.ok()) {
+                       refused->store(true);
                        from->End(confab::ToGrpc(may));
-                       to->Cancel();
+                       to->HalfClose();  // an end, not a break: it is over at once
                      } else if (!to->Send(beat)) {
                        // Unless it has ended by itself: then its own status is on the way.
                        behind->store(true);
                        to->Cancel();
                      }
                    },
-               .on_half_close = [to] { to->HalfClose(); },
+               // When reeve ends the plugin goes on: to the heartbeater that is a break.
+               .on_half_close =
+                   [this, to] {
+                     if (!ending_) to->HalfClose();
+                   },
                .on_done =
-                   [this, from, to] {
-                     to->Cancel();
+                   [this, from, to, refused] {
+                     if (!*refused) to->Cancel();
                      streams_.Remove(from);
                    }});
   to->Begin({.on_message =
@@ -99,6 +105,7 @@ absl::Status BoundHeartbeaterService::Check(const BeatRequest& beat, Allowed& al
 }
 
 void BoundHeartbeaterService::EndStreams() {
+  ending_ = true;
   streams_.EndAll({grpc::StatusCode::UNAVAILABLE, "reeve is shutting down; connect again"});
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -22,7 +23,7 @@ namespace radix::reeve {
 // Thread-safe. Must outlive the server that it is registered with.
 class BoundHeartbeaterService final : public heartbeater::v1::HeartbeaterService::CallbackService {
  public:
-  static constexpr std::size_t kStreamsMax = 64;
+  static constexpr std::size_t kStreamsMax = 8;
 
   // Called on gRPC's threads; must not block.
   struct Handlers {
@@ -57,6 +58,7 @@ class BoundHeartbeaterService final : public heartbeater::v1::HeartbeaterService
   const trust::CurrentRules& rules_;
   trust::PairingServiceImpl& pairing_;
   const Handlers handlers_;
+  std::atomic<bool> ending_ = false;
   registry::StreamSet<Stream> streams_{kStreamsMax};
 };
 

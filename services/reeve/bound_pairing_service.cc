@@ -29,6 +29,11 @@ absl::Status CheckIntroduce(const trust::Door& door, const IntroduceRequest& req
   return absl::OkStatus();
 }
 
+absl::Status TooMany(const trust::Door& door, const std::string& what) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the plugin ", door.id, " has too many ", what, " at once"));
+}
+
 grpc::ServerUnaryReactor* RefuseOf(grpc::CallbackServerContext* context, const trust::Door& door) {
   return confab::Answer(context,
                         absl::PermissionDeniedError(absl::StrCat(
@@ -40,14 +45,17 @@ grpc::ServerUnaryReactor* RefuseOf(grpc::CallbackServerContext* context, const t
 
 grpc::ServerBidiReactor<GuardRequest, trust::v1::GuardResponse>* BoundPairingService::Guard(
     grpc::CallbackServerContext* context) {
-  return node_.GuardIf(context,
-                       [this](const GuardRequest& request) { return CheckGuard(door_, request); });
+  return node_.GuardIf(context, [this, taken = guards_.Take()](const GuardRequest& request) {
+    return taken == nullptr ? TooMany(door_, "endpoints") : CheckGuard(door_, request);
+  });
 }
 
 grpc::ServerBidiReactor<IntroduceRequest, trust::v1::IntroduceResponse>*
 BoundPairingService::Introduce(grpc::CallbackServerContext* context) {
   return node_.IntroduceIf(
-      context, [this](const IntroduceRequest& request) { return CheckIntroduce(door_, request); });
+      context, [this, taken = callers_.Take()](const IntroduceRequest& request) {
+        return taken == nullptr ? TooMany(door_, "callers") : CheckIntroduce(door_, request);
+      });
 }
 
 // The node's own refuses whoever shows no certificate of a reeve, which nobody does at a socket.

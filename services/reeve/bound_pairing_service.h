@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "services/reeve/quota_driver.h"
 #include "services/trust/pairing_service.h"
 #include "services/trust/plugin_door.h"
 
@@ -33,6 +34,8 @@ class BoundPairingService final : public trust::v1::PairingService::CallbackServ
  private:
   const trust::Door door_;
   trust::PairingServiceImpl& node_;
+  Quota guards_{16};
+  Quota callers_{64};
 };
 
 }  // namespace radix::reeve

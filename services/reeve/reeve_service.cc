@@ -101,7 +101,8 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
   dean_ = std::make_unique<Subscription<proctor::v1::WatchDecisionsResponse>>(
       WatchLocal<proctor::v1::DeanService>(
           node_, "dean", &proctor::v1::DeanService::Stub::async::WatchDecisions, of_operators),
-      [this](const proctor::v1::WatchDecisionsResponse& message) { HandleDecisions(message); });
+      [this](const proctor::v1::WatchDecisionsResponse& message) { HandleDecisions(message); },
+      [this](const grpc::Status& /*status*/) { HandleContact(false); });
 }
 
 ReeveServiceImpl::~ReeveServiceImpl() {
@@ -237,15 +238,15 @@ void ReeveServiceImpl::HandleOwnLost() {
 
 void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
   std::vector<trust::NodeKey> living;
+  std::vector<trust::NodeKey> dead;
   for (const registry::Member& member : group.members) {
-    if (member.alive) living.push_back({member.address, member.fingerprint});
+    (member.alive ? living : dead).push_back({member.address, member.fingerprint});
   }
   trust_.SetNodes(living);
-  pairing_.SetNodes(living);
+  pairing_.SetNodes(living, dead);
   std::optional<StewardLink::Target> steward;
   {
     const std::lock_guard lock(mutex_);
-    contact_.HandleLeader(group.leader && group.epoch > 0 && !group.turned_away, confab::Now());
     directory_.HandleMembers(group.members);
     if (const registry::Member* own = group.Find(node_.address)) boot_ = own->boot;
     if (group.leader && group.epoch > 0 && !group.turned_away) {
@@ -255,7 +256,6 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
     }
   }
   Changed();
-  TellContact();
   if (group.turned_away) {
     steward_->TurnAway();
   } else {
@@ -264,6 +264,12 @@ void ReeveServiceImpl::HandleGroup(const registry::Group& group) {
 }
 
 void ReeveServiceImpl::HandleDecisions(const proctor::v1::WatchDecisionsResponse& message) {
+  HandleContact(message.follows());
+  if (message.revision() == 0 && last_revision_ > 0) {
+    spdlog::error("dean has lost what the group decided: what it said before holds on");
+    return;
+  }
+  last_revision_ = std::max(last_revision_, message.revision());
   trust::Revoked revoked;
   registry::Hordes hordes;
   const proctor::v1::Decision* rules = nullptr;
@@ -275,6 +281,8 @@ void ReeveServiceImpl::HandleDecisions(const proctor::v1::WatchDecisionsResponse
       added = trust::AddDecision(decision.key(), revoked);
     } else if (decision.kind() == registry::Hordes::kKind) {
       added = registry::AddHorde(decision.key(), decision.value(), hordes);
+      // One that a later version wrote, maybe: nobody is in it.
+      if (!added.ok() && decision.key() != registry::Hordes::kRadix) hordes.Put(decision.key(), {});
     }
     if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
   }
@@ -315,6 +323,16 @@ void ReeveServiceImpl::HandleRules(const proctor::v1::Decision* decision) {
     contact_.SetGrace(grace, confab::Now());
   }
   TellContact();
+}
+
+// Whether dean follows the leader, from whom it hears what is revoked.
+void ReeveServiceImpl::HandleContact(bool follows) {
+  {
+    const std::lock_guard lock(mutex_);
+    contact_.HandleLeader(follows, confab::Now());
+  }
+  TellContact();
+  timer_.Wake();
 }
 
 // Whether this node has been without a leader for too long.

@@ -82,6 +82,7 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   absl::Status HandleSteward(const steward::v1::SyncResponse& message);
   steward::v1::Hello MakeHello(std::uint64_t epoch);
   void Changed();
+  void HandleContact(bool follows);
   void TellContact();
   Instant Tick(Instant now);
 
@@ -90,7 +91,8 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
   const std::string origin_;
   trust::TrustServiceImpl& trust_;
   trust::PairingServiceImpl& pairing_;
-  std::mutex telling_;  // taken first
+  std::int64_t last_revision_ = 0;  // of the decisions; dean's messages come one at a time
+  std::mutex telling_;              // taken first
   bool told_cut_off_ = false;
   std::mutex mutex_;
   Directory directory_;

@@ -124,8 +124,9 @@ class ReeveDecisionsTest : public testing::Test {
   }
 
   // Says that the operators' rules are these; nullopt: they decided none.
-  void Say(const std::optional<std::string>& text) {
+  void Say(const std::optional<std::string>& text, std::int64_t revision = 1) {
     proctor::v1::WatchDecisionsResponse decisions;
+    decisions.set_revision(revision);
     if (text) {
       proctor::v1::Decision& rules = *decisions.add_decisions();
       rules.set_kind("rules");
@@ -155,13 +156,23 @@ class ReeveDecisionsTest : public testing::Test {
 
 TEST_F(ReeveDecisionsTest, NobodyKnowsTheRulesBeforeDeanSaidThem) {
   ASSERT_TRUE(Eventually([&] { return !dean_.asked().empty(); }));
-  EXPECT_THAT(dean_.asked(), ElementsAre("revoked", "rules"));
+  EXPECT_THAT(dean_.asked(), ElementsAre("revoked", "rules", "horde"));
   EXPECT_EQ(trust_.current_rules().rules(), nullptr);
   Say(std::nullopt);
   EXPECT_TRUE(GoesBy("")) << "where none were decided, only what is built in is allowed";
   Say("call a/b c/d\n");
   EXPECT_TRUE(GoesBy("call a/b c/d\n"));
   EXPECT_EQ(changes_, 2);
+}
+
+TEST_F(ReeveDecisionsTest, ADeanThatLostItsDiskChangesNothing) {
+  Say("call a/b c/d\n", 7);
+  ASSERT_TRUE(GoesBy("call a/b c/d\n"));
+  Say(std::nullopt, 0);
+  EXPECT_TRUE(Eventually([&] { return log_->Has("dean has lost what the group decided"); }));
+  EXPECT_TRUE(GoesBy("call a/b c/d\n"));
+  Say("call a/b c/e\n", 8);
+  EXPECT_TRUE(GoesBy("call a/b c/e\n"));
 }
 
 TEST_F(ReeveDecisionsTest, WithoutDeanTheLastRulesStay) {

@@ -42,8 +42,8 @@ class EndpointTable {
   static constexpr std::size_t kGuardsMax = 1024;
   static constexpr std::size_t kPairsMax = 65536;    // of one origin
   static constexpr std::size_t kUpdateMax = 1024;    // callers in one update
-  static constexpr Duration kGuardsKnownAfter = 3s;  // every endpoint has told of itself by then
-  static constexpr Duration kAllKnownAfter = 10s;    // and every other node of its pairs
+  static constexpr Duration kGuardsKnownAfter = 8s;  // every endpoint has told of itself by then
+  static constexpr Duration kAllKnownAfter = 20s;    // and every other node of its pairs
   static constexpr Duration kOriginGrace = 60s;      // of a node without a link
   // Of a node that flock does not list: it may have been wrong, or have begun again.
   static constexpr Duration kUnlistedGrace = 10s;

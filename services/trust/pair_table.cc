@@ -1,5 +1,6 @@
 #include "services/trust/pair_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,10 +20,41 @@ void PairTable::HandlePair(CallerId caller, const Pair& pair) {
                       absl::StrCat("one process may call with ", kPairsMax, " keys at most")));
   }
   keys.insert(pair.key);
-  rows_[pair.key] = {.pair = pair, .caller = caller, .admission = std::nullopt};
+  Row& row = rows_[pair.key] = {.pair = pair, .caller = caller, .admission = std::nullopt};
   Node& node = nodes_[pair.endpoint.ip];
   node.keys.insert(pair.key);
   node.dirty.insert(pair.key);
+  Judge(pair.key, row);
+}
+
+// What was revoked is refused here; the endpoint's node may be the one that was.
+void PairTable::Judge(const KeyId& key, Row& row) {
+  const bool node = revoked_nodes_.contains(row.pair.endpoint.ip);
+  const bool endpoint =
+      row.admission && std::ranges::any_of(row.admission->endpoint_keys, [&](const KeyId& each) {
+        return revoked_keys_.contains(each);
+      });
+  const bool was = std::exchange(row.revoked, node || endpoint);
+  if (row.revoked) {
+    if (was) return;
+    row.admission = Admission{key,
+                              absl::PermissionDeniedError(node ? "the endpoint's node was revoked"
+                                                               : "the endpoint's key was revoked"),
+                              {},
+                              {}};
+    answered_[row.caller].insert(key);
+  } else if (was) {
+    // Another node may have that address now, or the endpoint another key: it is asked again.
+    row.admission.reset();
+    nodes_.at(row.pair.endpoint.ip).dirty.insert(key);
+  }
+}
+
+void PairTable::SetRevoked(std::set<IpAddress> nodes, std::set<KeyId> keys) {
+  if (nodes == revoked_nodes_ && keys == revoked_keys_) return;
+  revoked_nodes_ = std::move(nodes);
+  revoked_keys_ = std::move(keys);
+  for (auto& [key, row] : rows_) Judge(key, row);
 }
 
 // Who asks for more than it may is not told of everything.
@@ -120,7 +152,9 @@ void PairTable::HandleAdmission(const IpAddress& node, const Admission& admissio
   // Only the endpoint's own node has a say.
   if (row == rows_.end() || row->second.pair.endpoint.ip != node) return;
   row->second.admission = admission;
+  row->second.revoked = false;
   answered_[row->second.caller].insert(admission.key);
+  Judge(admission.key, row->second);
 }
 
 void PairTable::SetLiving(const std::set<IpAddress>& living) {

@@ -29,8 +29,8 @@ class PairTable {
 
   static constexpr std::size_t kPairsMax = 4096;  // of one stream
   static constexpr std::size_t kAnnouncementMax = 1024;
-  static constexpr std::size_t kAdmissionsMax = 256;  // told at once
-  static constexpr Duration kCallersKnownAfter = 5s;  // every caller has told of itself by then
+  static constexpr std::size_t kAdmissionsMax = 256;   // told at once
+  static constexpr Duration kCallersKnownAfter = 10s;  // every caller has told of itself by then
 
   // What a node is to be told.
   struct Announcement {
@@ -60,6 +60,9 @@ class PairTable {
 
   // Those that live: to others there are no links.
   void SetLiving(const std::set<IpAddress>& living);
+  // The nodes at these addresses were revoked, and these keys: nobody is to call there any more,
+  // whatever those nodes say.
+  void SetRevoked(std::set<IpAddress> nodes, std::set<KeyId> keys);
   // Nodes to which there should be a link: they have pairs, or may not know that these are gone.
   std::vector<IpAddress> Nodes() const;
   std::vector<CallerId> CallersToTell() const;
@@ -82,6 +85,7 @@ class PairTable {
     Pair pair;
     CallerId caller = 0;
     std::optional<Admission> admission;
+    bool revoked = false;  // is what was answered last
   };
   struct Node {
     std::set<KeyId> keys;
@@ -89,6 +93,7 @@ class PairTable {
     bool told_all = false;
   };
 
+  void Judge(const KeyId& key, Row& row);
   void Erase(const KeyId& key);
   void Refuse(CallerId caller, const KeyId& key, const absl::Status& why);
 
@@ -96,6 +101,8 @@ class PairTable {
   bool callers_known_ = false;
   std::map<KeyId, Row> rows_;
   std::map<IpAddress, Node> nodes_;
+  std::set<IpAddress> revoked_nodes_;
+  std::set<KeyId> revoked_keys_;
   std::optional<std::set<IpAddress>> living_;  // nullopt until flock has said
   std::map<CallerId, std::set<KeyId>> callers_;
   std::map<CallerId, std::set<KeyId>> answered_;

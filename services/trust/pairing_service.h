@@ -59,8 +59,8 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* IntroduceIf(
       grpc::CallbackServerContext* context, Check<v1::IntroduceRequest> check);
 
-  // Who lives.
-  void SetNodes(std::vector<NodeKey> living);
+  // Who lives, and who is known to be dead, each with a fingerprint.
+  void SetNodes(std::vector<NodeKey> living, const std::vector<NodeKey>& dead = {});
   void SetRules(std::shared_ptr<const Rules> rules);
   void SetHordes(registry::Hordes hordes);
   void SetRevoked(const Revoked& revoked);
@@ -113,6 +113,7 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   void HandleCallerDone(StreamId id);
   void HandleOriginDone(std::uint64_t origin, StreamId id);
   AnnounceLinks::Handlers LinkHandlers();
+  void JudgePairs();
   void Spread();
   void SpreadOwn();
   Instant Tick(Instant now);
@@ -126,6 +127,7 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   bool ending_ = false;
   Revoked revoked_;
   std::uint64_t revoked_revision_ = 1;
+  std::map<IpAddress, std::uint64_t> fingerprints_;  // whose an address was last
   StreamId last_stream_ = 0;
   std::map<StreamId, OpenGuard> guards_;
   std::map<StreamId, OpenCaller> callers_;

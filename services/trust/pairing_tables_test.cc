@@ -41,7 +41,7 @@ GuardedEndpoint SomeEndpoint() {
 }
 
 TEST(EndpointTableTest, NobodyTakesThePlaceOfAnotherServiceThatLives) {
-  EndpointTable table(Instant{});
+  EndpointTable table(Instant(1000s), kOwn);
   ASSERT_TRUE(table.HandleEndpoint(1, SomeEndpoint()).ok());
   GuardedEndpoint other = SomeEndpoint();
   other.service = "thief";
@@ -160,6 +160,44 @@ TEST(EndpointTableTest, AnEndpointWhoseKeyWasRevokedIsNotVouchedFor) {
   ASSERT_TRUE(table.HandleEndpoint(1, rolled).ok());
   table.HandleTaken(1, table.UpdateFor(1)->number);
   EXPECT_TRUE(table.AdmissionsFor(5).at(0).status.ok());
+}
+
+TEST(PairTableTest, WhoeverCallsARevokedNodeIsToldWhateverThatNodeSays) {
+  PairTable table(Instant(1000s));
+  table.HandlePair(1, SomePair());
+  const auto answer = [&] {
+    const auto answers = table.AdmissionsFor(1);
+    return answers.size() == 1 ? answers[0].status.ToString() : "";
+  };
+  table.HandleAdmission(AddressOf(0), {KeyOf(7), absl::OkStatus(), {KeyOf(1000)}, {}});
+  EXPECT_EQ(answer(), "OK");
+  table.SetRevoked({AddressOf(0)}, {});
+  EXPECT_EQ(answer(), "PERMISSION_DENIED: the endpoint's node was revoked");
+  table.HandleAdmission(AddressOf(0), {KeyOf(7), absl::OkStatus(), {KeyOf(1000)}, {}});
+  EXPECT_EQ(answer(), "PERMISSION_DENIED: the endpoint's node was revoked");
+  table.AnnouncementFor(AddressOf(0));
+  table.SetRevoked({}, {});
+  EXPECT_EQ(answer(), "") << "who has that address now is asked";
+  ASSERT_TRUE(table.AnnouncementFor(AddressOf(0)));
+  table.HandleAdmission(AddressOf(0), {KeyOf(7), absl::OkStatus(), {KeyOf(1000)}, {}});
+  EXPECT_EQ(answer(), "OK");
+}
+
+TEST(PairTableTest, WhoeverCallsARevokedKeyIsTold) {
+  PairTable table(Instant(1000s));
+  table.HandlePair(1, SomePair());
+  table.HandleAdmission(AddressOf(0), {KeyOf(7), absl::OkStatus(), {KeyOf(1000)}, {}});
+  table.AdmissionsFor(1);
+  table.SetRevoked({}, {KeyOf(1000)});
+  const auto answers = table.AdmissionsFor(1);
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].status.message(), "the endpoint's key was revoked");
+  table.SetRevoked({AddressOf(3)}, {KeyOf(1000)});
+  table.HandlePair(1, {.key = KeyOf(8),
+                       .caller = {"default", "c0"},
+                       .endpoint = {AddressOf(3), 4000},
+                       .meant = {.horde = "default", .api = "a", .inst = ""}});
+  EXPECT_EQ(table.AdmissionsFor(1).size(), 1U) << "at once";
 }
 
 TEST(EndpointTableTest, WhatIsTooMuchIsRefusedAndTheRestStays) {

@@ -18,6 +18,7 @@
 
 #include "clients/cpp/connect.h"
 #include "galumph/v2/galumph.grpc.pb.h"
+#include "services/confab/log.h"
 
 namespace {
 
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", seconds, "then end; default: at SIGTERM")
       ->check(CLI::Range(1, 86400));
   CLI11_PARSE(app, argc, argv);
+  radix::confab::StartLog("galumph_client");  // to stderr: what is printed here is for programs
 
   sigset_t signals;
   sigemptyset(&signals);
