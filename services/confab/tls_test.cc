@@ -2,12 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "galumph/v2/galumph.grpc.pb.h"
@@ -19,6 +23,8 @@ namespace {
 
 using galumph::v2::Galumph;
 using ::testing::HasSubstr;
+
+using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free_all)>;
 
 class Beasts final : public Galumph::Service {
  public:
@@ -120,6 +126,64 @@ TEST_F(TlsTest, AnotherServerIsNotCalled) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("is not the expected one"));
   EXPECT_EQ(beasts_.calls, 0);
+}
+
+// The certificate of `key`, as if it had been made for that time.
+std::string Dated(const TlsKey& key, const char* from, const char* until) {
+  const auto read = [](const std::string& pem) {
+    return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free_all);
+  };
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(read(key.certificate_pem()).get(), nullptr, nullptr, nullptr), X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> own(
+      PEM_read_bio_PrivateKey(read(key.private_pem()).get(), nullptr, nullptr, nullptr),
+      EVP_PKEY_free);
+  EXPECT_EQ(ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate.get()), from), 1);
+  EXPECT_EQ(ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate.get()), until), 1);
+  EXPECT_GT(X509_sign(certificate.get(), own.get(), EVP_sha256()), 0);
+  const BioPtr written(BIO_new(BIO_s_mem()), BIO_free_all);
+  EXPECT_EQ(PEM_write_bio_X509(written.get(), certificate.get()), 1);
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(written.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+std::shared_ptr<grpc::experimental::StaticDataCertificateProvider> Shows(
+    const TlsKey& key, const std::string& certificate) {
+  return std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+      std::vector{grpc::experimental::IdentityKeyCertPair{key.private_pem(), certificate}});
+}
+
+// Clocks are wrong, on either side.
+TEST_F(TlsTest, WhenACertificateWasMadeDoesNotMatter) {
+  for (const auto& [from, until] : {std::pair("19990101000000Z", "19990102000000Z"),
+                                    std::pair("20990101000000Z", "20990102000000Z")}) {
+    grpc::experimental::TlsChannelCredentialsOptions as_client;
+    as_client.set_certificate_provider(Shows(*client_key_, Dated(*client_key_, from, until)));
+    as_client.watch_identity_key_cert_pairs();
+    as_client.set_verify_server_certs(false);
+    as_client.set_check_call_host(false);
+    const grpc::Status called = Call(Channel(grpc::experimental::TlsCredentials(as_client)));
+    EXPECT_TRUE(called.ok()) << from << ": " << called.error_message();
+    EXPECT_EQ(beasts_.caller(), client_key_->id());
+
+    const auto key = NewKey();
+    grpc::experimental::TlsServerCredentialsOptions as_server(
+        Shows(*key, Dated(*key, from, until)));
+    as_server.watch_identity_key_cert_pairs();
+    Beasts beasts;
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::experimental::TlsServerCredentials(as_server),
+                             &port);
+    builder.RegisterService(&beasts);
+    const auto server = builder.BuildAndStart();
+    std::swap(port, port_);
+    const grpc::Status served = Call(Channel(ClientTls(*client_key_, Only(key->id()))));
+    std::swap(port, port_);
+    EXPECT_TRUE(served.ok()) << from << ": " << served.error_message();
+    server->Shutdown(WallNow());
+  }
 }
 
 TEST_F(TlsTest, WithoutACertificateNobodyComesIn) {
