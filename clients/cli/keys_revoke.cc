@@ -100,6 +100,11 @@ int RevokeNode(const Invocation& invocation, const Options& options) {
       Ask<FlockService>(*asked, "flock", &FlockService::Stub::async::ListMembers, {});
   if (!reply.ok()) return Fail(reply.status());
   const auto subject = FindNode(options.subject, *reply);
+  if (absl::IsNotFound(subject.status())) {
+    return Fail(absl::NotFoundError(
+        absl::StrCat(std::string(subject.status().message()),
+                     ". A key, as `radix keys issue` prints it, has 64 hex digits")));
+  }
   if (!subject.ok()) return Fail(subject.status());
   if (!options.force) {
     if (absl::Status status = CheckQuorum(*lab, *subject, *reply); !status.ok()) {

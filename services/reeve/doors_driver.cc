@@ -222,10 +222,15 @@ absl::StatusOr<std::string> Doors::Open(const Door& door) {
   if (!server.ok()) return server.status();
   opened->server = *std::move(server);
   if (auto linked = LinkOther(place.state); !linked.ok()) return linked;
-  const std::lock_guard lock(open_mutex_);
-  if (ending_) opened->heartbeater.EndStreams();
-  open_[door.id] = std::move(opened);
-  return place.state.string();
+  {
+    const std::lock_guard lock(open_mutex_);
+    if (!ending_) {
+      open_[door.id] = std::move(opened);
+      return place.state.string();
+    }
+  }
+  End(std::move(opened));
+  return absl::CancelledError("reeve is shutting down");
 }
 
 void Doors::Close(const Door& door) {

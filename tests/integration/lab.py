@@ -107,7 +107,7 @@ class Lab:
             for pid in left:
                 os.kill(pid, 9)
             raise AssertionError(f"lab down: {done.stdout}{done.stderr}; left running: {left}")
-        for node in self.state.iterdir():
+        for node in self.state.iterdir() if self.state.exists() else ():
             shutil.rmtree(doors_of(node), ignore_errors=True)  # what a node leaves that was killed
         shutil.rmtree(self.folder)
 
