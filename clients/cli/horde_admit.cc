@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "clients/cli/await.h"
 #include "clients/cli/horde.h"
-#include "clients/cli/node_key.h"
+#include "clients/cli/named_node.h"
 #include "clients/cli/output.h"
 #include "clients/cli/timeout.h"
 #include "clients/cli/view.h"
@@ -57,17 +57,16 @@ absl::StatusOr<std::vector<KeyedNode>> Named(const LabNode& asked, const Options
 HordeEdit Let(const Options& options, const std::vector<KeyedNode>& nodes, Standing standing) {
   return [options, nodes, standing](std::optional<Horde>& horde) -> absl::Status {
     if (!horde) return NoSuchHorde(options.horde);
-    if (options.all && standing != Standing::kLeaving) {
-      horde->SetAll(standing);
-      return absl::OkStatus();
+    const Horde before = *horde;
+    // Whoever comes later, too; of those that are to leave he has nothing to move.
+    if (options.all) {
+      horde->SetAll(standing == Standing::kAdmitted ? Standing::kAdmitted : Standing::kOutside);
     }
-    if (options.all) horde->SetAll(Standing::kOutside);  // whoever comes later, too
     for (const KeyedNode& node : nodes) {
-      if (standing == Standing::kLeaving &&
-          horde->StandingOf(node.fingerprint) == Standing::kOutside && !options.all) {
-        continue;  // there is nothing to wait for
-      }
-      horde->Set(node.fingerprint, node.name, standing);
+      // Who is outside is no more in it for being expelled.
+      const bool stays_out = standing == Standing::kLeaving &&
+                             before.StandingOf(node.fingerprint) == Standing::kOutside;
+      horde->Set(node.fingerprint, node.name, stays_out ? Standing::kOutside : standing);
     }
     return absl::OkStatus();
   };

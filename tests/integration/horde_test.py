@@ -124,6 +124,20 @@ class HordeTest(unittest.TestCase):
         self.assertGreater(sum(counts["insts"].values()), 100)
         self.assertEqual(self.hordes()["shop"]["nodes"], ["n3", "n4"])
 
+    def test_all_are_expelled_and_nobody_gets_in_by_that(self):
+        self.shop("n2", "n3")
+        self.lab.ok("apply", self.manifest(2))  # so many are wanted still when there are no nodes for them
+        seen = set()
+        expel = subprocess.Popen(self.lab.command("horde", "expel", "shop", "--all", "--timeout", "5"),
+                                 env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        while expel.poll() is None:
+            seen |= set(self.hordes()["shop"]["leaving"])
+        said = expel.communicate()[1]
+        self.assertEqual(expel.returncode, 0, said)
+        self.assertIn("was still there, and was cut off: ", said)
+        self.assertEqual(seen, {"n2", "n3"}, "n1 and n4 were never of it")
+        self.assertEqual(self.hordes()["shop"]["nodes"], [])
+
     def test_what_registers_on_a_node_outside_is_found_by_nobody(self):
         self.shop("n2", "n3")
         log = self.lab.folder / "rogue.log"
