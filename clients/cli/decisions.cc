@@ -18,6 +18,20 @@ Decisions All(const Response& response) {
   return {response.decisions().begin(), response.decisions().end()};
 }
 
+absl::StatusOr<std::int64_t> Propose(const LabNode& node,
+                                     const proctor::v1::ProposeRequest& request, Duration limit) {
+  const auto reply = Retry(
+      limit,
+      [&](Duration remaining) {
+        return Ask<DeanService>(node, "dean", &DeanService::Stub::async::Propose, request,
+                                {.timeout = std::min<Duration>(remaining, 15s)});
+      },
+      // What was changed meanwhile stays so until somebody has looked at it.
+      [](const absl::Status& status) { return IsPassing(status) && !absl::IsAborted(status); });
+  if (!reply.ok()) return reply.status();
+  return reply->revision();
+}
+
 }  // namespace
 
 absl::StatusOr<Decisions> DecisionsAt(const LabNode& node, const std::string& kind) {
@@ -49,22 +63,20 @@ absl::StatusOr<Decisions> DecisionsOfLeader(const LabNode& node, const std::stri
 }
 
 absl::StatusOr<std::int64_t> Decide(const LabNode& node, const proctor::v1::Decision& decision,
+                                    Duration limit) {
+  proctor::v1::ProposeRequest request;
+  *request.mutable_decision() = decision;
+  return Propose(node, request, limit);
+}
+
+absl::StatusOr<std::int64_t> Decide(const LabNode& node, const proctor::v1::Decision& decision,
                                     const std::optional<std::string>& before, Duration limit) {
   proctor::v1::ProposeRequest request;
   *request.mutable_decision() = decision;
   const auto expected = before ? Sha256::Of(*before) : Checksum();
   request.set_expected_checksum(before ? std::string(expected.bytes.begin(), expected.bytes.end())
                                        : "");
-  const auto reply = Retry(
-      limit,
-      [&](Duration remaining) {
-        return Ask<DeanService>(node, "dean", &DeanService::Stub::async::Propose, request,
-                                {.timeout = std::min<Duration>(remaining, 15s)});
-      },
-      // What was changed meanwhile stays so until somebody has looked at it.
-      [](const absl::Status& status) { return IsPassing(status) && !absl::IsAborted(status); });
-  if (!reply.ok()) return reply.status();
-  return reply->revision();
+  return Propose(node, request, limit);
 }
 
 }  // namespace radix::cli

@@ -24,11 +24,15 @@ absl::StatusOr<Decisions> DecisionsAt(const LabNode& node, const std::string& ki
 absl::StatusOr<Decisions> DecisionsOfLeader(const LabNode& node, const std::string& kind,
                                             Duration limit);
 
-// Has `decision` take the place of one whose value is `before`, or of none; asks as
+// Has `decision` take the place of whatever is decided of that kind and key; asks as
 // DecisionsOfLeader does. Returns the revision of the group's decisions.
 //
-// Errors: Aborted, when something else was decided meanwhile; others as DeanService.Propose has
-// them. Nothing was changed then.
+// Errors: as DeanService.Propose has them. Nothing was changed then, unless it is Unavailable.
+absl::StatusOr<std::int64_t> Decide(const LabNode& node, const proctor::v1::Decision& decision,
+                                    Duration limit);
+
+// The same, only in the place of one whose value is `before`, or of none; Aborted, when something
+// else was decided meanwhile.
 absl::StatusOr<std::int64_t> Decide(const LabNode& node, const proctor::v1::Decision& decision,
                                     const std::optional<std::string>& before, Duration limit);
 

@@ -6,16 +6,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "clients/cli/ask.h"
 #include "clients/cli/await.h"
 #include "clients/cli/decisions.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
+#include "services/confab/charter.h"
 #include "services/registry/hordes_codec.h"
 
 namespace radix::cli {
 namespace {
 
-using flock::v1::FlockService;
 using registry::Horde;
 using registry::Hordes;
 
@@ -58,12 +56,8 @@ absl::StatusOr<Hordes> HordesAt(const LabNode& node) {
   return hordes;
 }
 
-absl::StatusOr<flock::v1::ListMembersResponse> MembersOf(const LabNode& node) {
-  return Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {});
-}
-
 absl::Status CheckChangeable(const std::string& horde) {
-  if (!Hordes::IsName(horde)) {
+  if (!IsName(horde)) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", horde, "' is no horde's name: 1 to 63 of a-z, 0-9 and '-'"));
   }

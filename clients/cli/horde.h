@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "clients/cli/lab.h"
 #include "clients/cli/verbs.h"
-#include "radix/flock/v1/flock.pb.h"
 #include "services/confab/time.h"
 #include "services/registry/hordes.h"
 
@@ -20,9 +19,6 @@ namespace radix::cli {
 
 // What `node` has on disk, and goes by; also while nobody leads.
 absl::StatusOr<registry::Hordes> HordesAt(const LabNode& node);
-
-// The group's nodes, as `node` sees them.
-absl::StatusOr<flock::v1::ListMembersResponse> MembersOf(const LabNode& node);
 
 // A horde's name, unless nobody may change that horde. InvalidArgument.
 absl::Status CheckChangeable(const std::string& horde);

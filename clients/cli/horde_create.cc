@@ -16,7 +16,6 @@ namespace radix::cli {
 namespace {
 
 using proctor::v1::DeanService;
-using proctor::v1::GetStatusResponse;
 using registry::Horde;
 
 struct Options {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "clients/cli/horde.h"
-#include "clients/cli/node_key.h"
+#include "clients/cli/named_node.h"
 #include "clients/cli/output.h"
 #include "clients/cli/view.h"
 

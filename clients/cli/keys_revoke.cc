@@ -8,25 +8,21 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/ask.h"
+#include "clients/cli/decisions.h"
 #include "clients/cli/keys.h"
-#include "clients/cli/node_key.h"
-#include "clients/cli/retry.h"
-#include "radix/flock/v1/flock.grpc.pb.h"
-#include "radix/proctor/v1/proctor.grpc.pb.h"
+#include "clients/cli/named_node.h"
 #include "radix/trust/v1/trust.pb.h"
 #include "services/confab/charter.h"
 #include "services/confab/charter_file.h"
 #include "services/confab/clock.h"
 #include "services/confab/key_id.h"
+#include "services/trust/revoked.h"
 
 namespace radix::cli {
 namespace {
 
-using flock::v1::FlockService;
 using flock::v1::ListMembersResponse;
 using flock::v1::Member;
-using proctor::v1::DeanService;
 
 constexpr Duration kLimit = 60s;  // a manifest's files may be on their way before it
 
@@ -58,17 +54,12 @@ absl::StatusOr<std::int64_t> Propose(const LabNode& asked, const std::string& ke
   trust::v1::Revocation revocation;
   revocation.set_node(name);
   revocation.mutable_revoke_time()->set_seconds(confab::WallNanoseconds() / 1'000'000'000);
-  proctor::v1::ProposeRequest request;
-  request.mutable_decision()->set_kind("revoked");
-  request.mutable_decision()->set_key(key);
-  request.mutable_decision()->set_value(revocation.SerializeAsString());
+  proctor::v1::Decision decision;
+  decision.set_kind(trust::Revoked::kKind);
+  decision.set_key(key);
+  decision.set_value(revocation.SerializeAsString());
   // Whether the first try was kept may be unknown, since it can end the leader that is to keep it.
-  const auto kept = Retry(kLimit, [&](Duration remaining) {
-    return Ask<DeanService>(asked, "dean", &DeanService::Stub::async::Propose, request,
-                            {.timeout = std::min<Duration>(remaining, 15s)});
-  });
-  if (!kept.ok()) return kept.status();
-  return kept->revision();
+  return Decide(asked, decision, kLimit);
 }
 
 int RevokeKey(const Invocation& invocation, const std::string& key) {
@@ -96,8 +87,7 @@ int RevokeNode(const Invocation& invocation, const Options& options) {
   if (!lab.ok()) return Fail(lab.status());
   const auto asked = invocation.OpenNode();
   if (!asked.ok()) return Fail(asked.status());
-  const auto reply =
-      Ask<FlockService>(*asked, "flock", &FlockService::Stub::async::ListMembers, {});
+  const auto reply = MembersOf(*asked);
   if (!reply.ok()) return Fail(reply.status());
   const auto subject = FindNode(options.subject, *reply);
   if (absl::IsNotFound(subject.status())) {

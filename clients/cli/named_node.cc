@@ -1,4 +1,4 @@
-#include "clients/cli/node_key.h"
+#include "clients/cli/named_node.h"
 
 #include <algorithm>
 #include <vector>
@@ -7,11 +7,18 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/ask.h"
+#include "radix/flock/v1/flock.grpc.pb.h"
 
 namespace radix::cli {
 
+using flock::v1::FlockService;
 using flock::v1::ListMembersResponse;
 using flock::v1::Member;
+
+absl::StatusOr<ListMembersResponse> MembersOf(const LabNode& node) {
+  return Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {});
+}
 
 std::string NameOf(const Member& member) {
   return member.node().empty() ? member.address() : member.node();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "clients/cli/lab.h"
 #include "radix/flock/v1/flock.pb.h"
 
 namespace radix::cli {
@@ -15,6 +16,9 @@ struct KeyedNode {
   std::string name;  // or its address, or what was given
   std::uint64_t fingerprint = 0;
 };
+
+// The group's nodes, as `node` sees them.
+absl::StatusOr<flock::v1::ListMembersResponse> MembersOf(const LabNode& node);
 
 // What people call it: its address until its name is known.
 std::string NameOf(const flock::v1::Member& member);

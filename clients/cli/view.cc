@@ -6,13 +6,13 @@
 #include <cctype>
 
 #include "clients/cli/ask.h"
+#include "clients/cli/named_node.h"
 #include "radix/flock/v1/flock.grpc.pb.h"
 #include "radix/reeve/v1/reeve.grpc.pb.h"
 
 namespace radix::cli {
 namespace {
 
-using flock::v1::FlockService;
 using reeve::v1::ReeveService;
 
 // MEMBER_STATE_ALIVE is shown as "alive".
@@ -26,7 +26,7 @@ std::string Lower(const std::string& name, const std::string& prefix) {
 }  // namespace
 
 absl::StatusOr<Json> Members(const LabNode& node, const registry::Horde* horde) {
-  const auto reply = Ask<FlockService>(node, "flock", &FlockService::Stub::async::ListMembers, {});
+  const auto reply = MembersOf(node);
   if (!reply.ok()) return reply.status();
   Json members = Json::array();
   for (const auto& member : reply->members()) {

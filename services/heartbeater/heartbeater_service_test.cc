@@ -73,6 +73,28 @@ class HeartbeaterServiceTest : public testing::Test {
   std::unique_ptr<v1::HeartbeaterService::Stub> stub_;
 };
 
+// A stream of beats that is not ended in order.
+class Beats {
+ public:
+  explicit Beats(v1::HeartbeaterService::Stub& stub)
+      : stream_(ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4)),
+        ended_(std::make_shared<std::promise<void>>()) {
+    stub.async()->Beat(&stream_->context(), stream_.get());
+    stream_->Begin({.on_message = [](const v1::BeatResponse&) {},
+                    .on_end = [ended = ended_](const grpc::Status&) { ended->set_value(); }});
+  }
+
+  bool Send(const v1::BeatRequest& beat) const { return stream_->Send(beat); }
+  void Break() const {
+    stream_->Cancel();
+    Await(ended_->get_future(), "the end of a stream of beats");
+  }
+
+ private:
+  const std::shared_ptr<ClientBidi<v1::BeatRequest, v1::BeatResponse>> stream_;
+  const std::shared_ptr<std::promise<void>> ended_;
+};
+
 // What a watcher was told, as a table.
 class Watcher {
  public:
@@ -174,21 +196,16 @@ TEST_F(HeartbeaterServiceTest, TheDeathOfAProcessIsSeenWhileItsStreamAndItsBeatG
   char* arguments[] = {name, time, nullptr};
   ASSERT_EQ(posix_spawnp(&child, name, nullptr, nullptr, arguments, environ), 0);
   Watcher watcher(*stub_);
-  auto stream = ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4);
-  auto ended = std::make_shared<std::promise<void>>();
-  stub_->async()->Beat(&stream->context(), stream.get());
-  stream->Begin({.on_message = [](const v1::BeatResponse&) {},
-                 .on_end = [ended](const grpc::Status&) { ended->set_value(); }});
+  const Beats beats(*stub_);
   v1::BeatRequest beat = GoodBeat();  // holds for 30 s, so it cannot be the beat that is missed
   beat.set_pid(child);
   beat.set_pid_start_ticks(confab::ReadProcessStat(child)->start_ticks);
-  ASSERT_TRUE(stream->Send(beat));
+  ASSERT_TRUE(beats.Send(beat));
   ASSERT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
   kill(child, SIGKILL);
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
   waitpid(child, nullptr, 0);
-  stream->Cancel();
-  Await(ended->get_future(), "the end of a stream of beats");
+  beats.Break();
 }
 
 TEST_F(HeartbeaterServiceTest, TheEndOfAStreamWithdraws) {
@@ -200,19 +217,14 @@ TEST_F(HeartbeaterServiceTest, TheEndOfAStreamWithdraws) {
 // reeve relays the beats of plugins, and may die alone.
 TEST_F(HeartbeaterServiceTest, ABrokenStreamOfALivingProcessIsNoEndUntilTheBeatRunsOut) {
   Watcher watcher(*stub_);
-  auto stream = ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4);
-  auto ended = std::make_shared<std::promise<void>>();
-  stub_->async()->Beat(&stream->context(), stream.get());
-  stream->Begin({.on_message = [](const v1::BeatResponse&) {},
-                 .on_end = [ended](const grpc::Status&) { ended->set_value(); }});
+  const Beats beats(*stub_);
   v1::BeatRequest beat = GoodBeat();
   *beat.mutable_valid_until_time() = TimeUtil::SecondsToTimestamp(1'700'000'002);  // two seconds
   beat.set_pid(getpid());
   beat.set_pid_start_ticks(confab::ReadProcessStat(getpid())->start_ticks);
-  ASSERT_TRUE(stream->Send(beat));
+  ASSERT_TRUE(beats.Send(beat));
   ASSERT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
-  stream->Cancel();
-  Await(ended->get_future(), "the end of a stream of beats");
+  beats.Break();
   // What beats on another stream meanwhile has nothing to end.
   EXPECT_TRUE(Refusal(GoodBeat(4001)).ok());
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4001", ::radix::registry::v1::STATUS_DEAD));
@@ -222,18 +234,13 @@ TEST_F(HeartbeaterServiceTest, ABrokenStreamOfALivingProcessIsNoEndUntilTheBeatR
 
 TEST_F(HeartbeaterServiceTest, AMissedBeatKills) {
   Watcher watcher(*stub_);
-  auto stream = ClientBidi<v1::BeatRequest, v1::BeatResponse>::Create(4);
-  auto ended = std::make_shared<std::promise<void>>();
-  stub_->async()->Beat(&stream->context(), stream.get());
-  stream->Begin({.on_message = [](const v1::BeatResponse&) {},
-                 .on_end = [ended](const grpc::Status&) { ended->set_value(); }});
+  const Beats beats(*stub_);
   v1::BeatRequest beat = GoodBeat();
   *beat.mutable_valid_until_time() = TimeUtil::SecondsToTimestamp(1'700'000'001);
-  ASSERT_TRUE(stream->Send(beat));
+  ASSERT_TRUE(beats.Send(beat));
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_SERVING));
   EXPECT_TRUE(watcher.Sees("127.0.0.1:4000", ::radix::registry::v1::STATUS_DEAD));
-  stream->Cancel();
-  Await(ended->get_future(), "the end of a stream of beats");
+  beats.Break();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cpp/checksum.h"
+#include "services/confab/charter.h"
 
 namespace radix::picket {
 namespace {
@@ -21,13 +22,6 @@ constexpr std::array<std::string_view, 6> kReservedIds = {"fulcrum", "flock",   
 
 absl::Status Invalid(const std::string& text) { return absl::InvalidArgumentError(text); }
 
-// Empty stands for `default`.
-bool IsHorde(const std::string& text) {
-  return text.size() <= kNameMax && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
-}
-
 bool IsId(const std::string& text) {
   return !text.empty() && text.size() <= 63 && text.front() != '.' &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -38,7 +32,8 @@ bool IsId(const std::string& text) {
 
 // Reeve takes the doors of all plugins or of none: no single one may spoil that.
 absl::Status CheckNames(const v1::PluginSpec& spec) {
-  if (!IsHorde(spec.horde())) {
+  // Empty stands for `default`.
+  if (!spec.horde().empty() && !IsName(spec.horde())) {
     return Invalid(absl::StrCat("spec.horde: '", spec.horde().substr(0, 80),
                                 "' is not at most 63 of a-z, 0-9 and '-'"));
   }

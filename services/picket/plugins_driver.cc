@@ -159,8 +159,6 @@ void Plugins::Handle(const News& news) {
             if (child.left) {
               const PluginSpec& spec = child.left->spec;
               users_.Learn(HordeOf(spec), spec.service(), child.uid);
-            }
-            if (child.left) {
               spdlog::info("{}: process {} runs on", child.id, child.left->pid);
               table_.Adopt(*child.left, now);
             } else {

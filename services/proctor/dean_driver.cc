@@ -17,11 +17,11 @@
 #include "services/proctor/files_driver.h"
 #include "services/proctor/proctor_codec.h"
 #include "services/registry/registry_codec.h"
+#include "services/trust/revoked.h"
 
 namespace radix::proctor {
 namespace {
 
-constexpr char kRevokedKind[] = "revoked";
 constexpr std::size_t kQueueMax = 64;
 constexpr Duration kPullLimit = 50s;
 constexpr Duration kRewrittenPullLimit = 5s;  // afterwards it is kept without its files
@@ -146,7 +146,7 @@ void DeanDriver::TellDecisions() {
   {
     const std::lock_guard lock(mutex_);
     if (!acceptor_.is_open()) return;
-    const Told now(acceptor_.document().epoch, acceptor_.document().revision, heard_count_,
+    const Told now(acceptor_.document().epoch, acceptor_.document().revision, heard_.size(),
                    Follows());
     if (told_ == now) return;
     told_ = now;
@@ -319,8 +319,8 @@ void DeanDriver::HandleWrite(const v1::FollowResponse& response) {
 
 void DeanDriver::HearRevocations(const v1::DocumentBody& body) {
   for (const v1::Decision& decision : body.decisions()) {
-    if (decision.kind() != kRevokedKind) continue;
-    if (heard_.insert_or_assign(decision.key(), decision).second) ++heard_count_;
+    if (decision.kind() != trust::Revoked::kKind) continue;
+    heard_.insert_or_assign(decision.key(), decision);
   }
 }
 

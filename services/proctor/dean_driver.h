@@ -134,11 +134,10 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
 
   DurableAcceptor acceptor_;
   std::function<void()> on_decisions_;
-  // Of the document, its epoch and revision; how often something was heard; and Follows().
-  using Told = std::tuple<std::int64_t, std::int64_t, std::uint64_t, bool>;
+  // Of the document, its epoch and revision; how much was heard since; and Follows().
+  using Told = std::tuple<std::int64_t, std::int64_t, std::size_t, bool>;
   std::optional<Told> told_;
   std::map<std::string, v1::Decision> heard_;  // revoked, and on no disk yet; by key
-  std::uint64_t heard_count_ = 0;
   std::optional<Session> session_;
   std::uint64_t last_session_ = 0;
   Instant follow_again_at_;

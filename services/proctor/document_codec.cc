@@ -11,6 +11,7 @@
 #include "services/proctor/document.h"
 #include "services/proctor/document_hordes_codec.h"
 #include "services/registry/hordes_codec.h"
+#include "services/trust/revoked.h"
 #include "services/trust/rules.h"
 
 namespace radix::proctor {
@@ -19,11 +20,10 @@ namespace {
 constexpr std::size_t kKindMax = 255;
 constexpr std::size_t kKeyMax = 1024;
 constexpr std::size_t kValueMax = std::size_t{64} * 1024;
-constexpr char kRevoked[] = "revoked";
 constexpr std::size_t kInventoryMax = kBodyMax / 2;  // so that a full one leaves room
 
 bool IsOperators(const v1::Decision& decision) {
-  return decision.kind() == kRevoked || decision.kind() == trust::Rules::kKind ||
+  return decision.kind() == trust::Revoked::kKind || decision.kind() == trust::Rules::kKind ||
          decision.kind() == registry::Hordes::kKind;
 }
 
@@ -126,7 +126,7 @@ absl::Status CheckDecision(const v1::Decision& decision) {
     return absl::InvalidArgumentError(
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
-  if (decision.kind() == kRevoked) return CheckRevoked(decision.key());
+  if (decision.kind() == trust::Revoked::kKind) return CheckRevoked(decision.key());
   if (decision.kind() == registry::Hordes::kKind) {
     registry::Hordes hordes;
     const std::string value =

@@ -65,11 +65,7 @@ registry::Hordes HordesOf(const v1::DocumentBody& body) {
   registry::Hordes hordes;
   for (const v1::Decision& decision : body.decisions()) {
     if (decision.kind() != registry::Hordes::kKind) continue;
-    // What another version of this program has taken may be unreadable: nobody is in there.
-    if (!registry::AddHorde(decision.key(), decision.value(), hordes).ok() &&
-        decision.key() != registry::Hordes::kRadix) {
-      hordes.Put(decision.key(), {});
-    }
+    registry::AddDecidedHorde(decision.key(), decision.value(), hordes).IgnoreError();
   }
   return hordes;
 }

@@ -8,11 +8,11 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/confab/charter.h"
+#include "services/registry/hordes.h"
 
 namespace radix::proctor {
 namespace {
 
-constexpr std::string_view kBuiltInHorde = "radix";
 constexpr std::array<std::string_view, 4> kOtherOwners = {"dean", "fulcrum", "picket", "proctor"};
 
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -87,7 +87,7 @@ class ServiceCheck {
 
   // khan speaks of the nodes of one horde.
   absl::Status Horde(Author author) const {
-    if (author == Author::kUser && spec_.horde == kBuiltInHorde) {
+    if (author == Author::kUser && spec_.horde == registry::Hordes::kRadix) {
       return Wrong("horde", Quoted(spec_.horde) + " is the basic services' own");
     }
     if (spec_.horde == first_.horde) return absl::OkStatus();

@@ -89,6 +89,10 @@ Instant ProctorDriver::Tick(Instant now) {
 
 void ProctorDriver::HandleGroup(const registry::Group& group) {
   const Instant now = confab::Now();  // before the lock: waiting for it prolongs no lease
+  std::map<std::string, std::uint64_t> fingerprints;
+  for (const registry::Member& member : group.members) {
+    fingerprints[member.address.ToString()] = member.fingerprint;
+  }
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
@@ -99,10 +103,6 @@ void ProctorDriver::HandleGroup(const registry::Group& group) {
     } else if (lease_.Held(now)) {
       alive_ = group.Unsuspected();
       roster_.Expect(alive_);
-      std::map<std::string, std::uint64_t> fingerprints;
-      for (const registry::Member& member : group.members) {
-        fingerprints[member.address.ToString()] = member.fingerprint;
-      }
       if (roster_.SetFingerprints(std::move(fingerprints))) plan_due_ = true;
       if (!decisions_ && group.quorum > 0) Begin(group.quorum);
     }

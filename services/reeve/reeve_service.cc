@@ -29,7 +29,6 @@ using confab::Answer;
 using confab::WallNanoseconds;
 
 constexpr std::size_t kWatchersMax = 4096;
-constexpr char kRevokedKind[] = "revoked";
 constexpr auto kProxyLimit = std::chrono::seconds(6);  // a little more than the steward's own
 
 // Carries a call to the steward's inventory; its answer goes back as it is.
@@ -95,7 +94,7 @@ ReeveServiceImpl::ReeveServiceImpl(const confab::Node& node, std::uint16_t stewa
   flock_ = std::make_unique<registry::GroupLink>(
       node_, [this](const registry::Group& group) { HandleGroup(group); });
   proctor::v1::WatchDecisionsRequest of_operators;
-  of_operators.set_kind(kRevokedKind);
+  of_operators.set_kind(trust::Revoked::kKind);
   of_operators.add_more_kinds(trust::Rules::kKind);
   of_operators.add_more_kinds(registry::Hordes::kKind);
   dean_ = std::make_unique<Subscription<proctor::v1::WatchDecisionsResponse>>(
@@ -277,12 +276,10 @@ void ReeveServiceImpl::HandleDecisions(const proctor::v1::WatchDecisionsResponse
     absl::Status added;
     if (decision.kind() == trust::Rules::kKind) {
       rules = &decision;
-    } else if (decision.kind() == kRevokedKind) {
+    } else if (decision.kind() == trust::Revoked::kKind) {
       added = trust::AddDecision(decision.key(), revoked);
     } else if (decision.kind() == registry::Hordes::kKind) {
-      added = registry::AddHorde(decision.key(), decision.value(), hordes);
-      // One that a later version wrote, maybe: nobody is in it.
-      if (!added.ok() && decision.key() != registry::Hordes::kRadix) hordes.Put(decision.key(), {});
+      added = registry::AddDecidedHorde(decision.key(), decision.value(), hordes);
     }
     if (!added.ok()) spdlog::error("dean: {}", std::string(added.message()));
   }

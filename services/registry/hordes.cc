@@ -1,6 +1,5 @@
 #include "services/registry/hordes.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace radix::registry {
@@ -27,12 +26,6 @@ void Horde::SetAll(Standing standing) {
 Hordes::Hordes()
     : hordes_{{kRadix, {.every_node = true, .named = {}}},
               {kDefault, {.every_node = true, .named = {}}}} {}
-
-bool Hordes::IsName(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char each) {
-    return (each >= 'a' && each <= 'z') || (each >= '0' && each <= '9') || each == '-';
-  });
-}
 
 void Hordes::Put(const std::string& name, Horde horde) { hordes_[name] = std::move(horde); }
 

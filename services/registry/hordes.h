@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 
 namespace radix::registry {
 
@@ -59,12 +58,9 @@ class Hordes {
   // These two.
   Hordes();
 
-  // 1 to 63 of a-z, 0-9 and '-'.
-  static bool IsName(std::string_view text);
-
   bool operator==(const Hordes&) const = default;
 
-  // Requires: a name, and not kRadix.
+  // Requires: IsName(name), of charter.h, and not kRadix.
   void Put(const std::string& name, Horde horde);
 
   // nullptr when there is none of that name.

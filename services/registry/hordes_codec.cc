@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "radix/registry/v1/registry.pb.h"
+#include "services/confab/charter.h"
 
 namespace radix::registry {
 namespace {
@@ -79,7 +80,7 @@ absl::Status AddHorde(const std::string& key, const std::string& value, Hordes& 
   const auto wrong = [&](const std::string& what) {
     return absl::InvalidArgumentError(absl::StrCat("horde '", key, "': ", what));
   };
-  if (!Hordes::IsName(key)) {
+  if (!IsName(key)) {
     return absl::InvalidArgumentError("horde: its name must be 1 to 63 of a-z, 0-9 and '-'");
   }
   if (key == Hordes::kRadix) {
@@ -92,6 +93,12 @@ absl::Status AddHorde(const std::string& key, const std::string& value, Hordes& 
   }
   hordes.Put(key, *std::move(horde));
   return absl::OkStatus();
+}
+
+absl::Status AddDecidedHorde(const std::string& key, const std::string& value, Hordes& hordes) {
+  const absl::Status added = AddHorde(key, value, hordes);
+  if (!added.ok() && key != Hordes::kRadix) hordes.Put(key, {});
+  return added;
 }
 
 }  // namespace radix::registry

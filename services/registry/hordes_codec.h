@@ -20,4 +20,8 @@ absl::StatusOr<Horde> HordeFromBytes(const std::string& bytes);
 // field, if it is malformed or nobody's to decide; `hordes` is then as it was.
 absl::Status AddHorde(const std::string& key, const std::string& value, Hordes& hordes);
 
+// The same for one that was decided: in one that cannot be read, which another version of this
+// program may have taken, is nobody.
+absl::Status AddDecidedHorde(const std::string& key, const std::string& value, Hordes& hordes);
+
 }  // namespace radix::registry

@@ -49,6 +49,14 @@ TEST(HordesCodecTest, WhatIsMalformedIsNamed) {
             "nodes: 1025, at most 1024");
 }
 
+TEST(HordesCodecTest, InADecidedOneThatCannotBeReadIsNobody) {
+  Hordes hordes;
+  EXPECT_FALSE(AddDecidedHorde("default", "\xff", hordes).ok());
+  EXPECT_FALSE(hordes.Has("default", 7));
+  EXPECT_FALSE(AddDecidedHorde("radix", ToBytes(Horde()), hordes).ok());
+  EXPECT_TRUE(hordes.Has("radix", 7));
+}
+
 TEST(HordesCodecTest, ADecisionThatIsWrongChangesNothing) {
   Hordes hordes;
   EXPECT_TRUE(AddHorde("shop", ToBytes(Shop()), hordes).ok());

@@ -42,11 +42,5 @@ TEST(HordesTest, WhatIsSaidOfAllReplacesWhatWasSaidOfSome) {
   EXPECT_EQ(horde, Horde());
 }
 
-TEST(HordesTest, Names) {
-  for (const char* good : {"shop", "a", "a-1", "default"}) EXPECT_TRUE(Hordes::IsName(good));
-  for (const char* bad : {"", "Shop", "a/b", "a b", "\n"}) EXPECT_FALSE(Hordes::IsName(bad));
-  EXPECT_FALSE(Hordes::IsName(std::string(64, 'a')));
-}
-
 }  // namespace
 }  // namespace radix::registry

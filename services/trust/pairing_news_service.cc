@@ -73,6 +73,7 @@ void PairingServiceImpl::SetCutOff(bool cut_off) {
 void PairingServiceImpl::JudgePairs() {
   std::set<IpAddress> nodes;
   for (const auto& [address, fingerprint] : fingerprints_) {
+    if (revoked_.nodes.empty()) break;
     if (revoked_.nodes.contains(fingerprint)) nodes.insert(address);
   }
   pairs_.SetRevoked(std::move(nodes), revoked_.keys);

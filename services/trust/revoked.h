@@ -11,6 +11,9 @@ namespace radix::trust {
 
 // A value.
 struct Revoked {
+  // How a group keeps what was revoked: a decision of this kind for each. See trust_codec.h.
+  static constexpr char kKind[] = "revoked";
+
   std::set<KeyId> keys;
   std::set<std::uint64_t> nodes;  // by the fingerprints of their keys
 

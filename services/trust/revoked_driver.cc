@@ -17,7 +17,7 @@ using proctor::v1::WatchDecisionsResponse;
 
 WatchDecisionsRequest Request() {
   WatchDecisionsRequest request;
-  request.set_kind("revoked");
+  request.set_kind(Revoked::kKind);
   return request;
 }
 
