@@ -1,16 +1,20 @@
 // radix keys revoke: ends what a key may do, or a whole node.
 
 #include <algorithm>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/decisions.h"
 #include "clients/cli/keys.h"
 #include "clients/cli/named_node.h"
+#include "clients/cli/retry.h"
+#include "clients/cli/secondary_key_rotation.h"
 #include "radix/trust/v1/trust.pb.h"
 #include "services/confab/charter.h"
 #include "services/confab/charter_file.h"
@@ -29,6 +33,7 @@ constexpr Duration kLimit = 60s;  // a manifest's files may be on their way befo
 struct Options {
   std::string subject;
   bool force = false;
+  bool rotate = false;
 };
 
 // Without a quorum of others nobody could lead, and nothing could ever be decided again.
@@ -82,6 +87,55 @@ std::string Another(const KeyedNode& subject, const ListMembersResponse& reply) 
   return "";
 }
 
+// What is reported of a revocation.
+struct Done {
+  Json json;
+  std::string text;
+};
+
+// Until the leader, who is another, counts it no more: it would be told the next key.
+absl::Status AwaitShutOut(const LabNode& asked, const KeyedNode& subject) {
+  return Retry(kLimit,
+               [&](Duration) -> absl::StatusOr<bool> {
+                 const auto reply = MembersOf(asked);
+                 if (!reply.ok()) return reply.status();
+                 for (const Member& member : reply->members()) {
+                   if (member.key_fingerprint() != subject.fingerprint) continue;
+                   if (!member.revoked() || member.leader()) {
+                     return absl::UnavailableError(
+                         absl::StrCat(subject.name, " was revoked, but leads still"));
+                   }
+                 }
+                 const auto keys = GetKeys(asked);
+                 if (!keys.ok()) return keys.status();
+                 for (const auto& member : keys->members()) {
+                   if (member.node() == subject.name || member.address() == subject.name) {
+                     return absl::UnavailableError(absl::StrCat(
+                         subject.name, " was revoked, but the leader counts it still"));
+                   }
+                 }
+                 return true;
+               })
+      .status();
+}
+
+// So that the key that the node still has opens nothing any more. The key before the last still
+// lets nodes in: hence twice.
+int RotateTwice(const Invocation& invocation, const Lab& lab, const std::string& asked,
+                const KeyedNode& subject, Done done) {
+  if (!invocation.json()) std::cout << done.text << std::endl;
+  const auto node = lab.Node(asked);
+  absl::Status status = node.ok() ? AwaitShutOut(*node, subject) : node.status();
+  done.json["rotations"] = Json::array();
+  for (int i = 0; i < 2 && status.ok(); ++i) {
+    Rotation rotation(*node, {});
+    status = rotation.Run(!invocation.json());
+    done.json["rotations"].push_back(rotation.Outcome());
+  }
+  if (invocation.json()) PrintJson(done.json);
+  return status.ok() ? kExitOk : Fail(status);
+}
+
 int RevokeNode(const Invocation& invocation, const Options& options) {
   const auto lab = invocation.OpenLab();
   if (!lab.ok()) return Fail(lab.status());
@@ -104,27 +158,31 @@ int RevokeNode(const Invocation& invocation, const Options& options) {
   const std::string digits(absl::StrCat(absl::Hex(subject->fingerprint, absl::kZeroPad16)));
   const auto revision = Propose(*asked, "node/" + digits, subject->name);
   if (!revision.ok()) return Fail(revision.status());
+  Done done{.json = {{"revoked", subject->name}, {"fingerprint", digits}, {"revision", *revision}},
+            .text = absl::StrCat("node ", subject->name, " (key ", digits,
+                                 ") was revoked, as revision ", *revision,
+                                 ": it gets no lease, leads nothing, and is let in by nobody")};
+  const bool asks_itself = asked->name == subject->name;
+  const std::string other = asks_itself ? Another(*subject, *reply) : asked->name;
+  if (options.rotate) return RotateTwice(invocation, *lab, other, *subject, std::move(done));
   std::string command = "radix keys rotate secondary";
-  if (asked->name == subject->name)
-    absl::StrAppend(&command, " --node ", Another(*subject, *reply));
-  return Report(
-      invocation.json(),
-      {{"revoked", subject->name},
-       {"fingerprint", digits},
-       {"revision", *revision},
-       {"next", Json::array({command, command})}},
-      absl::StrCat(
-          "node ", subject->name, " (key ", digits, ") was revoked, as revision ", *revision,
-          ": it gets no lease, leads nothing, and is let in by nobody\n",
-          "It still has the secondary key. That opens nothing any more once it was rotated twice, "
-          "since the key before still lets nodes in:\n  ",
-          command, " && ", command,
-          "\nStop it first if its software may lie: with the key it can come back as another "
-          "node."));
+  if (asks_itself) absl::StrAppend(&command, " --node ", other);
+  done.json["next"] = Json::array({command, command});
+  absl::StrAppend(&done.text,
+                  "\nIt still has the secondary key. That opens nothing any more once it was "
+                  "rotated twice, since the key before still lets nodes in:\n  ",
+                  command, " && ", command,
+                  "\nStop it first if its software may lie: with the key it can come back as "
+                  "another node.");
+  return Report(invocation.json(), done.json, done.text);
 }
 
 int Revoke(const Invocation& invocation, const Options& options) {
-  if (KeyId::Parse(options.subject)) return RevokeKey(invocation, options.subject);
+  if (KeyId::Parse(options.subject)) {
+    if (!options.rotate) return RevokeKey(invocation, options.subject);
+    return FailUsage(absl::InvalidArgumentError(
+        "--rotate: is for nodes; who has only a key does not have the secondary key"));
+  }
   if (!IsName(options.subject) && !IpAddress::Parse(options.subject).ok()) {
     return FailUsage(absl::InvalidArgumentError(absl::StrCat(
         "'", options.subject,
@@ -147,6 +205,9 @@ void AddKeysRevoke(CLI::App& keys, Invocation& invocation) {
                   "64 hex digits, as `keys issue` prints them; or a node's name or address")
       ->required();
   verb.add_flag("--force", options->force, "Revoke a node even if no quorum is left then");
+  verb.add_flag("--rotate", options->rotate,
+                "Then rotate the secondary key twice, so that the one a revoked node has opens "
+                "nothing any more. When that is interrupted, `keys rotate secondary` goes on");
   verb.callback([&invocation, options] {
     invocation.run = [&invocation, options] { return Revoke(invocation, *options); };
   });
