@@ -12,7 +12,7 @@ BIN := build/bin
 step = @echo "make: $(strip $(1))"; $(strip $(2)) || \
   { echo "make: failed: $(strip $(1))" >&2; echo "make: $(strip $(3))" >&2; exit 1; }
 
-.PHONY: help deps build lab lab-down test bench bench-flock bench-trust tidy sanitize clean
+.PHONY: help deps build lab lab-down test bench bench-flock bench-trust tidy sanitize release-protos clean
 
 help:
 	@echo "make lab        install what is missing, build, power up $(NODES) nodes on this machine"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-trust  the same for keys: what TLS costs a call, how soon a revoked key is refused, what hostile peers do"
 	@echo "make tidy       format the code and lint it"
 	@echo "make sanitize   the tests that start no nodes, under address, undefined and thread sanitizers"
+	@echo "make release-protos  keep the protos as they are now: later changes that break who was built against them are refused"
 	@echo "make deps       install what is missing"
 	@echo "make clean      remove everything that was built"
 
@@ -101,6 +102,12 @@ sanitize: deps build/tsan/build.ninja build/asan/build.ninja
 	  cmake --build --preset asan --target radix_tests,the first error above says where)
 	$(call step,testing with them all that starts no nodes,\
 	  ctest --preset asan --parallel $(JOBS),the sanitizer's report is above)
+
+# With a release, and only with one.
+release-protos: deps
+	$(call step,writing protos/released.binpb,\
+	  cd protos && protoc --descriptor_set_out=released.binpb $$(git ls-files '*.proto'),\
+	  protoc says above what it could not read)
 
 clean:
 	rm -rf build
