@@ -58,12 +58,18 @@ Guard::OnLoss EnderOf(const std::shared_ptr<Connections>& connections) {
     const auto live = weak.lock();
     if (live == nullptr) return;
     const bool forbidden = loss == Whitelist::Loss::kForbidden;
-    const std::size_t ended = live->Recheck(
-        [find_caller](const Shown& shown) { return find_caller(shown.key).has_value(); },
+    live->Recheck(
+        [find_caller, forbidden](const Shown& shown) {
+          if (find_caller(shown.key)) return true;
+          return forbidden &&
+                 SayRefused("a caller",
+                            absl::UnauthenticatedError(absl::StrCat(
+                                NameOf(shown),
+                                ": it lost its right, or was revoked; this node's reeve.log says "
+                                "by what. Its connection was ended")))
+                     .ok();
+        },
         forbidden ? Connections::Silent::kEnd : Connections::Silent::kCheck);
-    if (ended > 0 && forbidden) {
-      spdlog::info("some callers lost their right: {} connections were ended", ended);
-    }
   };
 }
 

@@ -88,6 +88,15 @@ TEST(AttestationTest, AnyOtherByteBreaksIt) {
   EXPECT_FALSE(ReadAttestation(std::string(1000, 'x'), "bloc", key));
 }
 
+// Whoever has a key of its own can sign any service, and logs show it.
+TEST(AttestationTest, WhatIsNoNameOfAServiceIsNone) {
+  const KeyId key = Made().id();
+  EXPECT_TRUE(ReadAttestation(Attest(Seed(7), "bloc", "operator.reeve-2", key), "bloc", key));
+  for (const char* const name : {"a\nreeve[1] error: forged", "\x1b[31m", "Reeve", "a b", "\xff"}) {
+    EXPECT_FALSE(ReadAttestation(Attest(Seed(7), "bloc", name, key), "bloc", key)) << name;
+  }
+}
+
 // Where a text ends and the next begins cannot be moved.
 TEST(AttestationTest, NoServiceBorrowsFromTheFlocksName) {
   const KeyId key = Made().id();

@@ -187,6 +187,11 @@ std::string Attest(const NodeKeySeed& seed, std::string_view flock_id, std::stri
   return bytes;
 }
 
+// As in "reeve" and "operator.reeve".
+bool IsOfServiceName(char each) {
+  return (each >= 'a' && each <= 'z') || (each >= '0' && each <= '9') || each == '-' || each == '.';
+}
+
 std::optional<Attestation> ReadAttestation(std::string_view signed_bytes, std::string_view flock_id,
                                            const KeyId& key) {
   constexpr std::size_t kHead = crypto_sign_PUBLICKEYBYTES + crypto_sign_BYTES;
@@ -196,6 +201,8 @@ std::optional<Attestation> ReadAttestation(std::string_view signed_bytes, std::s
   Attestation attestation;
   std::memcpy(attestation.node.data(), signed_bytes.data(), attestation.node.size());
   attestation.service = signed_bytes.substr(kHead);
+  // Whoever has a key of its own can sign anything; logs show this.
+  if (!std::ranges::all_of(attestation.service, IsOfServiceName)) return std::nullopt;
   const std::string text = SignedText(flock_id, attestation.service, key);
   const unsigned char* const signature = Bytes(signed_bytes) + crypto_sign_PUBLICKEYBYTES;
   if (crypto_sign_verify_detached(signature, Bytes(text), text.size(), attestation.node.data()) !=

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/caller.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 #include "services/confab/grpc_status.h"
@@ -32,23 +33,28 @@ HeartbeaterServiceImpl::HeartbeaterServiceImpl(confab::Node node, std::string bl
       timer_([this](Instant now) { return Tick(now); }) {}
 
 grpc::ServerBidiReactor<v1::BeatRequest, v1::BeatResponse>* HeartbeaterServiceImpl::Beat(
-    grpc::CallbackServerContext* /*context*/) {
+    grpc::CallbackServerContext* context) {
   auto stream = BeatStream::Create(kAnswersMax);
+  const bool local = confab::CameThroughUnixSocket(*context);
   StreamId id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = ++last_stream_;
   }
-  const bool added = beats_.Add(stream);
-  stream->Begin(
-      {.on_message = [this, stream,
-                      id](const v1::BeatRequest& request) { HandleBeat(*stream, id, request); },
-       .on_done =
-           [this, stream, id] {
-             HandleDone(id, stream->broken());
-             beats_.Remove(stream);
-           }});
-  if (!added) {
+  const bool added = local && beats_.Add(stream);
+  stream->Begin({.on_message =
+                     [this, stream, id, local](const v1::BeatRequest& request) {
+                       if (local) HandleBeat(*stream, id, request);
+                     },
+                 .on_done =
+                     [this, stream, id] {
+                       HandleDone(id, stream->broken());
+                       beats_.Remove(stream);
+                     }});
+  if (!local) {
+    stream->End({grpc::StatusCode::PERMISSION_DENIED,
+                 "who serves beats to the heartbeater of its own node, through its Unix socket"});
+  } else if (!added) {
     stream->End({grpc::StatusCode::UNAVAILABLE, "too many streams, or shutting down; try again"});
   }
   return stream.get();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "radix/trust/v1/trust.pb.h"
 #include "services/proctor/document.h"
 #include "services/proctor/document_hordes_codec.h"
 #include "services/registry/hordes_codec.h"
@@ -37,7 +38,17 @@ std::size_t SizeOfInventory(const v1::DocumentBody& body) {
   return size;
 }
 
-absl::Status CheckRevoked(const std::string& key) {
+// Nobody takes a revocation back: whoever has the key would be let in again.
+absl::Status CheckRevocation(const std::string& value) {
+  if (value.empty() || !trust::v1::Revocation().ParseFromString(value)) {
+    return absl::InvalidArgumentError(
+        "decision.value: must be a radix.trust.v1.Revocation with a revoke_time: what was revoked "
+        "stays so; a node comes back with a new key, which it makes when STATE/node.key is gone");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRevoked(const std::string& key, const std::string& value) {
   const auto is_hex = [](char each) {
     return (each >= '0' && each <= '9') || (each >= 'a' && each <= 'f');
   };
@@ -45,7 +56,7 @@ absl::Status CheckRevoked(const std::string& key) {
     const std::size_t from = std::strlen(prefix);
     if (key.starts_with(prefix) && key.size() == from + digits &&
         std::all_of(key.begin() + static_cast<std::ptrdiff_t>(from), key.end(), is_hex)) {
-      return absl::OkStatus();
+      return CheckRevocation(value);
     }
   }
   return absl::InvalidArgumentError(
@@ -126,7 +137,8 @@ absl::Status CheckDecision(const v1::Decision& decision) {
     return absl::InvalidArgumentError(
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
-  if (decision.kind() == trust::Revoked::kKind) return CheckRevoked(decision.key());
+  if (decision.kind() == trust::Revoked::kKind)
+    return CheckRevoked(decision.key(), decision.value());
   if (decision.kind() == registry::Hordes::kKind) {
     registry::Hordes hordes;
     const std::string value =

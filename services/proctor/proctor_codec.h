@@ -53,6 +53,8 @@ struct Hello {
   Document document;
   int losses = 0;  // as in AcceptorState
   std::vector<Plugin> plugins;
+  // The fingerprint of the key that its node has; not a word of the message: see CallingNode.
+  std::optional<std::uint64_t> proved = std::nullopt;
 };
 
 // InvalidArgument, naming the field.

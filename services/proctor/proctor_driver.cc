@@ -176,6 +176,11 @@ absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello,
       return absl::InvalidArgumentError(
           absl::StrCat("hello.address: ", hello.address, " is not in the charter's ranges"));
     }
+    if (hello.proved) {
+      auto is_it =
+          registry::CheckIsAt(*address, *hello.proved, roster_.FingerprintAt(hello.address));
+      if (!is_it.ok()) return is_it;
+    }
     id = next_link_++;
     for (auto old = sessions_.begin(); old != sessions_.end();) {
       if (old->second.address != hello.address) {

@@ -54,7 +54,8 @@ class ProctorDriver {
   static std::shared_ptr<ProctorDriver> Create(Options options);
 
   // A dean introduced itself. FailedPrecondition when its epoch is not this one, or this one is
-  // over; InvalidArgument when its address is no slot of the bloc.
+  // over; InvalidArgument when its address is no slot of the bloc; as registry::CheckIsAt, when its
+  // node is not the one there.
   absl::StatusOr<LinkId> Connect(const Hello& hello, Link link);
   void HandlePlugins(LinkId id, const v1::PluginsReport& report);
   void HandleAck(LinkId id, const v1::DocumentAck& ack);

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/calling_node.h"
 #include "services/confab/clock.h"
 #include "services/confab/grpc_status.h"
 #include "services/confab/server_stream.h"
@@ -39,8 +42,9 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
 // One dean's stream, from its first message on.
 class DeanLink : public std::enable_shared_from_this<DeanLink> {
  public:
-  DeanLink(std::shared_ptr<ProctorDriver> driver, std::weak_ptr<Stream> stream)
-      : driver_(std::move(driver)), stream_(std::move(stream)) {}
+  DeanLink(std::shared_ptr<ProctorDriver> driver, std::weak_ptr<Stream> stream,
+           absl::StatusOr<std::optional<std::uint64_t>> proved)
+      : driver_(std::move(driver)), stream_(std::move(stream)), proved_(std::move(proved)) {}
 
   void Handle(const v1::FollowRequest& request) {
     if (ended_) return;
@@ -64,8 +68,10 @@ class DeanLink : public std::enable_shared_from_this<DeanLink> {
     if (!request.has_hello()) {
       return End(absl::InvalidArgumentError("kind: the first message must be a hello"));
     }
-    const auto hello = ToHello(request.hello());
+    if (!proved_.ok()) return End(proved_.status());
+    auto hello = ToHello(request.hello());
     if (!hello.ok()) return End(hello.status());
+    hello->proved = *proved_;
     const auto id =
         driver_->Connect(*hello, {.send =
                                       [stream = stream_](const v1::FollowResponse& response) {
@@ -87,7 +93,8 @@ class DeanLink : public std::enable_shared_from_this<DeanLink> {
 
   const std::shared_ptr<ProctorDriver> driver_;
   const std::weak_ptr<Stream> stream_;
-  ProctorDriver::LinkId id_ = 0;  // 0 before the hello
+  const absl::StatusOr<std::optional<std::uint64_t>> proved_;  // whose node it is
+  ProctorDriver::LinkId id_ = 0;                               // 0 before the hello
   bool ended_ = false;
 };
 
@@ -141,12 +148,14 @@ grpc::ServerUnaryReactor* ProctorServiceImpl::ListDecisions(grpc::CallbackServer
 }
 
 grpc::ServerBidiReactor<v1::FollowRequest, v1::FollowResponse>* ProctorServiceImpl::Follow(
-    grpc::CallbackServerContext* /*context*/) {
+    grpc::CallbackServerContext* context) {
   auto stream = Stream::Create(kFollowQueueMax);
-  auto link = std::make_shared<DeanLink>(driver_, stream);
+  const auto proved = confab::CallingNode(*context, driver_->charter().bloc, "dean");
+  auto link = std::make_shared<DeanLink>(driver_, stream, proved);
   stream->Begin({.on_message = [link](const v1::FollowRequest& request) { link->Handle(request); },
                  .on_half_close = nullptr,
                  .on_done = [link] { link->Done(); }});
+  if (!proved.ok()) stream->End(confab::ToGrpc(proved.status()));
   return stream.get();
 }
 

@@ -15,6 +15,8 @@
 namespace radix::proctor {
 namespace {
 
+const char kWhy[] = "\n\003why";  // a radix.trust.v1.Revocation
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -110,6 +112,11 @@ TEST_F(ProposeTest, WhatIsMalformedIsRefusedByLineAndFieldAndChangesNothing) {
   EXPECT_THAT(refused(RulesDecision(std::string(61 * 1024, '#'))), HasSubstr("is longer than"));
   EXPECT_THAT(refused(Decision("rules", "mine", text)), HasSubstr("key must be 'operators'"));
   EXPECT_THAT(refused(Decision("revoked", "key/7", "x")), StartsWith("decision.key: must be key/"));
+  // Nobody takes a revocation back.
+  for (const char* const value : {"", "\xff"}) {
+    EXPECT_THAT(refused(Decision("revoked", "node/0123456789abcdef", value)),
+                StartsWith("decision.value: must be a radix.trust.v1.Revocation"));
+  }
   EXPECT_THAT(std::string(Propose(1, Decision("muster", "a", "b")).status().message()),
               HasSubstr("'muster' is not for operators to decide"));
   EXPECT_THAT(Listed(1), ElementsAre(text));
@@ -184,13 +191,13 @@ TEST_F(ProposeTest, OneWatchTellsOfSeveralKinds) {
   LeadAll();
   const std::string key = "key/" + std::string(64, 'a');
   ASSERT_TRUE(Propose(0, RulesDecision("# none\n")).ok());
-  ASSERT_TRUE(Propose(0, Decision("revoked", key, "why")).ok());
+  ASSERT_TRUE(Propose(0, Decision("revoked", key, kWhy)).ok());
   v1::WatchDecisionsRequest request;
   request.set_kind("rules");
   request.add_more_kinds("revoked");
   EXPECT_TRUE(Eventually([&] {
     const auto values = OnDisk(1, request);
-    return values.ok() && *values == std::vector<std::string>{"why", "# none\n"};
+    return values.ok() && *values == std::vector<std::string>{kWhy, "# none\n"};
   }));
   request.add_more_kinds("");
   EXPECT_EQ(OnDisk(1, request).status(),
@@ -216,7 +223,7 @@ TEST_F(ProposeTest, AFullInventoryHoldsUpNoOperator) {
   ASSERT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   const std::string text = std::string(59 * 1024, '#') + "\ncall a/b c/d\n";
   EXPECT_TRUE(Propose(1, RulesDecision(text)).ok());
-  EXPECT_TRUE(Propose(1, Decision("revoked", "key/" + std::string(64, 'a'), "why")).ok());
+  EXPECT_TRUE(Propose(1, Decision("revoked", "key/" + std::string(64, 'a'), kWhy)).ok());
 }
 
 TEST_F(ProposeTest, TheStatusSaysOfEachServiceWhatItIsCalledAndWhatItServes) {
@@ -240,12 +247,12 @@ TEST_F(ProposeTest, WhatIsRevokedIsHeardBeforeAFileHasCome) {
     nodes_[2]->pastiche.files.erase(kFile4);
   }
   ASSERT_TRUE(ApplySoon(0, Galumph("galumph2_4", "pick(galumph, 1, ALL)")).ok());
-  ASSERT_TRUE(Propose(0, Decision("revoked", "node/0123456789abcdef", "x")).ok());
+  ASSERT_TRUE(Propose(0, Decision("revoked", "node/0123456789abcdef", kWhy)).ok());
   v1::WatchDecisionsRequest request;
   request.set_kind("revoked");
   EXPECT_TRUE(Eventually([&] {
     const auto values = OnDisk(2, request);
-    return values.ok() && *values == std::vector<std::string>{"x"};
+    return values.ok() && *values == std::vector<std::string>{kWhy};
   }));
   EXPECT_LT(RevisionOnDisk(2), RevisionOnDisk(0)) << "it still has not got the file";
 }

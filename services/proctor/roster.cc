@@ -9,13 +9,18 @@ void Roster::Begin(Instant now) {
   if (!began_at_) began_at_ = now;
 }
 
+std::uint64_t Roster::FingerprintAt(const std::string& address) const {
+  const auto found = fingerprints_.find(address);
+  return found == fingerprints_.end() ? 0 : found->second;
+}
+
 bool Roster::SetFingerprints(std::map<std::string, std::uint64_t> fingerprints) {
   fingerprints_ = std::move(fingerprints);
   bool changed = false;
   for (auto& [address, entry] : entries_) {
-    const auto found = fingerprints_.find(address);
-    if (found == fingerprints_.end() || found->second == entry.view.fingerprint) continue;
-    entry.view.fingerprint = found->second;
+    const std::uint64_t fingerprint = FingerprintAt(address);
+    if (fingerprint == 0 || fingerprint == entry.view.fingerprint) continue;
+    entry.view.fingerprint = fingerprint;
     changed = true;
   }
   return changed;
@@ -32,8 +37,8 @@ void Roster::Connect(const std::string& address, const std::string& name,
   Entry entry;
   entry.name = name;
   entry.view = {.connected = true, .labels = std::move(labels), .plugins = std::move(plugins)};
-  if (const auto found = fingerprints_.find(address); found != fingerprints_.end()) {
-    entry.view.fingerprint = found->second;
+  if (const std::uint64_t fingerprint = FingerprintAt(address); fingerprint != 0) {
+    entry.view.fingerprint = fingerprint;
   } else if (same) {
     entry.view.fingerprint = known->second.view.fingerprint;
   }

@@ -37,6 +37,8 @@ class Roster {
   // Whose keys they are at these addresses; for others what was known stays. Returns whether that
   // changes a node.
   bool SetFingerprints(std::map<std::string, std::uint64_t> fingerprints);
+  // 0: unknown.
+  std::uint64_t FingerprintAt(const std::string& address) const;
 
   // A dean connected, or connected again.
   void Connect(const std::string& address, const std::string& name, std::vector<std::string> labels,

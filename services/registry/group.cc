@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace radix::registry {
 
 const Member* Group::Find(const IpAddress& address) const {
@@ -16,6 +18,16 @@ std::set<std::string> Group::Unsuspected() const {
     if (member.alive && !member.suspected) addresses.insert(member.address.ToString());
   }
   return addresses;
+}
+
+absl::Status CheckIsAt(const IpAddress& address, std::uint64_t proved, std::uint64_t listed) {
+  if (listed == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "hello.address: the leader's flock knows of no node at ", address.ToString(), " so far"));
+  }
+  if (proved == listed) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("hello.address: the node at ", address.ToString(),
+                                                  " has another key than you have"));
 }
 
 }  // namespace radix::registry

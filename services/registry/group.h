@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "services/confab/address.h"
 #include "services/confab/time.h"
 
@@ -49,5 +50,10 @@ struct Group {
   // The addresses of those who are alive and not suspected.
   std::set<std::string> Unsuspected() const;
 };
+
+// Whether who proved to be the node of key `proved` is the one at `address`, where flock lists the
+// key `listed`; 0: none. Fingerprints both. Errors: PermissionDenied, when it is another;
+// Unavailable, when flock lists none there: it may yet.
+absl::Status CheckIsAt(const IpAddress& address, std::uint64_t proved, std::uint64_t listed);
 
 }  // namespace radix::registry

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/confab/calling_node.h"
 #include "services/confab/clock.h"
 #include "services/confab/entropy.h"
 #include "services/confab/grpc_status.h"
@@ -27,6 +28,7 @@ bool MatchesAny(const std::vector<registry::Selector>& selectors, const registry
 StewardServiceImpl::StewardServiceImpl(const Charter& charter, std::uint64_t epoch,
                                        std::function<void()> on_over)
     : ranges_(charter.ranges),
+      flock_id_(charter.bloc),
       origin_(absl::StrCat("steward-", epoch, "-", absl::Hex(confab::RandomNumber()))),
       on_over_(std::move(on_over)),
       lease_(epoch, confab::Now()),
@@ -40,6 +42,7 @@ grpc::ServerBidiReactor<v1::SyncRequest, v1::SyncResponse>* StewardServiceImpl::
   auto stream = SyncStream::Create();
   auto link = std::make_shared<Link>();
   link->peer = context->peer();
+  link->proved = confab::CallingNode(*context, flock_id_, "reeve");
   const bool added = streams_.Add(stream);
   {
     const std::lock_guard lock(mutex_);
@@ -52,7 +55,9 @@ grpc::ServerBidiReactor<v1::SyncRequest, v1::SyncResponse>* StewardServiceImpl::
                        HandleMessage(*stream, *link, request);
                      },
                  .on_done = [this, stream, link] { HandleDone(link->id, stream); }});
-  if (!added) {
+  if (!link->proved.ok()) {
+    stream->End(confab::ToGrpc(link->proved.status()));
+  } else if (!added) {
     stream->End({grpc::StatusCode::UNAVAILABLE, "too many streams, or shutting down; try again"});
   }
   return stream.get();
@@ -98,6 +103,13 @@ absl::Status StewardServiceImpl::HandleHello(Link& link, const v1::Hello& messag
                                                         lease_.epoch()));
     }
     if (!link.node.empty()) return absl::InvalidArgumentError("hello: came twice");
+    if (!link.proved.ok()) return link.proved.status();
+    if (*link.proved) {
+      const auto listed = fingerprints_.find(hello->node.address);
+      auto is_it = registry::CheckIsAt(hello->node.address, **link.proved,
+                                       listed == fingerprints_.end() ? 0 : listed->second);
+      if (!is_it.ok()) return is_it;
+    }
     std::optional<StreamId> earlier;
     auto taken = table_.HandleHello(link.id, hello->node, confab::Now(), earlier);
     if (!taken.ok()) return taken;
@@ -180,6 +192,10 @@ void StewardServiceImpl::HandleGroup(const registry::Group& group) {
     const std::lock_guard lock(mutex_);
     lease_.HandleGroup(group, confab::Now());
     table_.HandleMembers(group.members);
+    fingerprints_.clear();
+    for (const registry::Member& each : group.members) {
+      fingerprints_[each.address] = each.fingerprint;
+    }
   }
   WakeIfChanged();
   timer_.Wake();

@@ -53,7 +53,8 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   // One reeve's link.
   struct Link {
     StreamId id = 0;
-    std::string node;  // empty before the hello
+    absl::StatusOr<std::optional<std::uint64_t>> proved;  // its node's key; see CallingNode
+    std::string node;                                     // empty before the hello
     std::string peer;  // for the log: the node and its address, or whatever is known
     IpAddress address;
     std::vector<registry::Selector> subscriptions;
@@ -79,12 +80,14 @@ class StewardServiceImpl final : public v1::StewardService::CallbackService {
   Instant Tick(Instant now);
 
   const AddressRanges ranges_;
+  const std::string flock_id_;
   const std::string origin_;
   const std::function<void()> on_over_;
   mutable std::mutex mutex_;
   registry::LeaderLease lease_;
   bool told_over_ = false;
   GroupTable table_;
+  std::map<IpAddress, std::uint64_t> fingerprints_;  // of nodes' keys, as flock lists them
   StreamId last_stream_ = 0;
   std::map<StreamId, Open> by_id_;
   std::uint64_t woken_revision_ = 0;

@@ -126,7 +126,7 @@ void EndpointTable::HandlePairs(Origin origin, const std::vector<Pair>& pairs,
   for (const Pair& pair : pairs) {
     if (node.rows.size() < kPairsMax || node.rows.contains(pair.key)) {
       Put(origin, pair);
-    } else if (node.surplus.size() < kPairsMax) {
+    } else if (node.surplus.size() < kSurplusMax) {
       node.surplus.push_back({pair.key,
                               absl::ResourceExhaustedError(absl::StrCat(
                                   "a node may call with ", kPairsMax, " keys at most")),

@@ -41,6 +41,7 @@ class EndpointTable {
 
   static constexpr std::size_t kGuardsMax = 1024;
   static constexpr std::size_t kPairsMax = 65536;    // of one origin
+  static constexpr std::size_t kSurplusMax = 1024;   // that are told so, of those that are more
   static constexpr std::size_t kUpdateMax = 1024;    // callers in one update
   static constexpr Duration kGuardsKnownAfter = 8s;  // every endpoint has told of itself by then
   static constexpr Duration kAllKnownAfter = 20s;    // and every other node of its pairs

@@ -79,9 +79,16 @@ void PairTable::HandleCallerEnd(CallerId caller) {
 
 void PairTable::Erase(const KeyId& key) {
   const auto row = rows_.find(key);
-  Node& node = nodes_.at(row->second.pair.endpoint.ip);
+  const auto place = nodes_.find(row->second.pair.endpoint.ip);
+  Node& node = place->second;
   node.keys.erase(key);
-  node.dirty.insert(key);
+  // A new link begins with all that there are.
+  if (node.linked) {
+    node.dirty.insert(key);
+  } else {
+    node.dirty.erase(key);
+  }
+  if (node.keys.empty() && !node.met) nodes_.erase(place);
   callers_.at(row->second.caller).erase(key);
   rows_.erase(row);
 }
@@ -131,13 +138,15 @@ std::optional<PairTable::Announcement> PairTable::AnnouncementFor(const IpAddres
 
 void PairTable::HandleLink(const IpAddress& address) {
   Node& node = nodes_[address];
+  node.linked = node.met = true;
   node.told_all = false;
-  node.dirty.insert(node.keys.begin(), node.keys.end());
+  node.dirty = node.keys;
 }
 
 void PairTable::HandleLinkEnd(const IpAddress& address, bool orderly) {
   const auto node = nodes_.find(address);
   if (node == nodes_.end()) return;
+  node->second.linked = false;
   const bool over =
       orderly && node->second.told_all && node->second.keys.empty() && node->second.dirty.empty();
   if (over) {

@@ -91,6 +91,8 @@ class PairTable {
     std::set<KeyId> keys;
     std::set<KeyId> dirty;  // about which it is to be told
     bool told_all = false;
+    bool linked = false;  // now
+    bool met = false;     // was linked at some time, so it may know some
   };
 
   void Judge(const KeyId& key, Row& row);

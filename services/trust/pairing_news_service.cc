@@ -71,12 +71,13 @@ void PairingServiceImpl::SetCutOff(bool cut_off) {
 
 // With the lock held. flock lists a revoked node as dead, so whose its address was is remembered.
 void PairingServiceImpl::JudgePairs() {
+  if (!revoked_) return;
   std::set<IpAddress> nodes;
   for (const auto& [address, fingerprint] : fingerprints_) {
-    if (revoked_.nodes.empty()) break;
-    if (revoked_.nodes.contains(fingerprint)) nodes.insert(address);
+    if (revoked_->nodes.empty()) break;
+    if (revoked_->nodes.contains(fingerprint)) nodes.insert(address);
   }
-  pairs_.SetRevoked(std::move(nodes), revoked_.keys);
+  pairs_.SetRevoked(std::move(nodes), revoked_->keys);
 }
 
 void PairingServiceImpl::SetRevoked(const Revoked& revoked) {

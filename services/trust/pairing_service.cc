@@ -6,10 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cpp/refusals.h"
 #include "services/confab/caller.h"
+#include "services/confab/calling_node.h"
 #include "services/confab/clock.h"
-#include "services/confab/fingerprint.h"
 #include "services/confab/grpc_status.h"
-#include "services/confab/node_key.h"
 #include "services/trust/pairing_codec.h"
 #include "services/trust/trust_codec.h"
 
@@ -36,6 +35,15 @@ auto EndingWith(const std::shared_ptr<Stream>& stream,
     if (status.ok()) status = handle(request);
     if (!status.ok()) stream->End(confab::ToGrpc(status));
   };
+}
+
+// For whoever runs the server: the caller is told as well.
+void SayForbidden(std::uint64_t origin, const Admission& admission) {
+  SayRefused("a caller", absl::PermissionDeniedError(absl::StrCat(
+                             "key ", admission.key.ToString().substr(0, 16),
+                             " of a process of node ", absl::Hex(origin, absl::kZeroPad16), ": ",
+                             std::string(admission.status.message()))))
+      .IgnoreError();
 }
 
 }  // namespace
@@ -121,13 +129,14 @@ bool PairingServiceImpl::NextForGuard(StreamId id, v1::GuardResponse& response) 
   const auto guard = guards_.find(id);
   if (guard == guards_.end()) return false;
   const auto update = endpoints_.UpdateFor(id);
-  const bool revoked = guard->second.revoked_revision != revoked_revision_;
+  // Until it is known, the endpoint goes by what it heard before.
+  const bool revoked = revoked_ && guard->second.revoked_revision != revoked_revision_;
   const bool roll = std::exchange(guard->second.roll, false);
   if (!update && !revoked && !roll) return false;
   if (update) response = ToProto(*update);
-  if (revoked) *response.mutable_revoked() = ToProto(revoked_);
+  if (revoked) *response.mutable_revoked() = ToProto(*revoked_);
   response.set_roll(roll);
-  guard->second.revoked_revision = revoked_revision_;
+  if (revoked) guard->second.revoked_revision = revoked_revision_;
   return true;
 }
 
@@ -217,14 +226,10 @@ void PairingServiceImpl::HandleCallerDone(StreamId id) {
 
 absl::StatusOr<std::uint64_t> PairingServiceImpl::OriginOf(
     const grpc::CallbackServerContext& context) const {
-  const auto shown = confab::ShownBy(context);
-  const auto attested =
-      shown ? confab::ReadAttestation(shown->attestation, node_.flock_id, shown->key)
-            : std::nullopt;
-  if (!attested || attested->service != "reeve") {
-    return absl::PermissionDeniedError("only reeves of other nodes may ask");
-  }
-  return FingerprintOf(attested->node);
+  const auto node = confab::CallingNode(context, node_.flock_id, "reeve");
+  if (!node.ok()) return node.status();
+  if (!*node) return absl::PermissionDeniedError("only reeves of other nodes may ask");
+  return **node;
 }
 
 grpc::ServerBidiReactor<v1::AnnounceRequest, v1::AnnounceResponse>* PairingServiceImpl::Announce(
@@ -280,8 +285,11 @@ absl::Status PairingServiceImpl::HandleAnnounce(std::uint64_t origin, StreamId i
       }
     }
     endpoints_.HandlePairs(origin, announcement->pairs, announcement->gone);
-    for (const Pair& pair : announcement->pairs) open->second.named.insert(pair.key);
-    for (const KeyId& key : announcement->gone) open->second.named.erase(key);
+    std::set<KeyId>& named = open->second.named;
+    for (const KeyId& key : announcement->gone) named.erase(key);
+    for (const Pair& pair : announcement->pairs) {
+      if (named.size() < EndpointTable::kPairsMax) named.insert(pair.key);  // more have no row
+    }
     if (announcement->complete) endpoints_.Retain(origin, open->second.named);
   }
   Spread();
@@ -294,6 +302,7 @@ bool PairingServiceImpl::NextForOrigin(std::uint64_t origin, StreamId id,
   const auto open = origins_.find(origin);
   if (open == origins_.end() || open->second.id != id) return false;
   for (const Admission& each : endpoints_.AdmissionsFor(origin)) {
+    if (absl::IsPermissionDenied(each.status)) SayForbidden(origin, each);
     *response.add_admissions() = ToProto(each);
   }
   return !response.admissions().empty();

@@ -125,7 +125,7 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
   PairTable pairs_;
   EndpointTable endpoints_;
   bool ending_ = false;
-  Revoked revoked_;
+  std::optional<Revoked> revoked_;  // nullopt: nobody has said
   std::uint64_t revoked_revision_ = 1;
   std::map<IpAddress, std::uint64_t> fingerprints_;  // whose an address was last
   StreamId last_stream_ = 0;

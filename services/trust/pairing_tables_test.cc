@@ -249,6 +249,55 @@ TEST(PairTableTest, ALinkThatNobodyNeedsAnyMoreIsNotWantedAgain) {
   EXPECT_TRUE(table.Nodes().empty());
 }
 
+// A plugin can name any address, and take that back, as often as it likes.
+TEST(PairTableTest, NothingIsKeptOfWhatWasTakenBackBeforeAnybodyHeardOfIt) {
+  PairTable table(Instant(1000s));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    Pair pair = SomePair();
+    pair.key = KeyOf(100 + i);
+    pair.endpoint.ip = AddressOf(static_cast<int>(i));
+    table.HandlePair(1, pair);
+    table.HandleGone(1, pair.key);
+  }
+  EXPECT_TRUE(table.Nodes().empty());
+
+  // Nor of what is taken back while there is no link: the next begins with all there are.
+  table.HandlePair(1, SomePair());
+  table.HandleLink(AddressOf(0));
+  EXPECT_EQ(table.AnnouncementFor(AddressOf(0))->pairs.size(), 1U);
+  table.HandleLinkEnd(AddressOf(0), /*orderly=*/false);
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    Pair pair = SomePair();
+    pair.key = KeyOf(100 + i);
+    table.HandlePair(1, pair);
+    table.HandleGone(1, pair.key);
+  }
+  table.HandleGone(1, SomePair().key);
+  table.HandleTimeout(Instant(1000s) + PairTable::kCallersKnownAfter);
+  ASSERT_EQ(table.Nodes().size(), 1U) << "it may know of the one";
+  table.HandleLink(AddressOf(0));
+  const auto told = table.AnnouncementFor(AddressOf(0));
+  ASSERT_TRUE(told);
+  EXPECT_TRUE(told->gone.empty());
+  EXPECT_TRUE(told->complete);
+}
+
+TEST(EndpointTableTest, WhoAnnouncesTooManyKeysIsToldOfAFew) {
+  EndpointTable table(Instant(1000s), kOwn);
+  std::vector<Pair> pairs;
+  for (std::uint64_t i = 0; i < EndpointTable::kPairsMax + 2 * EndpointTable::kSurplusMax; ++i) {
+    Pair pair = SomePair();
+    pair.key = KeyOf(i);
+    pairs.push_back(pair);
+  }
+  table.HandlePairs(5, pairs, {});
+  std::size_t refused = 0;
+  for (auto told = table.AdmissionsFor(5); !told.empty(); told = table.AdmissionsFor(5)) {
+    for (const Admission& each : told) refused += absl::IsResourceExhausted(each.status) ? 1 : 0;
+  }
+  EXPECT_EQ(refused, EndpointTable::kSurplusMax);
+}
+
 TEST(PairTableTest, ThereIsNoLinkToWhatIsNoNode) {
   PairTable table(Instant(1000s));
   table.HandlePair(1, SomePair());

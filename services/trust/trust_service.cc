@@ -34,16 +34,19 @@ bool TrustServiceImpl::NextFor(Cursor& cursor, v1::WatchPeersResponse& response)
   if (nodes_.revision() == 0 || (!revoked_ && !waited_)) return false;
   const bool same_nodes = cursor.revision == nodes_.revision();
   const bool roll = std::exchange(cursor.rolls, rolls_) != rolls_;
-  const bool same_contact = std::exchange(cursor.cut_off, cut_off_) == cut_off_;
+  // Who does not know what was revoked trusts no operator's key.
+  const bool cut_off = cut_off_ || !revoked_;
+  const bool same_contact = std::exchange(cursor.cut_off, cut_off) == cut_off;
   if (same_nodes && cursor.revoked_revision == revoked_revision_ && !roll && same_contact) {
     return false;
   }
   response.set_roll(roll);
-  response.set_cut_off(cut_off_);
+  response.set_cut_off(cut_off);
   const NodeKeys::Changes changes = nodes_.Since(cursor.revision);
   cursor.revision = changes.revision;
-  if (std::exchange(cursor.revoked_revision, revoked_revision_) != revoked_revision_) {
-    *response.mutable_revoked() = ToProto(revoked_.value_or(Revoked()));
+  // Who asks may still know what this reeve, which has just begun, has not heard yet.
+  if (std::exchange(cursor.revoked_revision, revoked_revision_) != revoked_revision_ && revoked_) {
+    *response.mutable_revoked() = ToProto(*revoked_);
   }
   response.set_snapshot(changes.snapshot);
   for (const NodeKey& node : changes.nodes) {

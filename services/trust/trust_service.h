@@ -33,7 +33,7 @@ class TrustServiceImpl final : public v1::TrustService::CallbackService {
   // Whether this node has been without a leader for too long: see contact.h.
   void SetCutOff(bool cut_off);
 
-  // Without dean, who has the disk, a node still takes part.
+  // Without dean, who has the disk, a node still takes part; but no operator is let in.
   static constexpr Duration kRevokedLimit = 5s;
 
   // The rules by which this node goes, as it has them on disk.
