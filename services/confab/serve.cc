@@ -65,15 +65,6 @@ absl::Status OpenToGroup(const std::filesystem::path& folder, gid_t group) {
   return absl::OkStatus();
 }
 
-// To connect takes the right to write.
-absl::Status LetConnect(const std::filesystem::path& socket, gid_t group) {
-  const std::string name = socket.string();
-  if (chown(name.c_str(), static_cast<uid_t>(-1), group) != 0 || chmod(name.c_str(), 0660) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(name, ": ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
-}
-
 // As far as it goes. At its limit gRPC closes what it listens on, and never opens it again: by
 // default that were a thousand connections.
 void RaiseOpenFilesLimit() {
@@ -99,9 +90,9 @@ void SetTimes(grpc::ServerBuilder& builder) {
 
 // gRPC keeps to the limits of streams and headers only when a peer has acknowledged them, and to
 // that of headers in each frame alone: guard.h has the rest.
-void SetSizes(grpc::ServerBuilder& builder) {
-  // A call takes 13 KB until it is answered. More of one client wait there.
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);
+void SetSizes(const ListenOptions& options, grpc::ServerBuilder& builder) {
+  // A call takes 13 KB until it is answered.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(options.calls_max));
   // Names and values of a call. gRPC's default; nothing of ours needs 1 KiB.
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8 << 10);
   // The largest that is sent to a server is the group's document, 2 MiB. gRPC's default.
@@ -168,8 +159,9 @@ class NoReflection final : public grpc::ServerBuilderOption {
 };
 
 // Leaves in `lock` what keeps others from that path.
-absl::Status AddUnixSocket(const Node& node, const ListenOptions& options,
-                           grpc::ServerBuilder& builder, std::optional<LockFile>& lock) {
+absl::StatusOr<std::unique_ptr<UnixAcceptor>> ListenLocally(const Node& node,
+                                                            const ListenOptions& options,
+                                                            std::optional<LockFile>& lock) {
   const auto path = node.SocketOf(options.socket);
   if (path.string().size() > kSocketPathBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat(path.string(), ": is longer than ",
@@ -182,12 +174,7 @@ absl::Status AddUnixSocket(const Node& node, const ListenOptions& options,
   auto taken = LockFile::Take(node.state / (options.socket + ".lock"));
   if (!taken.ok()) return taken.status();
   lock = *std::move(taken);
-  // Left behind by a holder that died. gRPC would not say what is in its way.
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return absl::ErrnoToStatus(errno, absl::StrCat(path.string(), ": cannot be removed"));
-  }
-  builder.AddListeningPort("unix:" + path.string(), grpc::InsecureServerCredentials());
-  return absl::OkStatus();
+  return UnixAcceptor::Listen(path, options.connections_max, options.group);
 }
 
 // The port that it gets is in `port` once the server has started.
@@ -204,8 +191,12 @@ absl::Status AddPlaintext(const Endpoint& local, grpc::ServerBuilder& builder, i
 }
 
 // Has gRPC take what an acceptor hands on.
-Acceptor::Hand HandTo(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server) {
-  return [server = std::shared_ptr(std::move(server))](int listener, int connection) {
+UnixAcceptor::Hand HandTo(const std::shared_ptr<grpc::ServerCredentials>& credentials,
+                          grpc::ServerBuilder& builder) {
+  std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> server =
+      builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  return [server](int listener, int connection) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
     parameters.listener_fd = listener;
     parameters.fd = connection;
@@ -226,10 +217,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   SetTimes(builder);
-  SetSizes(builder);
+  SetSizes(options, builder);
+  UnixAcceptor::Hand unix_hand;
   if (!options.socket.empty()) {
-    auto added = AddUnixSocket(node, options, builder, server->lock_);
-    if (!added.ok()) return added;
+    auto acceptor = ListenLocally(node, options, server->lock_);
+    if (!acceptor.ok()) return acceptor.status();
+    server->unix_acceptor_ = *std::move(acceptor);
+    unix_hand = HandTo(grpc::InsecureServerCredentials(), builder);
   }
   int port = 0;
   Acceptor::Hand hand;
@@ -248,9 +242,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
                                                    .inst = options.inst},
                                                   server->acceptor_->connections());
       if (!credentials.ok()) return credentials.status();
-      hand = HandTo(builder.experimental().AddExternalConnectionAcceptor(
-          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-          *std::move(credentials)));
+      hand = HandTo(*credentials, builder);
     }
   }
   for (const HostedService& hosted : services) {
@@ -272,13 +264,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", node.address.ToString(), ":", options.port.value_or(0)));
   }
-  if (options.group && !options.socket.empty()) {
-    auto let = LetConnect(node.SocketOf(options.socket), *options.group);
-    if (!let.ok()) return let;
-  }
   if (options.port) {
     server->net_id_ = Endpoint{node.address, static_cast<std::uint16_t>(port)}.ToString();
   }
+  if (unix_hand) server->unix_acceptor_->Begin(std::move(unix_hand));
   if (hand) server->acceptor_->Begin(std::move(hand), std::move(channelz));
   server->to_itself_ = server->server_->InProcessChannel({});
   server->SetServing(true);
@@ -291,6 +280,7 @@ Server::~Server() {
 }
 
 void Server::EndAccepting() {
+  unix_acceptor_.reset();
   if (acceptor_ == nullptr) return;
   const auto connections = acceptor_->connections();
   acceptor_.reset();

@@ -19,6 +19,7 @@
 #include "services/confab/node.h"
 #include "services/confab/peer_budget.h"
 #include "services/confab/time.h"
+#include "services/confab/unix_acceptor.h"
 
 namespace radix::confab {
 
@@ -38,6 +39,10 @@ struct ListenOptions {
   // The group that may connect to that as well, and enter its folder; nullopt: nobody but this user
   // may. Nobody of it may change what is in the folder.
   std::optional<std::uint32_t> group = std::nullopt;
+  // At most so many connections come by that socket at a time.
+  std::size_t connections_max = 1024;
+  // At most so many calls are open on one connection; more of a client wait there.
+  std::uint32_t calls_max = 1024;
   // Whether it describes its services to whoever asks (gRPC's reflection). That takes a thread: too
   // much where a process has hundreds of servers.
   bool describes_itself = true;
@@ -102,7 +107,8 @@ class Server {
 
   std::shared_ptr<Identity> identity_;  // which goes on saying who may come in
   std::optional<LockFile> lock_;
-  std::unique_ptr<Acceptor> acceptor_;  // of TLS connections, until it is shut down
+  std::unique_ptr<UnixAcceptor> unix_acceptor_;  // both until it is shut down
+  std::unique_ptr<Acceptor> acceptor_;           // of TLS connections
   std::shared_ptr<CallCounter> calls_;
   std::unique_ptr<grpc::Server> server_;  // null once it is being shut down
   std::future<void> ended_;               // of the shutting down

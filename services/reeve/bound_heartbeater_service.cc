@@ -38,13 +38,11 @@ grpc::ServerBidiReactor<BeatRequest, BeatResponse>* BoundHeartbeaterService::Bea
       HeartbeaterService::NewStub(confab::DialLocal(node_, "heartbeater"));
   stub->async()->Beat(&to->context(), to.get());
   auto behind = std::make_shared<std::atomic<bool>>(false);
-  auto refused = std::make_shared<std::atomic<bool>>(false);
   from->Begin({.on_message =
-                   [this, from, to, behind, refused,
+                   [this, from, to, behind,
                     allowed = std::make_shared<Allowed>()](const BeatRequest& beat) {
                      const absl::Status may = Check(beat, *allowed);
                      if (!may.ok()) {
-                       refused->store(true);
                        from->End(confab::ToGrpc(may));
                        to->HalfClose();  // an end, not a break: it is over at once
                      } else if (!to->Send(beat)) {
@@ -59,8 +57,14 @@ grpc::ServerBidiReactor<BeatRequest, BeatResponse>* BoundHeartbeaterService::Bea
                      if (!ending_) to->HalfClose();
                    },
                .on_done =
-                   [this, from, to, refused] {
-                     if (!*refused) to->Cancel();
+                   [this, from, to] {
+                     // What the plugin gives up is over at once, or one stream after another would
+                     // leave an instance behind.
+                     if (ending_) {
+                       to->Cancel();
+                     } else {
+                       to->HalfClose();
+                     }
                      streams_.Remove(from);
                    }});
   to->Begin({.on_message =

@@ -1,6 +1,7 @@
 #include "services/reeve/bound_pairing_service.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/confab/grpc_status.h"
@@ -45,17 +46,22 @@ grpc::ServerUnaryReactor* RefuseOf(grpc::CallbackServerContext* context, const t
 
 grpc::ServerBidiReactor<GuardRequest, trust::v1::GuardResponse>* BoundPairingService::Guard(
     grpc::CallbackServerContext* context) {
-  return node_.GuardIf(context, [this, taken = guards_.Take()](const GuardRequest& request) {
-    return taken == nullptr ? TooMany(door_, "endpoints") : CheckGuard(door_, request);
-  });
+  auto taken = guards_.Take();
+  const absl::Status admitted = taken ? absl::OkStatus() : TooMany(door_, "endpoints");
+  return node_.GuardIf(context, admitted,
+                       [this, taken = std::move(taken)](const GuardRequest& request) {
+                         return CheckGuard(door_, request);
+                       });
 }
 
 grpc::ServerBidiReactor<IntroduceRequest, trust::v1::IntroduceResponse>*
 BoundPairingService::Introduce(grpc::CallbackServerContext* context) {
-  return node_.IntroduceIf(
-      context, [this, taken = callers_.Take()](const IntroduceRequest& request) {
-        return taken == nullptr ? TooMany(door_, "callers") : CheckIntroduce(door_, request);
-      });
+  auto taken = callers_.Take();
+  const absl::Status admitted = taken ? absl::OkStatus() : TooMany(door_, "callers");
+  return node_.IntroduceIf(context, admitted,
+                           [this, taken = std::move(taken)](const IntroduceRequest& request) {
+                             return CheckIntroduce(door_, request);
+                           });
 }
 
 // The node's own refuses whoever shows no certificate of a reeve, which nobody does at a socket.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "radix/reeve/v1/reeve.grpc.pb.h"
+#include "services/reeve/quota_driver.h"
+#include "services/reeve/watched_reeve.h"
 #include "services/trust/plugin_door.h"
 
 namespace radix::reeve {
@@ -11,9 +13,9 @@ namespace radix::reeve {
 // Thread-safe. Must outlive the server that it is registered with.
 class BoundReeveService final : public v1::ReeveService::CallbackService {
  public:
-  // `node`, the node's own, must outlive this.
-  BoundReeveService(trust::Door door, v1::ReeveService::CallbackService& node)
-      : door_(std::move(door)), node_(node) {}
+  // `node`, the node's own, must outlive this; `all` is what the doors of the node have together.
+  BoundReeveService(trust::Door door, WatchedReeve& node, Quota& all)
+      : door_(std::move(door)), node_(node), all_(all) {}
 
   grpc::ServerUnaryReactor* Lookup(grpc::CallbackServerContext* context,
                                    const v1::LookupRequest* request,
@@ -21,9 +23,7 @@ class BoundReeveService final : public v1::ReeveService::CallbackService {
     return node_.Lookup(context, request, response);
   }
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext* context,
-                                                     const v1::WatchRequest* request) override {
-    return node_.Watch(context, request);
-  }
+                                                     const v1::WatchRequest* request) override;
   grpc::ServerUnaryReactor* ListInstances(grpc::CallbackServerContext* context,
                                           const v1::ListInstancesRequest* request,
                                           v1::ListInstancesResponse* response) override {
@@ -47,7 +47,9 @@ class BoundReeveService final : public v1::ReeveService::CallbackService {
 
  private:
   const trust::Door door_;
-  v1::ReeveService::CallbackService& node_;
+  WatchedReeve& node_;
+  Quota watches_{256};
+  Quota& all_;
 };
 
 }  // namespace radix::reeve

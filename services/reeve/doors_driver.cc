@@ -206,14 +206,15 @@ absl::StatusOr<std::string> Doors::Open(const Door& door) {
       .on_taken = [tell] { tell([](auto& table, const auto& id) { table.HandleTaken(id); }); }};
   std::unique_ptr<OpenDoor> opened(
       new OpenDoor{.folder = FolderOf(door),
-                   .reeve = {door, behind_.reeve},
+                   .reeve = {door, behind_.reeve, watches_},
                    .pairing = {door, behind_.pairing},
                    .heartbeater = {door, node_, behind_.rules, behind_.pairing, handlers},
                    .server = nullptr});
   confab::Node place = node_;
   place.state = opened->folder;
   place.identity = nullptr;
-  confab::ListenOptions options{.socket = kSocket, .describes_itself = false};
+  confab::ListenOptions options{
+      .socket = kSocket, .connections_max = 64, .calls_max = 64, .describes_itself = false};
   if (door.uid != 0) options.group = door.uid;
   auto server =
       confab::Server::Start(place, options,

@@ -15,9 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "radix/reeve/v1/reeve.grpc.pb.h"
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
+#include "services/reeve/quota_driver.h"
+#include "services/reeve/watched_reeve.h"
 #include "services/trust/current_rules_driver.h"
 #include "services/trust/door_table.h"
 #include "services/trust/pairing_service.h"
@@ -33,7 +34,7 @@ class Doors {
  public:
   // What is behind every door; it must outlive this.
   struct Behind {
-    v1::ReeveService::CallbackService& reeve;
+    WatchedReeve& reeve;
     trust::PairingServiceImpl& pairing;
     trust::CurrentRules& rules;
   };
@@ -86,6 +87,7 @@ class Doors {
   const std::filesystem::path run_;
   const std::filesystem::path own_run_;  // this node's, below that
   const std::shared_ptr<Told> told_;
+  Quota watches_{3072};  // of the 4,096 that the node's reeve has
   std::mutex open_mutex_;
   std::map<std::string, std::unique_ptr<OpenDoor>> open_;
   bool ending_ = false;

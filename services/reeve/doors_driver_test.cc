@@ -65,8 +65,15 @@ class FakeHeartbeater final : public HeartbeaterService::CallbackService {
 };
 
 // A node's own reeve, of which a door shows a part.
-class FakeReeve final : public v1::ReeveService::CallbackService {
+class FakeReeve final : public WatchedReeve {
  private:
+  grpc::ServerWriteReactor<v1::WatchResponse>* WatchHolding(grpc::CallbackServerContext*,
+                                                            const v1::WatchRequest*,
+                                                            std::shared_ptr<void> held) override {
+    auto stream = registry::PulledStream<v1::WatchResponse>::Create();
+    stream->Begin([](v1::WatchResponse&) { return false; }, [stream, held = std::move(held)] {});
+    return stream.get();
+  }
   grpc::ServerUnaryReactor* GetState(grpc::CallbackServerContext* context,
                                      const v1::GetStateRequest*,
                                      v1::GetStateResponse* response) override {

@@ -132,8 +132,9 @@ grpc::ServerUnaryReactor* ReeveServiceImpl::Lookup(grpc::CallbackServerContext* 
   return Answer(context, absl::OkStatus());
 }
 
-grpc::ServerWriteReactor<v1::WatchResponse>* ReeveServiceImpl::Watch(
-    grpc::CallbackServerContext* /*context*/, const v1::WatchRequest* request) {
+grpc::ServerWriteReactor<v1::WatchResponse>* ReeveServiceImpl::WatchHolding(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchRequest* request,
+    std::shared_ptr<void> held) {
   auto stream = WatchStream::Create();
   const auto selector =
       registry::SelectorFrom("selector", request->selector(), {.may_be_open = true});
@@ -147,7 +148,7 @@ grpc::ServerWriteReactor<v1::WatchResponse>* ReeveServiceImpl::Watch(
     auto cursor = std::make_shared<Cursor>(Cursor{*selector, std::nullopt});
     stream->Begin(
         [this, cursor](v1::WatchResponse& response) { return NextFor(*cursor, response); },
-        [this, stream] { watchers_.Remove(stream); });
+        [this, stream, held = std::move(held)] { watchers_.Remove(stream); });
   }
   return stream.get();
 }

@@ -18,6 +18,7 @@
 #include "services/confab/timer_thread.h"
 #include "services/reeve/directory.h"
 #include "services/reeve/steward_link_driver.h"
+#include "services/reeve/watched_reeve.h"
 #include "services/registry/group_driver.h"
 #include "services/registry/pulled_stream.h"
 #include "services/trust/contact.h"
@@ -28,7 +29,7 @@ namespace radix::reeve {
 
 // Follows this node's heartbeater and flock, and the group's steward; answers from memory.
 // Thread-safe. Must outlive the server that it is registered with.
-class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
+class ReeveServiceImpl final : public WatchedReeve {
  public:
   // `steward_port` is the TCP port of the steward on whichever node leads; `trust` is told who
   // lives, what was revoked, and by which rules the node goes, `pairing` the first two; they must
@@ -41,7 +42,12 @@ class ReeveServiceImpl final : public v1::ReeveService::CallbackService {
                                    const v1::LookupRequest* request,
                                    v1::LookupResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext* context,
-                                                     const v1::WatchRequest* request) override;
+                                                     const v1::WatchRequest* request) override {
+    return WatchHolding(context, request, nullptr);
+  }
+  grpc::ServerWriteReactor<v1::WatchResponse>* WatchHolding(grpc::CallbackServerContext* context,
+                                                            const v1::WatchRequest* request,
+                                                            std::shared_ptr<void> held) override;
   grpc::ServerUnaryReactor* ListInstances(grpc::CallbackServerContext* context,
                                           const v1::ListInstancesRequest* request,
                                           v1::ListInstancesResponse* response) override;

@@ -19,8 +19,6 @@ constexpr std::size_t kGuardStreamsMax = 2 * EndpointTable::kGuardsMax;
 constexpr std::size_t kCallersMax = 4096;
 constexpr std::size_t kOriginsMax = 16384;
 
-const grpc::Status kOnlyLocal(grpc::StatusCode::PERMISSION_DENIED,
-                              "only this node's own processes may ask");
 const grpc::Status kTooMany(grpc::StatusCode::RESOURCE_EXHAUSTED,
                             "too many streams, or shutting down; try again");
 
@@ -35,6 +33,11 @@ auto EndingWith(const std::shared_ptr<Stream>& stream,
     if (status.ok()) status = handle(request);
     if (!status.ok()) stream->End(confab::ToGrpc(status));
   };
+}
+
+absl::Status MayCome(const grpc::CallbackServerContext& context, const absl::Status& admitted) {
+  if (confab::CameThroughUnixSocket(context)) return admitted;
+  return absl::PermissionDeniedError("only this node's own processes may ask");
 }
 
 // For whoever runs the server: the caller is told as well.
@@ -64,14 +67,15 @@ PairingServiceImpl::~PairingServiceImpl() = default;
 
 grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl::Guard(
     grpc::CallbackServerContext* context) {
-  return GuardIf(context, nullptr);
+  return GuardIf(context, absl::OkStatus(), nullptr);
 }
 
 grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl::GuardIf(
-    grpc::CallbackServerContext* context, Check<v1::GuardRequest> check) {
+    grpc::CallbackServerContext* context, const absl::Status& admitted,
+    Check<v1::GuardRequest> check) {
   auto stream = GuardStream::Create();
-  const bool local = confab::CameThroughUnixSocket(*context);
-  const bool added = local && guard_streams_.Add(stream);
+  const absl::Status may = MayCome(*context, admitted);
+  const bool added = may.ok() && guard_streams_.Add(stream);
   StreamId id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -90,7 +94,7 @@ grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* PairingServiceImpl
     const std::lock_guard lock(mutex_);
     guards_[id] = {.stream = stream};
   } else {
-    stream->End(local ? kTooMany : kOnlyLocal);
+    stream->End(may.ok() ? kTooMany : confab::ToGrpc(may));
   }
   return stream.get();
 }
@@ -152,15 +156,15 @@ void PairingServiceImpl::HandleGuardDone(StreamId id) {
 
 grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* PairingServiceImpl::Introduce(
     grpc::CallbackServerContext* context) {
-  return IntroduceIf(context, nullptr);
+  return IntroduceIf(context, absl::OkStatus(), nullptr);
 }
 
 grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>*
-PairingServiceImpl::IntroduceIf(grpc::CallbackServerContext* context,
+PairingServiceImpl::IntroduceIf(grpc::CallbackServerContext* context, const absl::Status& admitted,
                                 Check<v1::IntroduceRequest> check) {
   auto stream = IntroduceStream::Create();
-  const bool local = confab::CameThroughUnixSocket(*context);
-  const bool added = local && caller_streams_.Add(stream);
+  const absl::Status may = MayCome(*context, admitted);
+  const bool added = may.ok() && caller_streams_.Add(stream);
   StreamId id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -179,7 +183,7 @@ PairingServiceImpl::IntroduceIf(grpc::CallbackServerContext* context,
     const std::lock_guard lock(mutex_);
     callers_[id] = {.stream = stream};
   } else {
-    stream->End(local ? kTooMany : kOnlyLocal);
+    stream->End(may.ok() ? kTooMany : confab::ToGrpc(may));
   }
   return stream.get();
 }

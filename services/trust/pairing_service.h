@@ -50,14 +50,16 @@ class PairingServiceImpl final : public v1::PairingService::CallbackService {
                                      const v1::ListKeysRequest* request,
                                      v1::ListKeysResponse* response) override;
 
-  // As those, for callers of whom `check` says what they may say: what it refuses ends the stream.
-  // It is called on gRPC's threads, and may be empty.
+  // As those, for callers who may come if `admitted` is OK, and of whom `check` says what they may
+  // say: what it refuses ends the stream. It is called on gRPC's threads, and may be empty.
   template <typename Request>
   using Check = std::function<absl::Status(const Request&)>;
   grpc::ServerBidiReactor<v1::GuardRequest, v1::GuardResponse>* GuardIf(
-      grpc::CallbackServerContext* context, Check<v1::GuardRequest> check);
+      grpc::CallbackServerContext* context, const absl::Status& admitted,
+      Check<v1::GuardRequest> check);
   grpc::ServerBidiReactor<v1::IntroduceRequest, v1::IntroduceResponse>* IntroduceIf(
-      grpc::CallbackServerContext* context, Check<v1::IntroduceRequest> check);
+      grpc::CallbackServerContext* context, const absl::Status& admitted,
+      Check<v1::IntroduceRequest> check);
 
   // Who lives, and who is known to be dead, each with a fingerprint.
   void SetNodes(std::vector<NodeKey> living, const std::vector<NodeKey>& dead = {});
