@@ -38,13 +38,22 @@ absl::Status CheckArguments(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<KeyedNode>> Named(const LabNode& asked, const Options& options) {
+absl::StatusOr<std::vector<KeyedNode>> Named(const LabNode& asked, const Options& options,
+                                             bool may_be_revoked = true) {
   const auto members = MembersOf(asked);
   if (!members.ok()) return members.status();
   std::vector<KeyedNode> nodes;
   for (const std::string& text : options.nodes) {
     auto node = FindNode(text, *members);
     if (!node.ok()) return node.status();
+    const bool revoked =
+        std::ranges::any_of(members->members(), [&](const flock::v1::Member& member) {
+          return member.revoked() && member.key_fingerprint() == node->fingerprint;
+        });
+    if (revoked && !may_be_revoked) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(node->name, " was revoked: it serves nowhere, until it has a new key"));
+    }
     nodes.push_back(*std::move(node));
   }
   if (!options.all) return nodes;
@@ -67,6 +76,23 @@ HordeEdit Let(const Options& options, const std::vector<KeyedNode>& nodes, Stand
       const bool stays_out = standing == Standing::kLeaving &&
                              before.StandingOf(node.fingerprint) == Standing::kOutside;
       horde->Set(node.fingerprint, node.name, stays_out ? Standing::kOutside : standing);
+    }
+    return absl::OkStatus();
+  };
+}
+
+// The end of an expulsion. Whom somebody has admitted since it began, stays.
+HordeEdit LetOut(const Options& options, const std::vector<KeyedNode>& nodes) {
+  return [options, nodes](std::optional<Horde>& horde) -> absl::Status {
+    if (!horde) return NoSuchHorde(options.horde);
+    for (const KeyedNode& node : nodes) {
+      if (horde->StandingOf(node.fingerprint) == Standing::kAdmitted) {
+        return absl::AbortedError(
+            absl::StrCat(node.name, " was admitted to '", options.horde,
+                         "' while it was on its way out: it "
+                         "stays, and so do the others that were to leave with it"));
+      }
+      horde->Set(node.fingerprint, node.name, Standing::kOutside);
     }
     return absl::OkStatus();
   };
@@ -99,7 +125,7 @@ int Admit(const Invocation& invocation, const Options& options) {
   if (absl::Status right = CheckArguments(options); !right.ok()) return FailUsage(right);
   const auto asked = invocation.OpenNode();
   if (!asked.ok()) return Fail(asked.status());
-  const auto nodes = Named(*asked, options);
+  const auto nodes = Named(*asked, options, /*may_be_revoked=*/options.all);
   if (!nodes.ok()) return Fail(nodes.status());
   const auto revision =
       ChangeHorde(*asked, options.horde, Let(options, *nodes, Standing::kAdmitted),
@@ -145,8 +171,9 @@ int Expel(const Invocation& invocation, const Options& options) {
       if (cut_off.empty()) break;
     } while (await.Again());
   }
-  const auto revision =
-      ChangeHorde(*asked, options.horde, Let(options, *nodes, Standing::kOutside), 30s);
+  const auto revision = ChangeHorde(
+      *asked, options.horde,
+      options.now ? Let(options, *nodes, Standing::kOutside) : LetOut(options, *nodes), 30s);
   if (revision.ok() && !cut_off.empty()) {
     std::cerr << "radix: was still there, and was cut off: " << absl::StrJoin(cut_off, ", ")
               << '\n';

@@ -35,6 +35,10 @@ int ReportChange(const Invocation& invocation, const std::string& horde,
 
 int Create(const Invocation& invocation, const Options& options) {
   if (absl::Status name = CheckChangeable(options.horde); !name.ok()) return FailUsage(name);
+  if (options.horde.starts_with('-')) {
+    return FailUsage(absl::InvalidArgumentError(absl::StrCat(
+        "'", options.horde, "' begins like an option: a horde's name begins with a-z or 0-9")));
+  }
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
   const auto revision = ChangeHorde(

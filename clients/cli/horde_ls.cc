@@ -1,7 +1,7 @@
 // radix horde ls: the hordes, their nodes, and what serves in them, as one node sees it.
 
 #include <algorithm>
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,23 +20,35 @@ using flock::v1::Member;
 using registry::Horde;
 using registry::Standing;
 
-// Who stands so, by name: members, and those of whom operators said it that are not there now.
+bool IsThere(const Member& member) { return IsLive(member) && !member.revoked(); }
+
+// Members that stand so, by name.
 std::vector<std::string> NodesThat(const Horde& horde, Standing standing,
                                    const flock::v1::ListMembersResponse& members) {
-  std::map<std::uint64_t, std::string> names;
-  for (const auto& [fingerprint, named] : horde.named) {
-    if (named.standing == standing) names[fingerprint] = named.node;
-  }
+  std::vector<std::string> names;
   for (const Member& member : members.members()) {
-    if (IsLive(member) && !member.revoked() &&
-        horde.StandingOf(member.key_fingerprint()) == standing) {
-      names[member.key_fingerprint()] = NameOf(member);
+    if (IsThere(member) && horde.StandingOf(member.key_fingerprint()) == standing) {
+      names.push_back(NameOf(member));
     }
   }
-  std::vector<std::string> sorted;
-  for (const auto& [fingerprint, name] : names) sorted.push_back(name);
-  std::ranges::sort(sorted);
-  return sorted;
+  std::ranges::sort(names);
+  return names;
+}
+
+// Those of whom operators said that they may serve in it, and that are not there now: with the
+// fingerprints of their keys, by which they can be expelled.
+Json Absent(const Horde& horde, const flock::v1::ListMembersResponse& members) {
+  Json absent = Json::array();
+  for (const auto& [fingerprint, named] : horde.named) {
+    const bool is_there =
+        std::ranges::any_of(members.members(), [key = fingerprint](const Member& member) {
+          return IsThere(member) && member.key_fingerprint() == key;
+        });
+    if (is_there || named.standing == Standing::kOutside) continue;
+    absent.push_back({{"node", named.node},
+                      {"fingerprint", absl::StrCat(absl::Hex(fingerprint, absl::kZeroPad16))}});
+  }
+  return absent;
 }
 
 Json ToJson(const std::string& name, const Horde& horde,
@@ -48,18 +60,26 @@ Json ToJson(const std::string& name, const Horde& horde,
           {"every_node", horde.every_node},
           {"nodes", NodesThat(horde, Standing::kAdmitted, members)},
           {"leaving", NodesThat(horde, Standing::kLeaving, members)},
+          {"absent", Absent(horde, members)},
           {"services", serving}};
 }
 
 void PrintText(const Json& hordes) {
   std::vector<std::vector<std::string>> rows = {
-      {"horde", "others", "nodes", "leaving", "services"}};
+      {"horde", "others", "nodes", "leaving", "absent", "services"}};
   const auto names = [](const Json& list) {
     return list.empty() ? "-" : absl::StrJoin(list.get<std::vector<std::string>>(), " ");
   };
+  const auto with_keys = [](const Json& list) {
+    return list.empty() ? "-" : absl::StrJoin(list, " ", [](std::string* text, const Json& each) {
+      absl::StrAppend(text, each["node"].get<std::string>(), "=",
+                      each["fingerprint"].get<std::string>());
+    });
+  };
   for (const Json& each : hordes) {
     rows.push_back({each["horde"].get<std::string>(), each["every_node"] ? "admitted" : "outside",
-                    names(each["nodes"]), names(each["leaving"]), each["services"].dump()});
+                    names(each["nodes"]), names(each["leaving"]), with_keys(each["absent"]),
+                    each["services"].dump()});
   }
   PrintTable(rows);
 }

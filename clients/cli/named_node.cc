@@ -30,6 +30,10 @@ bool IsLive(const Member& member) {
 }
 
 absl::StatusOr<KeyedNode> FindNode(const std::string& text, const ListMembersResponse& members) {
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        "an empty text names no node: `radix members` shows them all");
+  }
   KeyedNode node{text};
   const bool is_key = text.size() == 16 && absl::SimpleHexAtoi(text, &node.fingerprint);
   std::vector<const Member*> found;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/proctor/document_codec.h"
 
 namespace radix::proctor {
@@ -50,16 +51,18 @@ void Changes::Propose(const v1::DocumentBody& body, Decisions& decisions, Instan
   proposed_ = std::move(fitting);
 }
 
-void Changes::Finish(std::int64_t revision, Instant now, Calls& calls) {
+void Changes::Finish(std::int64_t revision, const std::string& missing, Instant now, Calls& calls) {
   if (revision >= revision_) {
     for (Change& change : proposed_) calls.push_back(Ended(change, revision));
     proposed_.clear();
   }
   const auto expire = [&](Change& change) {
     if (now < change.deadline) return false;
-    calls.push_back(Ended(
-        change, absl::UnavailableError("not enough nodes had it on disk in time; it may or may not "
-                                       "have been kept: ask for the status, or apply again")));
+    calls.push_back(
+        Ended(change, absl::UnavailableError(absl::StrCat(
+                          "not enough nodes had it on disk in time; ", missing,
+                          "it may or may not have been kept: ask for the status, or apply "
+                          "again"))));
     return true;
   };
   std::erase_if(proposed_, expire);

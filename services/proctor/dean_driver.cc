@@ -350,7 +350,8 @@ void DeanDriver::Accept() {
   const Document document = std::move(pending_->document);
   pending_ = std::nullopt;
   const std::string refusal = acceptor_.Write(document);
-  if (refusal.empty()) heard_.clear();  // the document has them, or they were not kept after all
+  disk_refuses_ = !refusal.empty();
+  if (!disk_refuses_) heard_.clear();  // the document has them, or they were not kept after all
   SendAck(document, refusal);
 }
 

@@ -109,7 +109,8 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   void HandleResponse(std::uint64_t session, const v1::FollowResponse& response);
   void HandleEnd(std::uint64_t session, const grpc::Status& status);
 
-  bool Follows() const { return session_ && session_->answered; }
+  // Whether this node goes by what the group decides now: not while its disk takes no decision.
+  bool Follows() const { return session_ && session_->answered && !disk_refuses_; }
   void HearRevocations(const v1::DocumentBody& body);
   void HandleWrite(const v1::FollowResponse& response);
   void HandlePulled(std::uint64_t session, const Document& document, bool rewritten,
@@ -144,6 +145,7 @@ class DeanDriver : public std::enable_shared_from_this<DeanDriver> {
   Backoff follow_backoff_{100ms, 2s};
   std::string follow_problem_;  // logged when it changes
   std::optional<PendingWrite> pending_;
+  bool disk_refuses_ = false;             // did, the last time
   std::optional<Assignment> assignment_;  // of session_
   std::int64_t assignment_revision_ = 0;
   std::int64_t conformed_revision_ = 0;

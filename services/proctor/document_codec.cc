@@ -22,6 +22,9 @@ constexpr std::size_t kKindMax = 255;
 constexpr std::size_t kKeyMax = 1024;
 constexpr std::size_t kValueMax = std::size_t{64} * 1024;
 constexpr std::size_t kInventoryMax = kBodyMax / 2;  // so that a full one leaves room
+// Only what is revoked, and rules, may take: however many manifests and hordes there are, a key can
+// be revoked.
+constexpr std::size_t kReserved = std::size_t{128} * 1024;
 
 bool IsOperators(const v1::Decision& decision) {
   return decision.kind() == trust::Revoked::kKind || decision.kind() == trust::Rules::kKind ||
@@ -34,6 +37,16 @@ std::size_t SizeOfInventory(const v1::DocumentBody& body) {
   std::size_t size = 0;
   for (const v1::Decision& decision : body.decisions()) {
     if (!IsOperators(decision)) size += decision.ByteSizeLong();
+  }
+  return size;
+}
+
+std::size_t SizeOfUnreserved(const v1::DocumentBody& body) {
+  std::size_t size = body.ByteSizeLong();
+  for (const v1::Decision& each : body.decisions()) {
+    const bool may_take =
+        each.kind() == trust::Revoked::kKind || each.kind() == trust::Rules::kKind;
+    if (may_take) size -= each.ByteSizeLong();
   }
   return size;
 }
@@ -160,9 +173,14 @@ absl::Status CheckRoom(const v1::DocumentBody& before, const v1::DocumentBody& a
   if (inventory > kInventoryMax && inventory > SizeOfInventory(before)) {
     return Full("inventory", inventory, kInventoryMax, "no more entries are taken");
   }
+  const std::size_t rest = SizeOfUnreserved(after);
+  if (rest > kBodyMax - kReserved && rest > SizeOfUnreserved(before)) {
+    return Full("manifests, hordes and inventory", rest, kBodyMax - kReserved,
+                "make a manifest or a horde smaller, or remove one");
+  }
   const std::size_t all = after.ByteSizeLong();
   if (all > kBodyMax && all > before.ByteSizeLong()) {
-    return Full("decisions", all, kBodyMax, "make a manifest smaller, or remove one");
+    return Full("decisions", all, kBodyMax, "make a manifest or a horde smaller, or remove one");
   }
   return absl::OkStatus();
 }

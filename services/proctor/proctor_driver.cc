@@ -13,6 +13,8 @@
 namespace radix::proctor {
 namespace {
 
+constexpr std::size_t kRefusalMax = 256;  // of a dean's reason
+
 constexpr Duration kLeaseCheck = 100ms;  // also bounds how late a time-out is noticed
 constexpr Duration kNodeGrace = 5s;      // for a lost node to come back before it is replaced
 
@@ -192,7 +194,7 @@ absl::StatusOr<ProctorDriver::LinkId> ProctorDriver::Connect(const Hello& hello,
       });
       old = sessions_.erase(old);
     }
-    sessions_[id] = {hello.address, std::move(link), std::nullopt};
+    sessions_[id] = {hello.address, std::move(link), std::nullopt, ""};
     decisions_->HandleDisconnect(hello.address);
     decisions_->HandleReport(hello.address, {hello.document, hello.losses}, now);
     roster_.Connect(hello.address, hello.node, hello.labels, hello.plugins, now);
@@ -233,6 +235,7 @@ void ProctorDriver::HandleAck(LinkId id, const v1::DocumentAck& ack) {
     if (session == sessions_.end() || over_) return;
     const std::string& address = session->second.address;
     const v1::Document& name = ack.document();
+    session->second.refusal = ack.refusal().substr(0, kRefusalMax);
     if (ack.refusal().empty()) {
       decisions_->HandleAck(address, name.epoch(), name.revision(), name.checksum(), confab::Now());
     } else {
@@ -269,7 +272,7 @@ absl::Status ProctorDriver::Leading(Instant now) const {
         decisions_->own_reported() ? "" : ", this leader's own node among them, which has not",
         lost == 0 ? std::string()
                   : absl::StrCat(" (", lost, " more lost theirs with a damaged desired.db)"),
-        "; try again"));
+        "; ", WhoRefuses(), "try again"));
   }
   return absl::OkStatus();
 }
@@ -307,7 +310,7 @@ void ProctorDriver::Advance(Instant now, Calls& calls) {
     plan_due_ = true;
     spdlog::info("revision {} is decided: {} manifests", decided.revision, body_.manifests_size());
   }
-  changes_.Finish(loaded_revision_, now, calls);
+  changes_.Finish(loaded_revision_, WhoRefuses(), now, calls);
   if (Leading(now).ok()) changes_.Propose(body_, *decisions_, now, calls);
   while (std::optional<Decisions::Write> write = decisions_->PollWrite()) {
     for (auto& [id, session] : sessions_) {
@@ -354,12 +357,39 @@ std::vector<UnmetItem> ProctorDriver::Absent() const {
   return items;
 }
 
+// Nodes that go by what was decided before.
+std::vector<UnmetItem> ProctorDriver::Refusing() const {
+  std::vector<UnmetItem> items;
+  for (const auto& [id, session] : sessions_) {
+    if (session.refusal.empty() || items.size() >= kUnmetMax) continue;
+    const std::string name = roster_.NameAt(session.address);
+    items.push_back(
+        {"radix", "dean", name.empty() ? session.address : name,
+         absl::StrCat("it keeps none of what is decided, so it goes by what was before",
+                      session.address == own_address_ ? ", and as it leads nothing is" : "", ": ",
+                      session.refusal)});
+  }
+  return items;
+}
+
+// For people: "n1: it keeps none of ...; ", or empty.
+std::string ProctorDriver::WhoRefuses() const {
+  std::string who;
+  for (const UnmetItem& item : Refusing()) {
+    absl::StrAppend(&who, item.node, ": ", item.reason, "; ");
+    if (who.size() > kRefusalMax) break;
+  }
+  return who;
+}
+
 // What is amiss in no horde alone.
 std::vector<UnmetItem> ProctorDriver::OfTheGroup() const {
   std::vector<UnmetItem> items;
   for (const auto& [name, why] : placement_.set_aside()) items.push_back({name, "", "", why});
   std::vector<UnmetItem> absent = Absent();
   items.insert(items.end(), absent.begin(), absent.end());
+  std::vector<UnmetItem> refusing = Refusing();
+  items.insert(items.end(), refusing.begin(), refusing.end());
   return items;
 }
 

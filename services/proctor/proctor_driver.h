@@ -85,6 +85,7 @@ class ProctorDriver {
     std::string address;
     Link link;
     std::optional<Assignment> sent;
+    std::string refusal;  // why it did not keep the last document; empty: it did
   };
   using Calls = Changes::Calls;
 
@@ -98,6 +99,8 @@ class ProctorDriver {
   void Advance(Instant now, Calls& calls);
   void Plan(Instant now);
   std::vector<UnmetItem> Absent() const;
+  std::vector<UnmetItem> Refusing() const;
+  std::string WhoRefuses() const;
   std::vector<UnmetItem> OfTheGroup() const;
   void Over(const std::string& why, Calls& calls);
 

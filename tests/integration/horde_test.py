@@ -138,6 +138,28 @@ class HordeTest(unittest.TestCase):
         self.assertEqual(seen, {"n2", "n3"}, "n1 and n4 were never of it")
         self.assertEqual(self.hordes()["shop"]["nodes"], [])
 
+    def test_who_is_admitted_while_it_is_on_its_way_out_stays(self):
+        self.shop("n2", "n3")
+        self.lab.ok("apply", self.manifest(2))  # nowhere else to go: the command waits
+        expel = subprocess.Popen(self.lab.command("horde", "expel", "shop", "n2", "--timeout", "8"),
+                                 env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        wait_for(lambda: self.hordes()["shop"]["leaving"] == ["n2"], 8, lambda: self.hordes()["shop"])
+        self.lab.ok("horde", "admit", "shop", "n2", "--node", "n3")
+        said = expel.communicate()[1]
+        self.assertEqual(expel.returncode, 1, said)
+        self.assertIn("n2 was admitted to 'shop' while it was on its way out", said)
+        self.assertEqual(self.hordes()["shop"]["nodes"], ["n2", "n3"])
+
+    def test_who_is_not_there_is_shown_with_its_key(self):
+        self.shop("n2", "n3")
+        self.lab.ok("horde", "admit", "shop", "0123456789abcdef")
+        self.assertEqual(self.hordes()["shop"]["nodes"], ["n2", "n3"])
+        self.assertEqual([each["fingerprint"] for each in self.hordes()["shop"]["absent"]], ["0123456789abcdef"])
+        self.lab.ok("horde", "expel", "shop", "0123456789abcdef")
+        self.assertEqual(self.hordes()["shop"]["absent"], [])
+        self.assertIn("an empty text names no node", self.refused(1, "horde", "admit", "shop", ""))
+        self.assertIn("begins like an option", self.refused(2, "horde", "create", "--", "-x"))
+
     def test_what_registers_on_a_node_outside_is_found_by_nobody(self):
         self.shop("n2", "n3")
         log = self.lab.folder / "rogue.log"

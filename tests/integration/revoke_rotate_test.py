@@ -22,6 +22,10 @@ class RevokeRotateTest(unittest.TestCase):
         new = (self.lab.state / "secondary.key").read_text().split()
         self.assertEqual(set(old) & set(new), set())
         self.assertEqual(len(self.secondary_changes(revoked)), events, "the revoked node was told a key")
+        self.lab.ok("horde", "create", "shop", "--node", other)
+        refused = self.lab.run("horde", "admit", "shop", revoked, "--node", other)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("was revoked", refused.stderr)
         self.assertGreaterEqual(len(self.secondary_changes(other)), 4)  # the next, in use; twice
 
     def secondary_changes(self, node):
