@@ -81,9 +81,11 @@ class Link:
     def probe(self, done: Callable) -> None:
         """Asks whether the server is there; `done(answers, reason)` is called soon, on any thread."""
         with self._changed:
-            if self._left or self._channel is None:
-                return
-            self._calls += 1
+            gone = self._left or self._channel is None
+            self._calls += 0 if gone else 1
+        if gone:  # but whoever waits for the answer waits for one
+            done(False, "it was left")
+            return
         check = self._channel.unary_unary(HEALTH + "Check", *HEALTH_CODES)
         probe = check.future(WHOLE_SERVER, timeout=PROBE_LIMIT)
 
