@@ -1,10 +1,11 @@
-"""What the connector of the Python client does with links that a test plays: what a lab shows once in a hundred times
-happens here each time.
+"""What the Python client refuses, and what its connector does with links that a test plays: what a lab shows once in a
+hundred times happens here each time.
 
 Exit status 77, which CTest shows as skipped, without what Python needs for it.
 """
 
 import concurrent.futures
+import os
 import pathlib
 import sys
 import tempfile
@@ -22,12 +23,41 @@ python_package.skip_if_something_is_missing()
 FOLDER = tempfile.TemporaryDirectory(prefix="radix-test-")
 sys.path.insert(0, python_package.install(pathlib.Path(FOLDER.name))[1])
 
+import radix  # noqa: E402
 from radix import connector  # noqa: E402
 from radix.registry.v1 import registry_pb2  # noqa: E402
 
 
 def tearDownModule():
     FOLDER.cleanup()
+
+
+class ConnectTest(unittest.TestCase):
+    def test_a_bad_argument_is_named(self):
+        for options, said in (
+            ({"api": "a1", "inst": "a1_2"}, "api and inst: both"),
+            ({}, "api and inst: neither"),
+            ({"api": "a b"}, "api: 'a b'"),
+            ({"inst": "x" * 64}, "inst: "),
+            ({"api": "a1", "horde": "A"}, "horde: 'A'"),
+            ({"api": "a1", "wait": -1}, "wait: -1"),
+            ({"api": "a1", "rescan": 0}, "rescan: 0"),
+            ({"api": "a1", "default_deadline": "1"}, "default_deadline: '1'"),
+        ):
+            with self.assertRaisesRegex(ValueError, said):
+                radix.connect(str, network=radix.Network("/nowhere"), **options)
+
+    def test_what_the_environment_lacks_is_named(self):
+        good = {"RADIX_NODE": "n1", "RADIX_ADDRESS": "127.0.0.1", "RADIX_STATE": "/nowhere"}
+        for variables, said in (
+            ({**good, "RADIX_STATE": ""}, "RADIX_STATE is not set"),
+            ({"RADIX_ADDRESS": "127.0.0.1"}, "RADIX_NODE, RADIX_STATE are not set"),
+            ({**good, "RADIX_NODE": "N 1"}, "RADIX_NODE: 'N 1'"),
+            ({**good, "RADIX_ADDRESS": "here"}, "RADIX_ADDRESS: 'here'"),
+            ({**good, "RADIX_SERVICE": "a/b"}, "RADIX_SERVICE: 'a/b'"),
+        ):
+            with unittest.mock.patch.dict(os.environ, variables, clear=True), self.assertRaisesRegex(ValueError, said):
+                radix.connect(str, api="galumph2")
 
 
 class PlayedLink:
