@@ -1,5 +1,5 @@
-"""What pyproject.toml cannot say: the modules of Radix's protos are made when the package is built, by the machine's own
-protoc, and lie in the package as `radix.reeve.v1.reeve_pb2`, where they import each other from.
+"""What pyproject.toml cannot say: the modules of Radix's protos are made when the package is built, by the machine's
+own protoc, and lie in the package as `radix.reeve.v1.reeve_pb2`, where they import each other from.
 """
 
 import pathlib

@@ -123,10 +123,13 @@ class PythonClientTest(unittest.TestCase):
             self.await_count(inst, count)
 
     def await_count(self, inst, count):
-        """Until so many serve; for none, until not even one drains."""
-        wait_for(lambda: len(self.lab.where(inst)) == count, 60, lambda: f"{count}: {self.lab.where(inst)}")
-        if count == 0:
-            wait_for(lambda: all(each["inst"] != inst for each in self.lab.json("services")), 60, f"{inst} gone")
+        """Until so many serve, and none drains that a client might still be bound to."""
+
+        def listed():
+            services = self.lab.try_json("services")
+            return None if services is None else [each["status"] for each in services if each["inst"] == inst]
+
+        wait_for(lambda: listed() == ["serving"] * count, 60, lambda: f"{count} of {inst}: {listed()}")
 
     def pid_of(self, net_id):
         """Of the process that serves there."""
@@ -136,6 +139,11 @@ class PythonClientTest(unittest.TestCase):
             found = reeve_pb2_grpc.ReeveServiceStub(channel).ListInstances(reeve_pb2.ListInstancesRequest(), timeout=10)
         (pid,) = (each.pid for each in found.instances if each.net_id == net_id)
         return pid
+
+    def states_of(self, pid):
+        """Those of its threads."""
+        stats = [task.read_text() for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        return [stat.rpartition(")")[2].split()[0] for stat in stats]
 
     def reeve_pid(self):
         (net_id,) = (s["net_id"] for s in self.lab.json("services") if (s["node"], s["api"]) == ("n1", "reeve1"))
@@ -167,6 +175,8 @@ class PythonClientTest(unittest.TestCase):
         pid = self.pid_of(galumph.bound.net_id)
         os.kill(pid, signal.SIGSTOP)
         try:
+            # Until its last thread has stopped, one may answer.
+            wait_for(lambda: set(self.states_of(pid)) == {"T"}, 30, lambda: f"stopped: {self.states_of(pid)}")
             with self.assertRaises(grpc.RpcError) as caught:
                 galumph.Register(self.request)
         finally:
@@ -356,8 +366,8 @@ class PythonClientTest(unittest.TestCase):
         self.addCleanup(self.apply_hunter, manifest, program, 0)
         said = lambda: "".join(log.read_text() for log in self.lab.state.glob("*/log/hunter.*.log"))  # noqa: E731
         wait_for(lambda: "galumph2_3\n" in said(), 60, said)
-        who = {key["who"] for n in (1, 2, 3) for key in self.lab.json("keys", "ls", "--node", f"n{n}") if key["role"] == "calls"}
-        self.assertIn("default/hunter", who)
+        keys = sum((self.lab.json("keys", "ls", "--node", node) for node in ("n1", "n2", "n3")), [])
+        self.assertIn("default/hunter", {key["who"] for key in keys if key["role"] == "calls"})
 
     def apply_hunter(self, manifest, program, count):
         manifest.write_text(MANIFEST.format(file=program, count=count))

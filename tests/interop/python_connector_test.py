@@ -225,7 +225,8 @@ class ConnectorTest(unittest.TestCase):
 
     def test_an_introduction_says_what_is_meant(self):
         pair = self.bind_to(("g_3", "a:1")).pair
-        self.assertEqual((pair.net_id, pair.meant_horde, pair.meant_api, pair.meant_inst), ("a:1", "default", "g", "g_3"))
+        meant = pair.net_id, pair.meant_horde, pair.meant_api, pair.meant_inst
+        self.assertEqual(meant, ("a:1", "default", "g", "g_3"))
         self.assertEqual((pair.horde, pair.service), ("default", "s"))
 
 

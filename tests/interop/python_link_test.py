@@ -157,8 +157,10 @@ class IntroductionsTest(unittest.TestCase):
         return introduction, due
 
     def answer(self, *admissions, roll=False):
-        admissions = [pairing_pb2.Admission(key=k, code=c, message=m, endpoint_certificates=p) for k, c, m, p in admissions]
-        self.answers.put(pairing_pb2.IntroduceResponse(admissions=admissions, roll=roll))
+        response = pairing_pb2.IntroduceResponse(roll=roll)
+        for key, code, message, certificates in admissions:
+            response.admissions.add(key=key, code=code, message=message, endpoint_certificates=certificates)
+        self.answers.put(response)
 
     def heard(self):
         request = self.asked.get(timeout=20)

@@ -4,7 +4,7 @@ import random
 
 
 class Backoff:
-    """Exponential back-off with jitter: each wait is drawn from [w/2, w] seconds, where w doubles from `first` up to `most`.
+    """Exponential back-off with jitter: each wait is drawn from [w/2, w] seconds; w doubles from `first` up to `most`.
 
     Half of it is random, so that many who failed together do not come back together. Not thread-safe.
     """

@@ -130,7 +130,7 @@ class Binding:
             self.put(candidate)
 
     def on_serving(self, connection: int, now: float) -> None:
-        """The connection works, and the instance takes calls. News of dropped connections are ignored, here and below."""
+        """The connection works, and the instance takes calls. Here and below, news of dropped ones are ignored."""
         entry = self._connected.get(connection)
         if entry is None:
             return
@@ -215,7 +215,8 @@ class Binding:
 
     def _bind_best(self) -> None:
         """Binds to the best of those that are ready."""
-        fit = [each for each in self._connected.values() if each.ready and (each.wanted or each.connection == self.bound)]
+        ready = [each for each in self._connected.values() if each.ready]
+        fit = [each for each in ready if each.wanted or each.connection == self.bound]
         best = max(fit, key=self._rank, default=None)
         if best is None or best.connection == self.bound:
             return
@@ -240,8 +241,9 @@ class Binding:
     def _connect_next(self, now: float) -> None:
         """Begins a connection to the best instance that has none and is better than the bound one."""
         bound = self._connected.get(self.bound)
-        least = None if bound is None else self._rank(bound)
-        free = [each for each in self._all() if each.connection == 0 and each.wanted and (least is None or self._rank(each) > least)]
+        free = [each for each in self._all() if each.connection == 0 and each.wanted]
+        if bound is not None:
+            free = [each for each in free if self._rank(each) > self._rank(bound)]
         due = [each for each in free if each.not_before <= now]
         self.next_time = min([self.next_time, *(each.not_before for each in free if each.not_before > now)])
         connecting = len(self._connected) - (bound is not None)

@@ -14,8 +14,8 @@ class Connection:
 
     Its attributes are the methods of the stub, unary and streams; each call goes to the best instance of the moment. A
     better instance is warmed up, then new calls go there; calls in flight finish where they started. A broken
-    connection is replaced at once: only calls that were in flight on it fail, with UNAVAILABLE. Nothing is called twice.
-    While there is no instance calls wait, and then raise UNAVAILABLE, and say what is missing.
+    connection is replaced at once: only calls that were in flight on it fail, with UNAVAILABLE. Nothing is called
+    twice. While there is no instance calls wait, and then raise UNAVAILABLE, and say what is missing.
 
     Thread-safe; cheap to call through, costly to make (threads, a stream): make one for each api, and keep it.
     """
@@ -70,8 +70,8 @@ def connect(
     by default what the environment says.
 
     `wait`: how long a call waits while there is no instance, before it fails with UNAVAILABLE; at 0 also right after
-    `connect`, which takes some milliseconds to find the first. `default_deadline`: the limit of unary calls whose caller
-    gave none; 0 or None for none. `rescan`: the longest time between two looks at what there is; news come by
+    `connect`, which takes some milliseconds to find the first. `default_deadline`: the limit of unary calls whose
+    caller gave none; 0 or None for none. `rescan`: the longest time between two looks at what there is; news come by
     themselves. `on_rebound(bound)`: called whenever calls go to another connection than before, the first included,
     from a thread of the connection's own, which it must not block.
     """
@@ -89,7 +89,7 @@ def _one_of(api, inst) -> dict:
     if api and inst:
         raise ValueError(f"api and inst: both are given, {api!r} and {inst!r}; leave one of them out")
     if not api and not inst:
-        raise ValueError("api and inst: neither is given; say api='galumph2' for the best, or inst='galumph2_3' for one")
+        raise ValueError("api and inst: neither is given; say api='galumph2' for the best, or inst='galumph2_3'")
     field, value = ("api", api) if api else ("inst", inst)
     return {field: check_name(field, value, SERVICE_NAME)}
 

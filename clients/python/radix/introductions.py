@@ -67,8 +67,8 @@ class Introductions:
         stream.stop()
 
     def ask(self, pair: pairing_pb2.Pair, on_due: Callable) -> Introduction:
-        """Asks that a key be let in. Later `on_due(reason)` is called, which must not block: with None, when it is to be
-        replaced by another; with a text, when the endpoint is not to be called any more."""
+        """Asks that a key be let in. Later `on_due(reason)` is called, which must not block: with None, when another is
+        to take its place; with a text, when the endpoint is not to be called any more."""
         introduction = Introduction(self, pair, on_due)
         self.hold()
         with self._changed:

@@ -14,8 +14,8 @@ from radix.trust.v1 import pairing_pb2
 INTRODUCTION_LIMIT = 5.0  # seconds
 PROBE_LIMIT = 1.0  # how long a server has to answer that it is there
 SERVING = 1
-# On the wire the messages of grpc.health.v1 are these: a text, and a number. Its own modules an application may have too,
-# from elsewhere, and protobuf takes one definition of a name in a process.
+# On the wire the messages of grpc.health.v1 are these: a text, and a number. Its own modules an application may have
+# too, from elsewhere, and protobuf takes one definition of a name in a process.
 HEALTH = "/grpc.health.v1.Health/"
 HEALTH_CODES = (StringValue.SerializeToString, Int32Value.FromString)
 WHOLE_SERVER = StringValue()
