@@ -17,7 +17,7 @@
 namespace radix::confab {
 namespace {
 
-constexpr int kBacklog = 1024;
+constexpr int kUnixBacklog = 1024;
 
 absl::Status Failed(const std::string& name, const char* what) {
   return absl::FailedPreconditionError(
@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<UnixAcceptor>> UnixAcceptor::Listen(
                                chmod(name.c_str(), 0660) == 0
                          : chmod(name.c_str(), 0600) == 0;
   if (!let) return Failed(name, "opened to its group");
-  if (listen(listener.get(), kBacklog) != 0) return Failed(name, "listened at");
+  if (listen(listener.get(), kUnixBacklog) != 0) return Failed(name, "listened at");
   return std::unique_ptr<UnixAcceptor>(
       new UnixAcceptor(path, connections_max, std::move(listener)));
 }

@@ -59,8 +59,9 @@ TEST_F(LimitsTest, TheLargestManifestIsKeptAndRunsAndASecondIsRefusedWithWhatToD
   ASSERT_TRUE(kept.ok()) << kept.status();
   const auto refused = ApplySoon(1, Largest("second"));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(refused.status().message()),
-              HasSubstr("at most 1966080 are kept; make a manifest or a horde smaller, or remove one"));
+  EXPECT_THAT(
+      std::string(refused.status().message()),
+      HasSubstr("at most 1966080 are kept; make a manifest or a horde smaller, or remove one"));
   ASSERT_TRUE(ApplySoon(1, Small("third")).ok()) << "there is room for it";
   EXPECT_TRUE(Eventually([&] { return CountOf("galumph2_3") == 3; }));
 

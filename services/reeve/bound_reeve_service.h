@@ -4,7 +4,7 @@
 
 #include "radix/reeve/v1/reeve.grpc.pb.h"
 #include "services/reeve/quota_driver.h"
-#include "services/reeve/watched_reeve.h"
+#include "services/reeve/watched_reeve_service.h"
 #include "services/trust/plugin_door.h"
 
 namespace radix::reeve {

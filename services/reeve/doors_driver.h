@@ -18,7 +18,7 @@
 #include "services/confab/node.h"
 #include "services/confab/timer_thread.h"
 #include "services/reeve/quota_driver.h"
-#include "services/reeve/watched_reeve.h"
+#include "services/reeve/watched_reeve_service.h"
 #include "services/trust/current_rules_driver.h"
 #include "services/trust/door_table.h"
 #include "services/trust/pairing_service.h"

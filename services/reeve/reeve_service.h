@@ -18,7 +18,7 @@
 #include "services/confab/timer_thread.h"
 #include "services/reeve/directory.h"
 #include "services/reeve/steward_link_driver.h"
-#include "services/reeve/watched_reeve.h"
+#include "services/reeve/watched_reeve_service.h"
 #include "services/registry/group_driver.h"
 #include "services/registry/pulled_stream.h"
 #include "services/trust/contact.h"
