@@ -18,7 +18,7 @@ namespace {
 // Of one listener, before the others have their turn.
 constexpr int kAcceptedAtOnce = 64;
 // For so long nobody is heard where the system has no more descriptors.
-constexpr Duration kDeafness = 100ms;
+constexpr Duration kPause = 100ms;
 
 }  // namespace
 
@@ -105,7 +105,7 @@ bool AcceptLoop::AcceptOne(Listener& listener, std::uint64_t id) {
 void AcceptLoop::BeDeaf(Listener& listener) {
   epoll_ctl(poll_.get(), EPOLL_CTL_DEL, listener.fd, nullptr);
   listener.deaf = true;
-  if (!std::exchange(some_deaf_, true)) resume_at_ = confab::Now() + kDeafness;
+  if (!std::exchange(some_deaf_, true)) resume_at_ = confab::Now() + kPause;
 }
 
 void AcceptLoop::Resume(Instant now) {
