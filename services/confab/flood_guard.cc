@@ -29,13 +29,6 @@ bool ReadBytes(int socket, Traffic& traffic) {
   return true;
 }
 
-// shutdown(2) would leave to gRPC what has come and was not read yet: enough for 100,000 calls.
-void Disconnect(int socket) {
-  sockaddr none{};
-  none.sa_family = AF_UNSPEC;
-  if (connect(socket, &none, sizeof none) != 0) shutdown(socket, SHUT_RDWR);
-}
-
 }  // namespace
 
 void FloodGuard::Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
@@ -141,7 +134,7 @@ void FloodGuard::End(const Watched& watched, const Excess& excess) {
                            (excess.whose == Excess::Whose::kKey && each.key == watched.key) ||
                            (excess.whose == Excess::Whose::kHost && each.host == watched.host);
     if (!is_theirs || std::exchange(each.ended, true)) continue;
-    Disconnect(each.socket);
+    connections_->End(each.peer, id);
     const auto also =
         connections_->Charge({each.host, std::nullopt}, Use::kResets, each.ledger.open());
     if (also && also->whose == Excess::Whose::kHost) of_host = also;
