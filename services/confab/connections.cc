@@ -100,28 +100,35 @@ std::size_t Connections::size() const {
 }
 
 bool Connections::HearsHost(const std::string& host) {
-  return Admitted("host " + host, [&] { return budget_.HearHost(host, Now()); });
+  return Ask("host " + host, [&] { return budget_.HearHost(host, Now()); }).ok();
 }
 
-bool Connections::AdmitsHost(const std::string& host) {
-  return Admitted("host " + host, [&] { return budget_.AdmitHost(host, Now()); });
+Connections::Admission Connections::AdmitHost(const std::string& host) {
+  const auto admitted = Ask("host " + host, [&] { return budget_.AdmitHost(host, Now()); });
+  if (absl::IsUnavailable(admitted)) return Admission::kLater;
+  return admitted.ok() ? Admission::kAdmitted : Admission::kRefused;
+}
+
+bool Connections::KnowsHost(const std::string& host) {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.Knows(host);
 }
 
 bool Connections::AdmitsKey(const KeyId& key) {
-  return Admitted("key " + key.ToString().substr(0, 16),
-                  [&] { return budget_.AdmitKey(key, Now()); });
+  return Ask("key " + key.ToString().substr(0, 16), [&] { return budget_.AdmitKey(key, Now()); })
+      .ok();
 }
 
-bool Connections::Admitted(const std::string& who, const std::function<absl::Status()>& ask) {
+absl::Status Connections::Ask(const std::string& who, const std::function<absl::Status()>& ask) {
   absl::Status admitted;
   {
     const std::lock_guard lock(budget_mutex_);
     admitted = ask();
   }
-  if (!admitted.ok()) {
+  if (!admitted.ok() && !absl::IsUnavailable(admitted)) {
     refusals_.Warn(absl::StrCat(who, " was refused: ", std::string(admitted.message())));
   }
-  return admitted.ok();
+  return admitted;
 }
 
 void Connections::NoStranger(const std::string& host) {

@@ -67,8 +67,10 @@ class Connections {
   std::size_t size() const;
 
   // The budget of its peers: see peer_budget.h. Who is refused is named in the log.
+  enum class Admission : std::uint8_t { kAdmitted, kLater, kRefused };
   bool HearsHost(const std::string& host);
-  bool AdmitsHost(const std::string& host);
+  Admission AdmitHost(const std::string& host);  // kLater: nothing was logged
+  bool KnowsHost(const std::string& host);
   bool AdmitsKey(const KeyId& key);
   void NoStranger(const std::string& host);
   std::optional<Excess> Charge(const Peer& peer, Use use, double amount);
@@ -84,7 +86,7 @@ class Connections {
 
   static void EndIt(const Connection& connection);
   void EndUnlessItMayStay(const Connection& connection);
-  bool Admitted(const std::string& who, const std::function<absl::Status()>& ask);
+  absl::Status Ask(const std::string& who, const std::function<absl::Status()>& ask);
 
   mutable std::mutex mutex_;
   MayStay may_stay_;  // empty before the first Recheck

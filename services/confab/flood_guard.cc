@@ -42,6 +42,12 @@ void FloodGuard::Add(std::uint64_t id, const std::string& peer, const std::strin
                                .ledger = {}});
   if (!next_look()) next_look_ = now + kLookEvery;
   strangers_.insert_or_assign(peer, id);
+  places_of_strangers_.Take(host, id);
+}
+
+std::optional<Places::Place> FloodGuard::MostCrowdingStranger() {
+  TakeLetIn();
+  return places_of_strangers_.MostCrowding();
 }
 
 void FloodGuard::Remove(std::uint64_t id, bool known) {
@@ -53,6 +59,7 @@ void FloodGuard::Remove(std::uint64_t id, bool known) {
   connections_->HandleEnd({watched.host, watched.key}, watched.ledger);
   const auto stranger = strangers_.find(watched.peer);
   if (stranger != strangers_.end() && stranger->second == id) strangers_.erase(stranger);
+  places_of_strangers_.Leave(watched.host, id);
   busy_.erase(id);
   watched_.erase(found);
 }
@@ -84,6 +91,7 @@ void FloodGuard::TakeLetIn() {
     const auto stranger = strangers_.find(each.peer);
     if (stranger == strangers_.end()) continue;
     Watched& watched = watched_.at(stranger->second);
+    places_of_strangers_.Leave(watched.host, stranger->second);
     strangers_.erase(stranger);
     watched.handle = each.handle;
     connections_->NoStranger(watched.host);

@@ -202,8 +202,9 @@ TEST_F(GuardedServerTest, WhoSendsMuchIsNotEnded) {
 TEST_F(GuardedServerTest, WhoWasLetInIsKnown) {
   Start(Use::kStrangers, {}, {1, 0});
   const auto silent = NewCaller();
-  EXPECT_TRUE(Eventually([&] { return identity_->connections->AdmitsHost("127.0.0.1"); }))
-      << "it is a stranger still";
+  EXPECT_TRUE(Eventually([&] {
+    return identity_->connections->AdmitHost("127.0.0.1") == Connections::Admission::kAdmitted;
+  })) << "it is a stranger still";
   int known = 0;
   EXPECT_EQ(identity_->connections->Recheck([&](const Shown&) { return ++known > 0; }), 0U);
   EXPECT_EQ(known, 1);
