@@ -193,7 +193,7 @@ void Acceptor::BeDeaf(Duration length) {
   resume_at_ = confab::Now() + length;
 }
 
-// `host` has another one that is silent.
+// `host` has another one that is silent: it needs a place.
 void Acceptor::MakeRoomBeside(const std::string& host) {
   if (places_.Of(host) > options_.silent_per_host_max) {
     EndForAnother({host, places_.OldestOf(host)},
@@ -229,7 +229,9 @@ bool Acceptor::AcceptOne() {
   }
   const Endpoint peer = FromSystem(address);
   const std::string host = HostOf(peer.ip);
-  if (!connections_->HearsHost(host)) {
+  const bool is_too_late =
+      !options_.budget.crowds_make_room && places_.size() >= options_.silent_max;
+  if (is_too_late || !connections_->HearsHost(host)) {
     refused_ = true;
     return true;  // and this one is closed
   }

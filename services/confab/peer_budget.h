@@ -51,6 +51,9 @@ struct PeerBudgetOptions {
   Allowances all = {{{1024, 128}, {}, {4000, 1000}, {8192, 0}, {96 << 20, 2 << 20}}};
   // The part of all connections that is kept for hosts of which somebody was let in before.
   double for_known = 0.25;
+  // Whether the host that has most places makes room where there is none left (acceptor.h); if not,
+  // the newcomer goes, which is only good to measure what this is for.
+  bool crowds_make_room = true;
   // Who is shut out is so for `first_bar`, and the next time for twice as long as the last time,
   // until it was good for `forgiven_after`. Requires: 0 < first_bar <= most_bar < forgiven_after.
   Duration first_bar = 1s;
