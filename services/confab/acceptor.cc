@@ -198,11 +198,11 @@ void Acceptor::MakeRoomBeside(const std::string& host) {
   if (places_.Of(host) > options_.silent_per_host_max) {
     EndForAnother({host, places_.OldestOf(host)},
                   absl::StrCat("it has more than ", options_.silent_per_host_max,
-                               " connections on which nothing was said, and this was the oldest"));
+                               " connections without a handshake, and this was the oldest"));
   } else if (places_.size() > options_.silent_max) {
     const Places::Place place = *places_.MostCrowding();
     EndForAnother(place, absl::StrCat("of ", options_.silent_max,
-                                      " connections on which nothing was said it has most, ",
+                                      " connections without a handshake it has most, ",
                                       places_.Of(place.host), ", and this was the oldest of them"));
   }
 }

@@ -45,7 +45,7 @@ class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFa
       grpc::experimental::ServerRpcInfo* info) override {
     grpc::ServerContextBase& context = *info->server_context();
     auto tally = connections_->HandleCall(context.peer(), [&] { return ShownBy(context); });
-    Begin(context, tally.get());
+    BeginCall(context, tally.get());
     // Its handler does not run; for one that is not of the callback API this is all there is.
     if (tally != nullptr && tally->ended) context.TryCancel();
     // gRPC's own services take small messages, and have types of their own for them.

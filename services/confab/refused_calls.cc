@@ -68,7 +68,7 @@ void RefuseCallsOf(grpc::Service& service) {
   }
 }
 
-void Begin(const grpc::ServerContextBase& context, const MessageTally* tally) {
+void BeginCall(const grpc::ServerContextBase& context, const MessageTally* tally) {
   begun = {&context, tally};
 }
 

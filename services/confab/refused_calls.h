@@ -11,12 +11,13 @@
 
 namespace radix::confab {
 
-// From now on the calls of `service` that Begin refuses get no further than to gRPC, which answers
-// UNIMPLEMENTED; that goes for its callback methods. Before it is served; once more is harmless.
+// From now on the calls of `service` that BeginCall refuses get no further than to gRPC, which
+// answers UNIMPLEMENTED; that goes for its callback methods. Before it is served; once more is
+// harmless.
 void RefuseCallsOf(grpc::Service& service);
 
 // A call begins on this thread, which goes on to its handler. It is refused if its connection was
 // ended by then. `tally` is null where that cannot be.
-void Begin(const grpc::ServerContextBase& context, const MessageTally* tally);
+void BeginCall(const grpc::ServerContextBase& context, const MessageTally* tally);
 
 }  // namespace radix::confab
