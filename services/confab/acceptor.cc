@@ -27,11 +27,14 @@ namespace {
 
 constexpr std::uint64_t kListenerId = 0;
 constexpr std::uint64_t kStopId = 1;
-constexpr int kBacklog = 1024;
+constexpr int kBacklog = 4096;  // what comes while nobody is heard
 constexpr Duration kDeafness = 100ms;
-// For so long nobody is heard when somebody had to be refused: then those who wait are dealt with
-// at once, instead of each taking a turn of this thread from those whom the processor is for.
+// For so long nobody is heard when somebody was refused, or made room: then those who wait are
+// dealt with at once, instead of each taking a turn of this thread from those whom the processor is
+// for.
 constexpr Duration kRefusing = 20ms;
+// How often those that wait are looked at.
+constexpr Duration kTurnEvery = 10ms;
 // Told once, until asked for again: while something comes, time says when to look.
 constexpr std::uint32_t kGuarded = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 
@@ -116,10 +119,19 @@ void Acceptor::Run() {
 
 void Acceptor::HandleEvent(std::uint64_t id, std::uint32_t events) {
   if (id == kListenerId) return AcceptAll();
-  if (const auto found = silent_.find(id); found != silent_.end()) return Hear(id, found->second);
+  if (const auto found = silent_.find(id); found != silent_.end()) {
+    if (!found->second.waits) return Hear(id, found->second);
+    if ((events & ~std::uint32_t{EPOLLIN}) != 0) Forget(id);
+    return;
+  }
   const auto handed = handed_.find(id);
   if (handed == handed_.end()) return;
   if ((events & ~std::uint32_t{EPOLLIN}) == 0) return guard_->HandleBusy(id, confab::Now());
+  Drop(id);
+}
+
+void Acceptor::Drop(std::uint64_t id) {
+  const auto handed = handed_.find(id);
   const bool known = connections_->Remove(handed->second.peer, id);
   if (guard_) guard_->Remove(id, known);
   handed_.erase(handed);
@@ -127,7 +139,20 @@ void Acceptor::HandleEvent(std::uint64_t id, std::uint32_t events) {
 
 // Ends those that were silent too long.
 void Acceptor::EndTheSilent(Instant now) {
-  while (!silent_.empty() && silent_.begin()->second.until <= now) Forget(silent_.begin()->first);
+  while (!silent_.empty() && silent_.begin()->second.until <= now) {
+    const auto& [id, silent] = *silent_.begin();
+    if (silent.waits) {
+      refusals_.Warn(absl::StrCat("host ", silent.host,
+                                  " was refused: all callers together connect too often, and its "
+                                  "turn did not come within ",
+                                  options_.silence_max / 1ms, " ms"));
+    } else {
+      silences_.Warn(absl::StrCat("host ", silent.host,
+                                  " was ended: it said no ClientHello within ",
+                                  options_.silence_max / 1ms, " ms"));
+    }
+    Forget(id);
+  }
 }
 
 // What else is due.
@@ -136,6 +161,7 @@ void Acceptor::LookAround(Instant now) {
     deaf_ = false;
     Watch(listener_.get(), kListenerId, EPOLLIN);
   }
+  if (line_.next() && now >= next_turn_) GiveTurns(now);
   if (!guard_ || now < guard_->next_look().value_or(Instant::max())) return;
   for (const std::uint64_t id : guard_->Look(now)) {
     epoll_event event{};
@@ -149,6 +175,7 @@ int Acceptor::MillisecondsToNext(Instant now) const {
   Instant next = Instant::max();
   if (deaf_) next = resume_at_;
   if (!silent_.empty()) next = std::min(next, silent_.begin()->second.until);
+  if (line_.next()) next = std::min(next, next_turn_);
   if (guard_) next = std::min(next, guard_->next_look().value_or(next));
   if (next == Instant::max()) return -1;
   return next <= now ? 0 : static_cast<int>((next - now) / 1ms) + 1;
@@ -166,11 +193,24 @@ void Acceptor::BeDeaf(Duration length) {
   resume_at_ = confab::Now() + length;
 }
 
-bool Acceptor::HasRoomFor(const std::string& host) const {
-  const auto of_host = silent_of_host_.find(host);
-  return silent_.size() + handed_.size() < options_.connections_max &&
-         silent_.size() < options_.silent_max &&
-         (of_host == silent_of_host_.end() || of_host->second < options_.silent_per_host_max);
+// `host` has another one that is silent: it needs a place.
+void Acceptor::MakeRoomBeside(const std::string& host) {
+  if (places_.Of(host) > options_.silent_per_host_max) {
+    EndForAnother({host, places_.OldestOf(host)},
+                  absl::StrCat("it has more than ", options_.silent_per_host_max,
+                               " connections without a handshake, and this was the oldest"));
+  } else if (places_.size() > options_.silent_max) {
+    const Places::Place place = *places_.MostCrowding();
+    EndForAnother(place, absl::StrCat("of ", options_.silent_max,
+                                      " connections without a handshake it has most, ",
+                                      places_.Of(place.host), ", and this was the oldest of them"));
+  }
+}
+
+void Acceptor::EndForAnother(const Places::Place& place, const std::string& why) {
+  refused_ = true;
+  displacements_.Warn(absl::StrCat("host ", place.host, " made room for another: ", why));
+  Forget(place.id);
 }
 
 bool Acceptor::AcceptOne() {
@@ -188,16 +228,21 @@ bool Acceptor::AcceptOne() {
     return errno == ECONNABORTED || errno == EINTR;
   }
   const Endpoint peer = FromSystem(address);
-  std::string host = peer.ip.ToString();
-  if (!HasRoomFor(host) || !connections_->HearsHost(host)) {
+  const std::string host = HostOf(peer.ip);
+  const bool is_too_late =
+      !options_.budget.crowds_make_room && places_.size() >= options_.silent_max;
+  if (is_too_late || !connections_->HearsHost(host)) {
     refused_ = true;
     return true;  // and this one is closed
   }
-  ++silent_of_host_[host];
   const std::uint64_t id = ++last_id_;
   Watch(socket.get(), id, EPOLLIN | EPOLLRDHUP | EPOLLET);
-  silent_.emplace(id, Silent{std::move(socket), std::move(host), PeerName(peer),
-                             confab::Now() + options_.silence_max});
+  places_.Take(host, id);
+  const auto silent = silent_.emplace(
+      id, Silent{std::move(socket), host, PeerName(peer), confab::Now() + options_.silence_max});
+  // Who says hello at once needs no place.
+  Hear(id, silent.first->second);
+  MakeRoomBeside(host);
   return true;
 }
 
@@ -211,19 +256,62 @@ void Acceptor::Hear(std::uint64_t id, Silent& silent) {
     case ClientHello::kIncomplete:
       return;
     case ClientHello::kRefused:
+      silences_.Warn(absl::StrCat("host ", silent.host,
+                                  " was ended: what it said is no ClientHello with TLS 1.3"));
       return Forget(id);
     case ClientHello::kTls13:
       break;
   }
-  if (connections_->AdmitsHost(silent.host)) HandOn(silent);
+  // Nobody overtakes those that wait, but hosts for which something is kept.
+  const bool is_next = !line_.next() || connections_->KnowsHost(silent.host);
+  if (is_next && Admit(id, silent)) return;
+  silent.waits = true;
+  line_.Join(silent.host, id);
+}
+
+// Returns whether it had its turn, for better or worse.
+bool Acceptor::Admit(std::uint64_t id, Silent& silent) {
+  const auto admission = connections_->AdmitHost(silent.host);
+  if (admission == Connections::Admission::kLater) return false;
+  if (admission == Connections::Admission::kAdmitted) HandOn(silent);
   Forget(id);
+  return true;
+}
+
+void Acceptor::GiveTurns(Instant now) {
+  next_turn_ = now + kTurnEvery;
+  while (const auto id = line_.next()) {
+    if (!Admit(*id, silent_.at(*id))) return;
+  }
+}
+
+bool Acceptor::HasRoomToHandOn(const std::string& host) {
+  if (handed_.size() < options_.connections_max) return true;
+  const auto stranger = guard_ ? guard_->MostCrowdingStranger() : std::nullopt;
+  if (!stranger) {
+    refusals_.Warn(absl::StrCat("host ", host, " was refused: there are ", handed_.size(),
+                                " connections, and somebody was let in on each"));
+    return false;
+  }
+  displacements_.Warn(absl::StrCat("host ", stranger->host, " made room for another: of ",
+                                   handed_.size(),
+                                   " connections it has most on which nobody was let in yet"));
+  const Handed& handed = handed_.at(stranger->id);
+  epoll_ctl(poll_.get(), EPOLL_CTL_DEL, handed.socket, nullptr);
+  connections_->End(handed.peer, stranger->id);
+  Drop(stranger->id);
+  return true;
 }
 
 void Acceptor::HandOn(Silent& silent) {
+  if (!HasRoomToHandOn(silent.host)) return;
   const int yes = 1;
   setsockopt(silent.socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   Descriptor again(fcntl(silent.socket.get(), F_DUPFD_CLOEXEC, 0));
-  if (!again) return;
+  if (!again) {
+    refusals_.Warn(absl::StrCat("host ", silent.host, " was refused: ", std::strerror(errno)));
+    return;
+  }
   // From here on the duplicate is watched.
   epoll_ctl(poll_.get(), EPOLL_CTL_DEL, silent.socket.get(), nullptr);
   const std::uint64_t id = ++last_id_;
@@ -237,8 +325,8 @@ void Acceptor::HandOn(Silent& silent) {
 
 void Acceptor::Forget(std::uint64_t id) {
   const auto found = silent_.find(id);
-  const auto host = silent_of_host_.find(found->second.host);
-  if (--host->second == 0) silent_of_host_.erase(host);
+  line_.Leave(found->second.host, id);
+  places_.Leave(found->second.host, id);
   silent_.erase(found);
 }
 

@@ -3,6 +3,10 @@
 // gRPC 1.51 takes whatever comes, as much as comes, and at the limit of open files it closes its
 // listening socket for good. Here a peer has to say a ClientHello that offers TLS 1.3 before gRPC
 // hears of it, and only so many may be silent at a time.
+//
+// Whoever comes from a host that takes little of it gets in, however much others take: where there
+// is no place left, the host that has most of them makes room, and for handshakes each host has its
+// turn.
 
 #pragma once
 
@@ -20,15 +24,21 @@
 #include "services/confab/descriptor.h"
 #include "services/confab/flood_guard.h"
 #include "services/confab/peer_budget.h"
+#include "services/confab/places.h"
+#include "services/confab/sparing_log.h"
 #include "services/confab/time.h"
+#include "services/confab/waiting_line.h"
 
 namespace radix::confab {
 
 struct AcceptorOptions {
-  // More are closed at once. One on which nothing happens takes 0.1 MB.
+  // That gRPC has. For another one somebody makes room on whose connection nobody was let in yet;
+  // if there is no such one, it is closed at once. One on which nothing happens takes 0.1 MB.
   std::size_t connections_max = 1024;
-  std::size_t silent_max = 1024;  // that have not said their ClientHello yet
-  std::size_t silent_per_host_max = 256;
+  // That have not said their ClientHello yet, or wait for their turn. For another one the host that
+  // has most of them loses the oldest one of its. Requires: > 0.
+  std::size_t silent_max = 1024;
+  std::size_t silent_per_host_max = 256;  // then it is its own host that makes room
   Duration silence_max = 3s;
   PeerBudgetOptions budget = {};
 };
@@ -60,12 +70,13 @@ class Acceptor {
   const std::shared_ptr<Connections>& connections() const { return connections_; }
 
  private:
-  // Who has connected and not said hello.
+  // Who has connected and not said hello, or waits for its turn.
   struct Silent {
     Descriptor socket;
     std::string host;
     std::string peer;
     Instant until;
+    bool waits = false;
   };
 
   Acceptor(const Endpoint& endpoint, const AcceptorOptions& options, Descriptor listener,
@@ -73,14 +84,19 @@ class Acceptor {
   void Run();
   void AcceptAll();
   bool AcceptOne();
-  bool HasRoomFor(const std::string& host) const;
+  void MakeRoomBeside(const std::string& host);
+  void EndForAnother(const Places::Place& place, const std::string& why);
   void BeDeaf(Duration length);
   void Watch(int fd, std::uint64_t id, std::uint32_t events) const;
   void HandleEvent(std::uint64_t id, std::uint32_t events);
   void LookAround(Instant now);
   int MillisecondsToNext(Instant now) const;
   void Hear(std::uint64_t id, Silent& silent);
+  bool Admit(std::uint64_t id, Silent& silent);
+  void GiveTurns(Instant now);
   void HandOn(Silent& silent);
+  bool HasRoomToHandOn(const std::string& host);
+  void Drop(std::uint64_t id);
   void Forget(std::uint64_t id);
   void EndTheSilent(Instant now);
 
@@ -93,18 +109,24 @@ class Acceptor {
   // Of the thread.
   std::uint64_t last_id_;
   std::map<std::uint64_t, Silent> silent_;  // oldest first
-  std::map<std::string, std::size_t> silent_of_host_;
+  Places places_;                           // theirs
+  WaitingLine line_;                        // of those that said hello
+  Instant next_turn_;
   // That gRPC has.
   struct Handed {
     std::string peer;
     int socket = -1;  // the second descriptor, which connections_ keeps
   };
   std::map<std::uint64_t, Handed> handed_;
-  bool refused_ = false;  // somebody, in this turn
+  bool refused_ = false;  // somebody was, or made room for another, in this turn
   bool deaf_ = false;     // until then
   Instant resume_at_;
   const std::shared_ptr<Connections> connections_;
   std::unique_ptr<FloodGuard> guard_;
+  // One for each kind, so that none is drowned by another.
+  SparingLog refusals_{"were refused"};
+  SparingLog displacements_{"made room for others"};
+  SparingLog silences_{"were ended because they said no ClientHello"};
   std::thread thread_;
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -40,9 +42,12 @@ std::string Hello() {
 // The far end of a connection.
 class Caller {
  public:
-  explicit Caller(const Endpoint& to) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Caller(const Endpoint& to, const std::string& from = "127.0.0.1")
+      : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_storage address{};
-    const socklen_t size = ToSystem(to, address);
+    socklen_t size = ToSystem({*IpAddress::Parse(from), 0}, address);
+    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    size = ToSystem(to, address);
     connected_ = connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0;
   }
   bool connected() const { return connected_; }
@@ -68,8 +73,33 @@ class Caller {
   bool connected_ = false;
 };
 
+// Keeps what is logged.
+class LogLines final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  bool Has(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(
+        lines_, [&](const std::string& line) { return line.find(text) != std::string::npos; });
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    lines_.emplace_back(message.payload.begin(), message.payload.end());
+  }
+  void flush_() override {}
+
+  std::vector<std::string> lines_;
+};
+
 class AcceptorTest : public testing::Test {
  protected:
+  void SetUp() override {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", log_));
+  }
+  std::unique_ptr<Caller> From(const std::string& host) const {
+    return std::make_unique<Caller>(acceptor_->endpoint(), host);
+  }
+
   void Begin(const AcceptorOptions& options = {},
              std::unique_ptr<Transports> transports = nullptr) {
     auto acceptor = Acceptor::Listen({*IpAddress::Parse("127.0.0.1"), 0}, options);
@@ -93,6 +123,7 @@ class AcceptorTest : public testing::Test {
     return last;
   }
 
+  std::shared_ptr<LogLines> log_ = std::make_shared<LogLines>();
   std::mutex mutex_;
   std::vector<Descriptor> handed_;
   std::unique_ptr<Acceptor> acceptor_;
@@ -132,20 +163,39 @@ TEST_F(AcceptorTest, WhoIsSilentIsEndedInTime) {
   EXPECT_TRUE(mute.IsEnded(5s));
   EXPECT_TRUE(slow.IsEnded(5s));
   EXPECT_FALSE(quick.IsEnded(50ms));
+  EXPECT_TRUE(log_->Has("host 127.0.0.1 was ended: it said no ClientHello within 100 ms"));
 }
 
-TEST_F(AcceptorTest, OnlySoManyOfAHostAreSilentAtATime) {
-  Begin({.silent_per_host_max = 2});
+TEST_F(AcceptorTest, OnlySoManyOfAHostAreSilentAtATimeAndTheOldestMakesRoom) {
+  Begin({.silent_per_host_max = 2, .silence_max = 60s});
   const Caller first(acceptor_->endpoint());
   const Caller second(acceptor_->endpoint());
   const Caller third(acceptor_->endpoint());
-  EXPECT_TRUE(third.IsEnded(5s));
-  EXPECT_FALSE(first.IsEnded(50ms));
-  first.Say(Hello());
+  EXPECT_TRUE(first.IsEnded(5s));
+  EXPECT_FALSE(third.IsEnded(50ms));
+  third.Say(Hello());
+  EXPECT_TRUE(Eventually([&] { return handed() == 1; }));
+  EXPECT_FALSE(second.IsEnded(50ms));
+  EXPECT_TRUE(log_->Has("host 127.0.0.1 made room for another: it has more than 2 connections"));
+}
+
+// Five hosts shut everybody out so.
+TEST_F(AcceptorTest, WhereAllAreSilentTheHostThatHasMostOfThemMakesRoomForANewcomer) {
+  Begin({.silent_max = 4, .silence_max = 60s});
+  const auto oldest = From("127.0.0.3");
+  const auto many1 = From("127.0.0.2");
+  const auto many2 = From("127.0.0.2");
+  const auto many3 = From("127.0.0.2");
+  const auto newcomer = From("127.0.0.4");
+  EXPECT_TRUE(many1->IsEnded(5s));
+  const auto quick = From("127.0.0.5");
+  quick->Say(Hello());
   ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
-  const Caller fourth(acceptor_->endpoint());
-  fourth.Say(Hello());
-  EXPECT_TRUE(Eventually([&] { return handed() == 2; }));
+  newcomer->Say(Hello());
+  oldest->Say(Hello());
+  EXPECT_TRUE(Eventually([&] { return handed() == 3; }));
+  EXPECT_FALSE(many3->IsEnded(50ms));
+  EXPECT_TRUE(log_->Has("host 127.0.0.2 made room for another: of 4 connections"));
 }
 
 TEST_F(AcceptorTest, OnlySoManyAreThere) {
@@ -156,6 +206,34 @@ TEST_F(AcceptorTest, OnlySoManyAreThere) {
   const Caller second(acceptor_->endpoint());
   second.Say(Hello());
   EXPECT_TRUE(second.IsEnded(5s));
+  EXPECT_TRUE(log_->Has("host 127.0.0.1 was refused: there are 1 connections"));
+}
+
+TEST_F(AcceptorTest, WhileAllConnectTooOftenWhoSaysHelloWaitsForItsTurn) {
+  AcceptorOptions options{.silence_max = 60s};
+  options.budget.all[static_cast<std::size_t>(Use::kConnections)] = {1, 20};
+  options.budget.for_known = 0;
+  Begin(options);
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (const char* host : {"127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.4"}) {
+    callers.push_back(From(host));
+    callers.back()->Say(Hello());
+  }
+  EXPECT_TRUE(Eventually([&] { return handed() == callers.size(); }));
+}
+
+TEST_F(AcceptorTest, WhoseTurnDoesNotComeInTimeIsRefusedAndTheLogSaysSo) {
+  AcceptorOptions options{.silence_max = 100ms};
+  options.budget.all[static_cast<std::size_t>(Use::kConnections)] = {1, 0.001};
+  options.budget.for_known = 0;
+  Begin(options);
+  const auto first = From("127.0.0.2");
+  first->Say(Hello());
+  ASSERT_TRUE(Eventually([&] { return handed() == 1; }));
+  const auto second = From("127.0.0.3");
+  second->Say(Hello());
+  EXPECT_TRUE(second->IsEnded(5s));
+  EXPECT_TRUE(log_->Has("host 127.0.0.3 was refused: all callers together connect too often"));
 }
 
 TEST_F(AcceptorTest, AHostWithoutBudgetGetsNoFurtherThanItsHello) {
@@ -215,6 +293,37 @@ TEST_F(AcceptorTest, ABusyConnectionIsLookedAtAgainAndAgain) {
   caller.Say("x");
   EXPECT_TRUE(caller.IsEnded(5s));
   EXPECT_TRUE(Eventually([&] { return acceptor_->connections()->size() == 0; }));
+}
+
+// Their handshakes need not even fail for that.
+TEST_F(AcceptorTest, WhereAllConnectionsAreTakenStrangersMakeRoomAndWhoWasLetInDoesNot) {
+  auto owned = std::make_unique<SameForAll>();
+  SameForAll& transports = *owned;
+  Begin({.connections_max = 4}, std::move(owned));
+  std::vector<std::unique_ptr<Caller>> good;
+  std::vector<std::unique_ptr<Caller>> strangers;
+  const auto add = [&](std::vector<std::unique_ptr<Caller>>& to, const std::string& host) {
+    to.push_back(From(host));
+    const std::size_t before = handed();
+    to.back()->Say(Hello());
+    const bool was_handed = Eventually([&] { return handed() == before + 1; });
+    if (&to == &good) transports.Expect(*to.back());
+    return was_handed;
+  };
+  ASSERT_TRUE(add(good, "127.0.0.2"));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(add(strangers, "127.0.0.3"));
+  ASSERT_TRUE(add(strangers, "127.0.0.4"));
+  ASSERT_TRUE(add(good, "127.0.0.2"));
+  EXPECT_TRUE(strangers[0]->IsEnded(5s));
+  EXPECT_TRUE(log_->Has("host 127.0.0.3 made room for another: of 4 connections"));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(add(good, "127.0.0.2"));
+  EXPECT_TRUE(strangers[1]->IsEnded(5s));
+  EXPECT_TRUE(strangers[2]->IsEnded(5s));
+  EXPECT_EQ(acceptor_->connections()->size(), 4U);
+  const auto refused = From("127.0.0.5");
+  refused->Say(Hello());
+  EXPECT_TRUE(refused->IsEnded(5s));
+  for (const auto& each : good) EXPECT_FALSE(each->IsEnded(20ms));
 }
 
 TEST_F(AcceptorTest, WhoEndsAConnectionHasItsBudgetAgain) {

@@ -8,6 +8,7 @@
 
 #include "services/confab/caller.h"
 #include "services/confab/message_size.h"
+#include "services/confab/refused_calls.h"
 
 namespace radix::confab {
 namespace {
@@ -44,6 +45,9 @@ class CallerNotingFactory final : public grpc::experimental::ServerInterceptorFa
       grpc::experimental::ServerRpcInfo* info) override {
     grpc::ServerContextBase& context = *info->server_context();
     auto tally = connections_->HandleCall(context.peer(), [&] { return ShownBy(context); });
+    BeginCall(context, tally.get());
+    // Its handler does not run; for one that is not of the callback API this is all there is.
+    if (tally != nullptr && tally->ended) context.TryCancel();
     // gRPC's own services take small messages, and have types of their own for them.
     if (tally == nullptr || std::string_view(info->method()).starts_with("/grpc.")) return nullptr;
     return new NotedCall(std::move(tally), SizeOf(info->method()));  // gRPC takes ownership

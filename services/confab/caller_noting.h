@@ -1,4 +1,5 @@
-// Notes, of each connection, what its caller showed, and the messages that come on it.
+// Notes, of each connection, what its caller showed, and the messages that come on it; refuses the
+// calls of one that was ended.
 
 #pragma once
 

@@ -25,10 +25,11 @@ namespace radix::confab {
 struct MessageTally {
   std::atomic<std::uint64_t> messages = 0;
   std::atomic<std::uint64_t> bytes = 0;
+  std::atomic<bool> ended = false;  // by us: its calls that gRPC has yet to run are refused
 };
 
 // gRPC 1.51 ends a connection only by its own will. So of each one that it gets there is a second
-// descriptor here, by which it is shut down when its key is not to be believed any more.
+// descriptor here, by which it is ended when its key is not to be believed any more.
 // Thread-safe.
 class Connections {
  public:
@@ -41,9 +42,12 @@ class Connections {
   // That one has ended. Returns whether it was known by then what it showed.
   bool Remove(const std::string& peer, std::uint64_t id);
 
+  // Ends it, where it is still that one. What gRPC has read of it is refused call by call.
+  void End(const std::string& peer, std::uint64_t id);
+
   // `peer` makes a call. `read` says what it showed, and is asked only while that is not known: to
-  // read a certificate takes 0.1 ms. Returns where its messages are to be counted; null for a
-  // connection that is not here.
+  // read a certificate takes 0.1 ms. Returns where its messages are to be counted, and whether it
+  // was ended; null for what is no TCP connection.
   std::shared_ptr<MessageTally> HandleCall(const std::string& peer,
                                            const std::function<std::optional<Shown>()>& read);
 
@@ -55,7 +59,7 @@ class Connections {
     kEnd,    // they may come back
     kCheck,  // as soon as it is known: where nobody lost a right, but gave it up
   };
-  // Shuts down those that `may_stay` does not believe any more, and asks it again about those of
+  // Ends those that `may_stay` does not believe any more, and asks it again about those of
   // which that becomes known later. Returns how many it ended.
   using MayStay = std::function<bool(const Shown&)>;
   std::size_t Recheck(MayStay may_stay, Silent silent = Silent::kEnd);
@@ -63,8 +67,10 @@ class Connections {
   std::size_t size() const;
 
   // The budget of its peers: see peer_budget.h. Who is refused is named in the log.
+  enum class Admission : std::uint8_t { kAdmitted, kLater, kRefused };
   bool HearsHost(const std::string& host);
-  bool AdmitsHost(const std::string& host);
+  Admission AdmitHost(const std::string& host);  // kLater: nothing was logged
+  bool KnowsHost(const std::string& host);
   bool AdmitsKey(const KeyId& key);
   void NoStranger(const std::string& host);
   std::optional<Excess> Charge(const Peer& peer, Use use, double amount);
@@ -78,8 +84,9 @@ class Connections {
     std::optional<Shown> shown;  // nullopt until it is known
   };
 
+  static void EndIt(const Connection& connection);
   void EndUnlessItMayStay(const Connection& connection);
-  bool Admitted(const std::string& who, const std::function<absl::Status()>& ask);
+  absl::Status Ask(const std::string& who, const std::function<absl::Status()>& ask);
 
   mutable std::mutex mutex_;
   MayStay may_stay_;  // empty before the first Recheck

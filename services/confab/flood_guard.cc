@@ -29,13 +29,6 @@ bool ReadBytes(int socket, Traffic& traffic) {
   return true;
 }
 
-// shutdown(2) would leave to gRPC what has come and was not read yet: enough for 100,000 calls.
-void Disconnect(int socket) {
-  sockaddr none{};
-  none.sa_family = AF_UNSPEC;
-  if (connect(socket, &none, sizeof none) != 0) shutdown(socket, SHUT_RDWR);
-}
-
 }  // namespace
 
 void FloodGuard::Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
@@ -49,6 +42,12 @@ void FloodGuard::Add(std::uint64_t id, const std::string& peer, const std::strin
                                .ledger = {}});
   if (!next_look()) next_look_ = now + kLookEvery;
   strangers_.insert_or_assign(peer, id);
+  places_of_strangers_.Take(host, id);
+}
+
+std::optional<Places::Place> FloodGuard::MostCrowdingStranger() {
+  TakeLetIn();
+  return places_of_strangers_.MostCrowding();
 }
 
 void FloodGuard::Remove(std::uint64_t id, bool known) {
@@ -60,6 +59,7 @@ void FloodGuard::Remove(std::uint64_t id, bool known) {
   connections_->HandleEnd({watched.host, watched.key}, watched.ledger);
   const auto stranger = strangers_.find(watched.peer);
   if (stranger != strangers_.end() && stranger->second == id) strangers_.erase(stranger);
+  places_of_strangers_.Leave(watched.host, id);
   busy_.erase(id);
   watched_.erase(found);
 }
@@ -91,6 +91,7 @@ void FloodGuard::TakeLetIn() {
     const auto stranger = strangers_.find(each.peer);
     if (stranger == strangers_.end()) continue;
     Watched& watched = watched_.at(stranger->second);
+    places_of_strangers_.Leave(watched.host, stranger->second);
     strangers_.erase(stranger);
     watched.handle = each.handle;
     connections_->NoStranger(watched.host);
@@ -141,7 +142,7 @@ void FloodGuard::End(const Watched& watched, const Excess& excess) {
                            (excess.whose == Excess::Whose::kKey && each.key == watched.key) ||
                            (excess.whose == Excess::Whose::kHost && each.host == watched.host);
     if (!is_theirs || std::exchange(each.ended, true)) continue;
-    Disconnect(each.socket);
+    connections_->End(each.peer, id);
     const auto also =
         connections_->Charge({each.host, std::nullopt}, Use::kResets, each.ledger.open());
     if (also && also->whose == Excess::Whose::kHost) of_host = also;

@@ -17,6 +17,7 @@
 
 #include "services/confab/connections.h"
 #include "services/confab/peer_budget.h"
+#include "services/confab/places.h"
 #include "services/confab/shown.h"
 #include "services/confab/sparing_log.h"
 #include "services/confab/time.h"
@@ -50,6 +51,9 @@ class FloodGuard {
   // gRPC gets a connection: `socket` stays open until Remove.
   void Add(std::uint64_t id, const std::string& peer, const std::string& host, int socket,
            std::shared_ptr<const MessageTally> tally, Instant now);
+  // Of those on which nobody was let in yet: see Places.
+  std::optional<Places::Place> MostCrowdingStranger();
+
   // It has ended. `known`: somebody was let in, and has called.
   void Remove(std::uint64_t id, bool known);
 
@@ -86,6 +90,7 @@ class FloodGuard {
   const std::unique_ptr<Transports> transports_;
   std::map<std::uint64_t, Watched> watched_;
   std::map<std::string, std::uint64_t> strangers_;  // on which nobody was let in yet, by peer
+  Places places_of_strangers_;
   std::set<std::uint64_t> busy_;
   Instant next_look_;
   SparingLog log_{"were ended"};

@@ -83,6 +83,9 @@ class GuardTest : public testing::Test {
   Traffic& CountsOf(const Connection& connection) {
     return transports_->counts[static_cast<std::int64_t>(connection.id)];
   }
+  bool Admits(const std::string& host) {
+    return connections_->AdmitHost(host) == Connections::Admission::kAdmitted;
+  }
   // As long after the last time as it takes.
   std::vector<std::uint64_t> Look() {
     now_ += 100ms;
@@ -147,8 +150,8 @@ TEST_F(GuardTest, AHostIsEndedWithAllItsKeys) {
   Look();
   for (const Connection* each : {&one, &two, &three}) EXPECT_TRUE(IsEnded(*each));
   EXPECT_FALSE(IsEnded(good));
-  EXPECT_FALSE(connections_->AdmitsHost("a"));
-  EXPECT_TRUE(connections_->AdmitsHost("b"));
+  EXPECT_FALSE(Admits("a"));
+  EXPECT_TRUE(Admits("b"));
 }
 
 // Whoever has a node's key makes itself one after another.
@@ -157,7 +160,7 @@ TEST_F(GuardTest, AHostThatComesWithOtherKeysIsEndedToo) {
   CountsOf(one) = {.streams_begun = 15};
   Look();
   EXPECT_TRUE(IsEnded(one));
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(Admits("a"));
   guard_.Remove(one.id, true);
   const Connection& two = LetIn("a", 2);
   const Connection& three = LetIn("a", 3);
@@ -165,7 +168,7 @@ TEST_F(GuardTest, AHostThatComesWithOtherKeysIsEndedToo) {
   Look();
   EXPECT_TRUE(IsEnded(two));
   EXPECT_TRUE(IsEnded(three));
-  EXPECT_FALSE(connections_->AdmitsHost("a"));
+  EXPECT_FALSE(Admits("a"));
 }
 
 TEST_F(GuardTest, OpenCallsAreGivenBackWhenAConnectionEnds) {
@@ -239,27 +242,41 @@ TEST_F(GuardTest, LooksOnlyWhileSomethingComes) {
 }
 
 TEST_F(GuardTest, StrangersAreLetInOrCounted) {
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(Admits("a"));
   const Connection& first = LetIn("a", 1);
   Look();
-  EXPECT_TRUE(connections_->AdmitsHost("a")) << "the first is no stranger any more";
+  EXPECT_TRUE(Admits("a")) << "the first is no stranger any more";
   const Connection& second = Connect("a");
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(Admits("a"));
   const Connection& third = Connect("a");
-  EXPECT_FALSE(connections_->AdmitsHost("a"));
+  EXPECT_FALSE(Admits("a"));
   guard_.Remove(third.id, /*known=*/true);
-  EXPECT_TRUE(connections_->AdmitsHost("a")) << "it called, and was gone before anybody looked";
+  EXPECT_TRUE(Admits("a")) << "it called, and was gone before anybody looked";
   guard_.Remove(second.id, /*known=*/false);
-  EXPECT_FALSE(connections_->AdmitsHost("a"));
+  EXPECT_FALSE(Admits("a"));
   guard_.Remove(first.id, true);
 }
 
 TEST_F(GuardTest, WhoIsLetInAndLeavesAtOnceIsNoStranger) {
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
-  EXPECT_FALSE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(Admits("a"));
+  EXPECT_TRUE(Admits("a"));
+  EXPECT_FALSE(Admits("a"));
   guard_.Remove(LetIn("a", 1).id, /*known=*/false);
-  EXPECT_TRUE(connections_->AdmitsHost("a"));
+  EXPECT_TRUE(Admits("a"));
+}
+
+TEST_F(GuardTest, StrangersMakeRoomAndWhoWasLetInDoesNot) {
+  EXPECT_FALSE(guard_.MostCrowdingStranger());
+  const Connection& alone = Connect("b");
+  for (int i = 0; i < 5; ++i) LetIn("a", 1);
+  EXPECT_EQ(guard_.MostCrowdingStranger()->id, alone.id);
+  const Connection& first = Connect("a");
+  const Connection& second = Connect("a");
+  EXPECT_EQ(guard_.MostCrowdingStranger()->id, first.id);
+  guard_.Remove(first.id, /*known=*/false);
+  EXPECT_EQ(guard_.MostCrowdingStranger()->id, alone.id);
+  guard_.Remove(alone.id, /*known=*/false);
+  EXPECT_EQ(guard_.MostCrowdingStranger()->id, second.id);
 }
 
 // Its port may be in use again before its end is seen.

@@ -24,13 +24,17 @@ namespace {
 
 using galumph::v2::Galumph;
 
-// Answers, but for those who ask for "later".
+// Answers, but for those who ask for "later"; who asks for "stuck" keeps its thread until Release.
 class Beasts final : public Galumph::CallbackService {
  public:
   grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
                                      const galumph::v2::RegisterRequest* request,
                                      galumph::v2::RegisterResponse*) override {
     auto* reactor = context->DefaultReactor();
+    if (request->beast() == "stuck") {
+      ++stuck_;
+      released_.wait(false);
+    }
     if (request->beast() != "later") {
       reactor->Finish(grpc::Status::OK);
       return reactor;
@@ -48,8 +52,16 @@ class Beasts final : public Galumph::CallbackService {
     const std::lock_guard lock(mutex_);
     return later_.size();
   }
+  void Release() {
+    released_ = true;
+    released_.notify_all();
+  }
+  // Those that came that far.
+  int stuck() const { return stuck_; }
 
  private:
+  std::atomic<int> stuck_ = 0;
+  std::atomic<bool> released_ = false;
   std::mutex mutex_;
   std::vector<grpc::ServerUnaryReactor*> later_;
 };
@@ -78,6 +90,7 @@ class Trusting final : public Identity {
 class GuardedServerTest : public testing::Test {
  protected:
   ~GuardedServerTest() override {
+    beasts_.Release();
     beasts_.FinishAll();
     if (server_ != nullptr) server_->Shutdown(10s);
   }
@@ -189,11 +202,32 @@ TEST_F(GuardedServerTest, WhoSendsMuchIsNotEnded) {
 TEST_F(GuardedServerTest, WhoWasLetInIsKnown) {
   Start(Use::kStrangers, {}, {1, 0});
   const auto silent = NewCaller();
-  EXPECT_TRUE(Eventually([&] { return identity_->connections->AdmitsHost("127.0.0.1"); }))
-      << "it is a stranger still";
+  EXPECT_TRUE(Eventually([&] {
+    return identity_->connections->AdmitHost("127.0.0.1") == Connections::Admission::kAdmitted;
+  })) << "it is a stranger still";
   int known = 0;
   EXPECT_EQ(identity_->connections->Recheck([&](const Shown&) { return ++known > 0; }), 0U);
   EXPECT_EQ(known, 1);
+}
+
+// Whose key is put out has nothing more done for it, not even what it had sent before.
+TEST_F(GuardedServerTest, CallsThatHadComeDoNotRunAnyMoreOnceTheirCallerIsPutOut) {
+  Start(Use::kStray, {});
+  const auto bad = NewCaller();
+  std::vector<std::shared_ptr<Call>> calls;
+  for (int i = 0; i < 1000; ++i) calls.push_back(Begin(bad, "stuck"));
+  ASSERT_TRUE(Eventually([&] { return beasts_.stuck() > 0; }));
+  EXPECT_EQ(identity_->connections->Recheck([](const Shown&) { return false; }), 1U);
+  const int ran = beasts_.stuck();
+  ASSERT_LT(ran, 1000) << "none was left for later";
+  beasts_.Release();
+  for (const auto& each : calls) {
+    EXPECT_TRUE(Eventually([&] { return each->done.load(); }));
+    EXPECT_FALSE(each->status.ok());
+  }
+  ASSERT_TRUE(server_->Shutdown(10s)) << "a call that was refused never ended";
+  server_.reset();
+  EXPECT_EQ(beasts_.stuck(), ran);
 }
 
 TEST_F(GuardedServerTest, WhatIsCompressedOrTooLargeIsRefused) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,9 @@ const char* Describe(Excess::Whose whose) {
   return "";
 }
 
+// Of those that hold a network's part of an IPv6 address.
+constexpr std::size_t kNetworkBytes = 8;
+
 std::int64_t Whole(double number) { return static_cast<std::int64_t>(number); }
 
 // Gives back what time gives back.
@@ -79,6 +83,13 @@ absl::Status TooMuch(Excess::Whose whose, Use use, const Allowances& allowances)
 
 }  // namespace
 
+std::string HostOf(const IpAddress& address) {
+  if (address.is_v4()) return address.ToString();
+  IpAddress network;
+  std::copy_n(address.bytes.begin(), kNetworkBytes, network.bytes.begin());
+  return network.ToString() + "/64";
+}
+
 std::string Excess::ToString() const {
   std::string text = absl::StrCat(Describe(use), ": more than ", Whole(allowance.most), " at once");
   if (allowance.per_second > 0) {
@@ -89,9 +100,11 @@ std::string Excess::ToString() const {
   return text;
 }
 
-absl::Status PeerBudget::HearHost(const std::string& host, Instant now) {
-  Account& account = AccountOf(NameOf(host), now);
-  if (account.barred_until > now) return ShutOut(account.barred_until - now);
+absl::Status PeerBudget::HearHost(const std::string& host, Instant now) const {
+  const Account* found = Find(NameOf(host));
+  if (found == nullptr) return absl::OkStatus();
+  if (found->barred_until > now) return ShutOut(found->barred_until - now);
+  Account account = *found;
   Settle(account, options_.host, now);
   const Allowance& strangers = options_.host[IndexOf(Use::kStrangers)];
   if (strangers.most == 0 || account.used[IndexOf(Use::kStrangers)] + 1 <= strangers.most) {
@@ -102,19 +115,31 @@ absl::Status PeerBudget::HearHost(const std::string& host, Instant now) {
 
 absl::Status PeerBudget::AdmitHost(const std::string& host, Instant now) {
   if (absl::Status heard = HearHost(host, now); !heard.ok()) return heard;
+  Settle(all_, options_.all, now);
+  const double most = options_.all[IndexOf(Use::kConnections)].most;
+  const double for_it = Knows(host) ? most : most * (1 - options_.for_known);
+  if (most > 0 && all_.used[IndexOf(Use::kConnections)] + 1 > for_it) {
+    const absl::Status reason = TooMuch(Excess::Whose::kAll, Use::kConnections, options_.all);
+    return absl::UnavailableError(std::string(reason.message()));
+  }
   Account& account = AccountOf(NameOf(host), now);
   if (Book(account, options_.host, Use::kConnections, 1, now)) {
     return TooMuch(Excess::Whose::kHost, Use::kConnections, options_.host);
   }
-  if (Book(all_, options_.all, Use::kConnections, 1, now)) {
-    return TooMuch(Excess::Whose::kAll, Use::kConnections, options_.all);
-  }
+  Book(all_, options_.all, Use::kConnections, 1, now);
   Book(account, options_.host, Use::kStrangers, 1, now);
   return absl::OkStatus();
 }
 
 void PeerBudget::HandleLetIn(const std::string& host, Instant now) {
-  Book(AccountOf(NameOf(host), now), options_.host, Use::kStrangers, -1, now);
+  Account& account = AccountOf(NameOf(host), now);
+  Book(account, options_.host, Use::kStrangers, -1, now);
+  if (!std::exchange(account.known, true)) ++known_;
+}
+
+bool PeerBudget::Knows(const std::string& host) const {
+  const Account* found = Find(NameOf(host));
+  return found != nullptr && found->known;
 }
 
 absl::Status PeerBudget::AdmitKey(const KeyId& key, Instant now) {
@@ -148,22 +173,35 @@ void PeerBudget::HandleEnd(const Peer& peer, double streams, double stray, Insta
 }
 
 bool PeerBudget::IsBarred(const KeyId& key, Instant now) const {
-  const auto found = accounts_.find(NameOf(key));
-  return found != accounts_.end() && found->second.barred_until > now;
+  const Account* found = Find(NameOf(key));
+  return found != nullptr && found->barred_until > now;
+}
+
+const PeerBudget::Account* PeerBudget::Find(const std::string& name) const {
+  const auto found = accounts_.find(name);
+  return found == accounts_.end() ? nullptr : &found->second;
 }
 
 PeerBudget::Account& PeerBudget::AccountOf(const std::string& name, Instant now) {
   const auto found = accounts_.find(name);
   if (found != accounts_.end()) return found->second;
-  if (accounts_.size() >= options_.accounts_max) MakeRoom();
+  if (accounts_.size() >= options_.accounts_max) MakeRoom(now);
   Account& account = accounts_[name];
   account.counted_at = now;
   return account;
 }
 
-void PeerBudget::MakeRoom() {
-  accounts_.erase(std::ranges::min_element(
-      accounts_, {}, [](const auto& each) { return each.second.counted_at; }));
+// Nothing is counted of who is shut out, so that its time stands still. Where too many are known,
+// being known counts for nothing: the accounts of strangers would last for no time at all.
+void PeerBudget::MakeRoom(Instant now) {
+  const bool known_count = known_ <= options_.accounts_max / 2;
+  const auto least = std::ranges::min_element(accounts_, {}, [&](const auto& each) {
+    const Account& account = each.second;
+    const Instant barred_until = std::max(account.barred_until, now);
+    return std::tuple(barred_until, known_count && account.known, account.counted_at);
+  });
+  if (least->second.known) --known_;
+  accounts_.erase(least);
 }
 
 Duration PeerBudget::Bar(Account& account, Instant now) const {

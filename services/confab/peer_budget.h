@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "services/confab/address.h"
 #include "services/confab/key_id.h"
 #include "services/confab/time.h"
 
@@ -42,19 +43,30 @@ struct PeerBudgetOptions {
   // A client connects once, a command each time that it runs. A thousand calls that are given up at
   // once are those of a client whose server stood still.
   Allowances key = {{{256, 32}, {}, {1000, 200}, {2048, 0}, {80 << 20, 1 << 20}}};
-  // All nodes of a lab are one host; and who has a node's key can make itself new keys.
+  // All nodes of a lab are one host, as are those of one IPv6 network; and who has a node's key can
+  // make itself new keys.
   Allowances host = {{{512, 64}, {64, 4}, {2000, 400}, {6144, 0}, {80 << 20, 1 << 20}}};
   // What the server has for all of them. Messages that are under way are stray bytes until they are
   // whole, and gRPC holds at most 64 MiB of them (serve.cc).
   Allowances all = {{{1024, 128}, {}, {4000, 1000}, {8192, 0}, {96 << 20, 2 << 20}}};
+  // The part of all connections that is kept for hosts of which somebody was let in before.
+  double for_known = 0.25;
+  // Whether the host that has most places makes room where there is none left (acceptor.h); if not,
+  // the newcomer goes, which is only good to measure what this is for.
+  bool crowds_make_room = true;
   // Who is shut out is so for `first_bar`, and the next time for twice as long as the last time,
   // until it was good for `forgiven_after`. Requires: 0 < first_bar <= most_bar < forgiven_after.
   Duration first_bar = 1s;
   Duration most_bar = 60s;
   Duration forgiven_after = 600s;
-  // Keys and hosts that are remembered, at most; those longest unheard of go first. Requires: > 1.
+  // Keys and hosts that are remembered, at most; those longest unheard of go first: of all that are
+  // not shut out, and rather strangers than hosts of which somebody was let in. Requires: > 1.
   std::size_t accounts_max = 4096;
 };
+
+// What an address counts as: an IPv4 address as itself, an IPv6 one as its network, of 64 bits, of
+// which whoever has one address has all.
+std::string HostOf(const IpAddress& address);
 
 // Who uses: where it comes from, and its key, once that was let in.
 struct Peer {
@@ -82,10 +94,14 @@ class PeerBudget {
   explicit PeerBudget(const PeerBudgetOptions& options = {}) : options_(options) {}
 
   // Somebody connects. ResourceExhausted, with the reason: it is to be ended at once.
-  absl::Status HearHost(const std::string& host, Instant now);
-  // It begins a handshake, and is a stranger until let in. Errors: the same.
+  absl::Status HearHost(const std::string& host, Instant now) const;
+  // It begins a handshake, and is a stranger until let in. Errors: the same; Unavailable, with the
+  // reason, when all together have too many: it was charged with nothing, and may ask again.
   absl::Status AdmitHost(const std::string& host, Instant now);
   void HandleLetIn(const std::string& host, Instant now);
+
+  // Whether somebody of it was let in, as far as is remembered.
+  bool Knows(const std::string& host) const;
 
   // A key that would be let in proved itself in a handshake. ResourceExhausted, with the reason: it
   // is to be refused.
@@ -109,15 +125,18 @@ class PeerBudget {
     std::array<double, 5> used{};
     Instant counted_at;  // `used` is as of then
     Instant barred_until;
-    Duration bar{};  // the last one
+    Duration bar{};      // the last one
+    bool known = false;  // a host of which somebody was let in
   };
 
   Account& AccountOf(const std::string& name, Instant now);
-  void MakeRoom();
+  const Account* Find(const std::string& name) const;
+  void MakeRoom(Instant now);
   Duration Bar(Account& account, Instant now) const;
 
   const PeerBudgetOptions options_;
   std::map<std::string, Account> accounts_;
+  std::size_t known_ = 0;  // of these
   Account all_;
 };
 

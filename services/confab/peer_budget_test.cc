@@ -18,9 +18,10 @@ constexpr Allowances Of(Use use, Allowance allowance) {
   return allowances;
 }
 
-// For one use.
+// For one use; nothing of it is kept for anybody.
 PeerBudgetOptions Small(Use use) {
-  return {.key = Of(use, {10, 1}), .host = Of(use, {20, 2}), .all = Of(use, {40, 4})};
+  return {
+      .key = Of(use, {10, 1}), .host = Of(use, {20, 2}), .all = Of(use, {40, 4}), .for_known = 0};
 }
 
 KeyId Key(std::uint8_t number) {
@@ -178,6 +179,36 @@ TEST_F(PeerBudgetTest, WhoIsRefusedCostsNobodyAnything) {
   EXPECT_FALSE(budget.AdmitHost("c", now_).ok()) << "all have 40, and both took their 20";
 }
 
+// Who is to come later has been charged for nothing, however often it asks.
+TEST_F(PeerBudgetTest, WhileAllTogetherHaveTooManyConnectionsOthersMayComeLater) {
+  PeerBudget budget(Small(Use::kConnections));
+  for (const char* host : {"a", "b"}) {
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost(host, now_).ok());
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(budget.AdmitHost("c", now_).code(), absl::StatusCode::kUnavailable);
+  }
+  now_ += 5s;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(budget.AdmitHost("c", now_).ok()) << i;
+  EXPECT_EQ(budget.AdmitHost("a", now_).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(PeerBudgetTest, StrangersLeaveTheRestToHostsOfWhichSomebodyWasLetInBefore) {
+  PeerBudgetOptions options = Small(Use::kConnections);
+  options.for_known = 0.25;
+  PeerBudget budget(options);
+  EXPECT_TRUE(budget.AdmitHost("good", now_).ok());
+  EXPECT_FALSE(budget.Knows("good"));
+  budget.HandleLetIn("good", now_);
+  EXPECT_TRUE(budget.Knows("good"));
+  for (int i = 0; i < 29; ++i) {
+    EXPECT_TRUE(budget.AdmitHost(absl::StrCat("stranger ", i), now_).ok()) << i;
+  }
+  EXPECT_FALSE(budget.AdmitHost("stranger", now_).ok());
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(budget.AdmitHost("good", now_).ok()) << i;
+  EXPECT_FALSE(budget.AdmitHost("good", now_).ok());
+}
+
 TEST_F(PeerBudgetTest, AKeyConnectsOnlySoOften) {
   PeerBudget budget(Small(Use::kConnections));
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(budget.AdmitKey(Key(1), now_).ok());
@@ -200,6 +231,60 @@ TEST_F(PeerBudgetTest, OnlySoManyAreRememberedAndTheLatestAre) {
   }
   EXPECT_TRUE(budget.Charge({"host 9999", std::nullopt}, Use::kResets, 1, now_));
   EXPECT_FALSE(budget.Charge({"host 1", std::nullopt}, Use::kResets, 1, now_));
+}
+
+TEST_F(PeerBudgetTest, WhoIsShutOutIsRememberedBeforeAllOthers) {
+  PeerBudgetOptions options = Small(Use::kResets);
+  options.all = {};
+  options.accounts_max = 16;
+  PeerBudget budget(options);
+  EXPECT_TRUE(budget.Charge({"bad", std::nullopt}, Use::kResets, 21, now_));
+  for (int i = 0; i < 1000; ++i) {
+    now_ += 100us;
+    budget.AdmitHost(absl::StrCat("host ", i), now_).IgnoreError();
+    EXPECT_FALSE(budget.HearHost("bad", now_).ok()) << i;
+  }
+  now_ += 1s;
+  EXPECT_TRUE(budget.HearHost("bad", now_).ok());
+}
+
+// And a half of all accounts at most: of strangers there would be nothing to go by else.
+TEST_F(PeerBudgetTest, WhoWasLetInIsRememberedBeforeStrangers) {
+  PeerBudgetOptions options = Small(Use::kStrangers);
+  options.all = {};
+  options.accounts_max = 16;
+  PeerBudget budget(options);
+  budget.HandleLetIn("good", now_);
+  for (int i = 0; i < 1000; ++i) {
+    now_ += 100us;
+    budget.AdmitHost(absl::StrCat("host ", i), now_).IgnoreError();
+  }
+  EXPECT_TRUE(budget.Knows("good"));
+  for (int i = 0; i < 1000; ++i) {
+    now_ += 100us;
+    budget.HandleLetIn(absl::StrCat("host ", i), now_);
+  }
+  EXPECT_FALSE(budget.Knows("good"));
+  for (int i = 0; i < 7; ++i) {
+    now_ += 100us;
+    budget.AdmitHost(absl::StrCat("stranger ", i), now_).IgnoreError();
+  }
+  EXPECT_TRUE(budget.Knows("host 999"));
+}
+
+TEST_F(PeerBudgetTest, WhoOnlyConnectsTakesNoAccount) {
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(budget_.HearHost(absl::StrCat(i), now_).ok());
+  EXPECT_EQ(budget_.accounts(), 0U);
+}
+
+// Whoever has an IPv6 address has 2^64 of them.
+TEST(HostOfTest, AHostIsAnIpv4AddressOrThe64BitsThatAnIpv6NetworkHas) {
+  const auto host = [](const char* address) { return HostOf(*IpAddress::Parse(address)); };
+  EXPECT_EQ(host("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(host("::ffff:10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(host("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(host("2001:db8:1:2:ffff::1"), host("2001:db8:1:2::"));
+  EXPECT_NE(host("2001:db8:1:3::1"), host("2001:db8:1:2::1"));
 }
 
 // What a lab of 200 nodes on one machine does when it is powered up, and what a client does whose

@@ -25,6 +25,7 @@
 #include "services/confab/clock.h"
 #include "services/confab/descriptor.h"
 #include "services/confab/identity.h"
+#include "services/confab/refused_calls.h"
 
 namespace radix::confab {
 namespace {
@@ -246,6 +247,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Node& node,
     }
   }
   for (const HostedService& hosted : services) {
+    if (server->acceptor_ != nullptr) RefuseCallsOf(*hosted.service);
     builder.RegisterService(hosted.service);
     if (!hosted.name.empty()) server->names_.push_back(hosted.name);
   }

@@ -64,6 +64,18 @@ def handshakes(target, end):
                 peer.ended.wait(end - time.monotonic())
 
 
+def crowd(hosts, each):
+    """Of so many addresses, which say nothing."""
+
+    def run(target, end):
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed[1], allowed[1]))
+        sources = [f"127.0.1.{number + 1}" for number in range(hosts)]
+        hostile.crowd(target.address, sources, each, lambda: time.monotonic() >= end)
+
+    return run
+
+
 LISTED = {
     "rapid reset": again_and_again(hostile.rapid_reset),
     "rapid reset, each time with another key": again_and_again(hostile.rapid_reset, keys=64),
@@ -75,12 +87,14 @@ LISTED = {
     "slow handshakes": half_handshakes(listed=True),
 }
 UNLISTED = {"slow handshakes of a stranger": half_handshakes(listed=False), "handshakes of a stranger": handshakes}
+# To a good client that connects anew for each call.
+CROWDS = {"strangers from several addresses that say nothing": crowd(hosts=5, each=256)}
 
 
-def suffer(attack, *flags, memory_max):
+def suffer(attack, *flags, memory_max, anew):
     """(per cent of the good client's calls lost, calls that failed, most megabytes of the server; None when it died)."""
     several = os.cpu_count() > 1
-    target = Target(PROGRAMS, *flags, memory_max=memory_max, processor=0 if several else None)
+    target = Target(PROGRAMS, *flags, memory_max=memory_max, processor=0 if several else None, anew=anew)
     allowed = os.sched_getaffinity(0)
     try:
         wait_for(lambda: target.well() > 100, 60, "a good client's calls")
@@ -98,12 +112,12 @@ def suffer(attack, *flags, memory_max):
         target.close()
 
 
-def attacks(named, goal):
+def attacks(named, goal, anew=False):
     """Returns the most megabytes of all of them, with the protection."""
     most = []
     for name, attack in named.items():
-        guarded = [suffer(attack, memory_max=SERVICE_MEMORY) for _ in range(RUNS)]
-        control = [suffer(attack, "unguarded", memory_max=CONTROL_MEMORY) for _ in range(RUNS)]
+        guarded = [suffer(attack, memory_max=SERVICE_MEMORY, anew=anew) for _ in range(RUNS)]
+        control = [suffer(attack, "unguarded", memory_max=CONTROL_MEMORY, anew=anew) for _ in range(RUNS)]
         show(f"{name}: calls lost to it", goal, [lost for lost, _, _ in guarded], "%")
         beside("without the protection, median", statistics.median(lost for lost, _, _ in control), "%")
         memory = [megabytes or float("inf") for _, _, megabytes in guarded]
@@ -167,6 +181,6 @@ def deaths():
 
 
 def hostile_peers():
-    most = attacks(LISTED, 50) + attacks(UNLISTED, 10)
+    most = attacks(LISTED, 50) + attacks(UNLISTED, 10) + attacks(CROWDS, 10, anew=True)
     show("most memory of a server under any of these", 256, most, "MB", of=max)
     deaths()

@@ -5,6 +5,7 @@ An attack is a function of a Peer; it returns when the connection has ended, or 
 
 import contextlib
 import functools
+import select
 import socket
 import ssl
 import threading
@@ -172,3 +173,30 @@ def half_handshake(address, said, source="127.0.0.66"):
     connection = socket.create_connection(address, 5, (source, 0))
     connection.sendall(said)
     return connection
+
+
+def crowd(address, sources, each, is_over):
+    """So many connections from each of those addresses on which nothing is said, and new ones for those that were ended."""
+    there = {}
+    with contextlib.closing(select.epoll()) as poll:
+
+        def connect(source):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.bind((source, 0))
+            connection.connect_ex(address)
+            there[connection.fileno()] = connection, source
+            poll.register(connection, select.EPOLLRDHUP)
+
+        try:
+            for source in sources:
+                for _ in range(each):
+                    connect(source)
+            while not is_over():
+                for descriptor, _ in poll.poll(0.1):
+                    connection, source = there.pop(descriptor)
+                    connection.close()
+                    connect(source)
+        finally:
+            for connection, _ in there.values():
+                connection.close()

@@ -4,9 +4,9 @@
 //   hostile_target serve FOLDER [unguarded]
 //     Prints where; serves until its input ends. The keys that it lets in are FOLDER/listed-N.pem;
 //     FOLDER/unlisted.pem is another. Unguarded: with no budget for anybody, to see what it is for.
-//   hostile_target load FOLDER NET_ID
+//   hostile_target load FOLDER NET_ID [anew]
 //     Calls until its input ends, and prints each 100 ms how many calls ended well, and how many
-//     not.
+//     not. Anew: 20 times a second, over another connection each time.
 
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
@@ -38,6 +38,8 @@ namespace {
 constexpr char kFlock[] = "hostile";
 constexpr int kKeys = 64;
 constexpr int kOutstanding = 16;
+constexpr int kNewcomers = 4;
+constexpr Duration kAnewEvery = 200ms;  // each of them
 
 confab::Node NodeIn(const std::string& folder) {
   return {
@@ -112,13 +114,33 @@ void CallAgain(galumph::v2::Galumph::Stub& stub, Counts& counts) {
                          });
 }
 
-int Load(const std::string& folder, const std::string& net_id) {
+// As one that comes for the first time: with no connection, and a new key.
+void CallAnew(const confab::Node& caller, const std::string& net_id, Counts& counts) {
+  const auto channel = *confab::Dial(caller, net_id, "steward");
+  grpc::ClientContext context;
+  context.set_deadline(confab::WallDeadline(5s));
+  galumph::v2::RegisterResponse response;
+  const grpc::Status status =
+      galumph::v2::Galumph::NewStub(channel)->Register(&context, {}, &response);
+  ++(status.ok() ? counts.well : counts.failed);
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.error_message().c_str());
+}
+
+int Load(const std::string& folder, const std::string& net_id, bool anew) {
   const confab::Node caller = AttestedNetwork(NodeIn(folder), "reeve")->node;
   const auto channel = *confab::Dial(caller, net_id, "steward");
   if (!channel->WaitForConnected(confab::WallDeadline(20s))) return 1;
   const auto stub = galumph::v2::Galumph::NewStub(channel);
   Counts counts;
-  for (int i = 0; i < kOutstanding; ++i) CallAgain(*stub, counts);
+  for (int i = 0; i < kOutstanding && !anew; ++i) CallAgain(*stub, counts);
+  for (int i = 0; i < kNewcomers && anew; ++i) {
+    std::thread([&, next = confab::Now()]() mutable {
+      for (;; next += kAnewEvery) {
+        std::this_thread::sleep_until(next);
+        CallAnew(caller, net_id, counts);
+      }
+    }).detach();
+  }
   std::thread([&counts] {
     for (Instant next = confab::Now();;) {
       next += 100ms;
@@ -138,9 +160,11 @@ int main(int argc, char** argv) {
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "serve" && argc == 3) return radix::Serve(argv[2], {});
   if (verb == "serve" && argc == 4 && std::string_view(argv[3]) == "unguarded") {
-    return radix::Serve(argv[2], {.key = {}, .host = {}, .all = {}});
+    return radix::Serve(argv[2], {.key = {}, .host = {}, .all = {}, .crowds_make_room = false});
   }
-  if (verb == "load" && argc == 4) return radix::Load(argv[2], argv[3]);
-  std::fputs("usage: hostile_target serve FOLDER [unguarded] | load FOLDER NET_ID\n", stderr);
+  const bool anew = argc == 5 && std::string_view(argv[4]) == "anew";
+  if (verb == "load" && (argc == 4 || anew)) return radix::Load(argv[2], argv[3], anew);
+  std::fputs("usage: hostile_target serve FOLDER [unguarded] | load FOLDER NET_ID [anew]\n",
+             stderr);
   return 2;
 }

@@ -5,7 +5,9 @@
 
 import contextlib
 import pathlib
+import resource
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
@@ -96,6 +98,24 @@ class HostileTest(unittest.TestCase):
                 stack.enter_context(hostile.half_handshake(self.target.address, said, self.host))
             self.assertIn("handshakes that are not done: more than 64 at once", self.line_about(" was refused"))
             self.assert_others_are_let_in()
+
+    def test_strangers_of_several_hosts_that_say_nothing(self):
+        hosts = [self.host.replace("127.66.0.", f"127.66.{number}.") for number in range(1, 6)]
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed[1], allowed[1]))
+        over = threading.Event()
+        crowd = threading.Thread(target=hostile.crowd, args=(self.target.address, hosts, 256, over.is_set))
+        crowd.start()
+        try:
+            line = wait_for(lambda: [line for line in self.target.log().splitlines() if " made room for another" in line], PATIENCE, "nobody makes room")
+            self.assertRegex(line[0], r"host 127\.66\.[1-5]\.\d+ made room for another: of 1024 connections without a handshake")
+            for number in range(20):
+                other = hostile.Peer(self.target.address, hostile.context(self.key), f"127.77.1.{number + 1}")
+                with contextlib.closing(other):
+                    self.assertTrue(other.opened.wait(PATIENCE))
+        finally:
+            over.set()
+            crowd.join()
 
     def test_handshakes_of_a_stranger(self):
         tls = hostile.context(self.target.strangers_key)

@@ -12,9 +12,11 @@ import time
 
 
 class Target:
-    """`memory_max` in bytes: as fulcrum limits its services. `processor`: the only one on which it all runs."""
+    """`memory_max` in bytes: as fulcrum limits its services. `processor`: the only one on which it all runs.
 
-    def __init__(self, programs, *flags, memory_max=None, processor=None):
+    `anew`: the client comes over another connection for each call."""
+
+    def __init__(self, programs, *flags, memory_max=None, processor=None, anew=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="radix-hostile-"))
         self.program = programs / "hostile_target"
         self.processor = processor
@@ -34,7 +36,7 @@ class Target:
         net_id = self.server.stdout.readline().strip()
         host, port = net_id.rsplit(":", 1)
         self.address = host, int(port)
-        self.client = subprocess.Popen([self.program, "load", self.folder, net_id], stdin=subprocess.PIPE,
+        self.client = subprocess.Popen([self.program, "load", self.folder, net_id, *["anew"] * anew], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=self.settle)  # fmt: skip
         self.reader = threading.Thread(target=self.read)
         self.reader.start()

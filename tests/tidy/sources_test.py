@@ -20,7 +20,7 @@ MAIN_LINES_MAX = 80
 VOCABULARY = {"time", "random", "backoff", "address", "charter", "fingerprint", "key_id", "plugin_user"}
 # flock's packet codec is none of protobuf: it is the protocol, and runs in the simulator.
 # What decides in confab.
-CONFAB_CORES = {"peer_budget", "traffic_ledger"}
+CONFAB_CORES = {"peer_budget", "places", "traffic_ledger", "waiting_line"}
 SHELL_STEM = re.compile(r"(?<!^packet)(_codec|_service|_driver)$|^pulled_stream$|^run$")
 # Cores that are a vocabulary or a language of their own, and who may use them.
 SHARED_CORES = {"registry": {"heartbeater", "reeve", "steward", "healthminder", "muster", "proctor", "trust"}, "khan": {"proctor"},
