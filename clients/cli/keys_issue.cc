@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,12 +13,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "clients/cli/decisions.h"
 #include "clients/cli/keys.h"
+#include "radix/trust/v1/trust.pb.h"
 #include "services/confab/certificate.h"
 #include "services/confab/charter_file.h"
+#include "services/confab/clock.h"
 #include "services/confab/node_key.h"
 #include "services/confab/replace_file.h"
 #include "services/confab/tls.h"
+#include "services/trust/revoked.h"
 
 namespace radix::cli {
 namespace {
@@ -25,6 +30,8 @@ namespace {
 constexpr std::array<const char*, 9> kServices = {"dean",        "flock",    "healthminder",
                                                   "heartbeater", "pastiche", "picket",
                                                   "proctor",     "reeve",    "steward"};
+
+constexpr Duration kRecordLimit = 5s;  // with a leader it takes milliseconds
 
 // Whom it lets call what is said in services/trust/rules.cc.
 std::string CallerOf(const std::string& service) { return "operator." + service; }
@@ -64,6 +71,19 @@ absl::StatusOr<Issued> Issue(const Lab& lab, const LabNode& node, const std::str
   return Issued{key->id().ToString(), out};
 }
 
+// So that everybody can look up whose it is: it is good without that, too.
+absl::Status Record(const LabNode& node, const std::string& key, const std::string& service) {
+  trust::v1::IssuedKey issued;
+  issued.set_service(service);
+  issued.set_node(node.name);
+  issued.mutable_issue_time()->set_seconds(confab::WallNanoseconds() / 1'000'000'000);
+  proctor::v1::Decision decision;
+  decision.set_kind(trust::kIssuedKind);
+  decision.set_key("key/" + key);
+  decision.set_value(issued.SerializeAsString());
+  return Decide(node, decision, kRecordLimit).status();
+}
+
 int Run(const Invocation& invocation, const std::string& service, const std::string& out) {
   if (std::ranges::none_of(kServices, [&](const char* known) { return service == known; })) {
     return FailUsage(absl::InvalidArgumentError(
@@ -75,10 +95,19 @@ int Run(const Invocation& invocation, const std::string& service, const std::str
   if (!node.ok()) return Fail(node.status());
   const auto issued = Issue(*lab, *node, service, std::filesystem::absolute(out));
   if (!issued.ok()) return Fail(issued.status());
+  const absl::Status recorded = Record(*node, issued->key_id, service);
+  if (!recorded.ok()) {
+    std::cerr << "radix: the key is good, but `radix keys ls` will not list it: "
+              << std::string(recorded.message()) << '\n';
+  }
   const std::string folder = issued->folder.string();
   return Report(
       invocation.json(),
-      {{"key", issued->key_id}, {"node", node->name}, {"for", service}, {"folder", folder}},
+      {{"key", issued->key_id},
+       {"node", node->name},
+       {"for", service},
+       {"folder", folder},
+       {"recorded", recorded.ok()}},
       absl::StrCat("key ", issued->key_id, ", by the word of ", node->name, ":\n  ", folder,
                    "/key.pem    the key: whoever has it may call ", service, " of every node\n  ",
                    folder, "/cert.pem   shows it\n  ", folder, "/ca.pem     pins ", node->name,

@@ -1,4 +1,4 @@
-// radix keys ls, and radix keys explain: the keys of applications that one node knows.
+// radix keys ls, and radix keys explain: the keys that one node knows.
 
 #include <iostream>
 #include <memory>
@@ -7,69 +7,18 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/ask.h"
 #include "clients/cli/keys.h"
-#include "radix/trust/v1/pairing.grpc.pb.h"
+#include "clients/cli/known_keys.h"
 
 namespace radix::cli {
 namespace {
 
-using trust::v1::ListKeysResponse;
-using trust::v1::PairingService;
-
 constexpr std::size_t kShortest = 8;  // digits by which a key may be called
 
-// One key, and what it is for.
-struct Known {
-  std::string key;
-  std::string role;  // serves, calls, let in
-  std::string who;   // horde/service
-  std::string what;  // horde/inst, or what is meant
-  std::string net_id;
-  std::string state;
-};
-
-std::string StateOf(const trust::v1::CallingKey& calling) {
-  if (!calling.has_admission()) return "asked for";
-  if (calling.admission().code() == 0) return "let in";
-  return absl::StrCat("refused: ", calling.admission().message());
-}
-
-std::vector<Known> KnownIn(const ListKeysResponse& keys) {
-  std::vector<Known> known;
-  for (const auto& each : keys.endpoints()) {
-    for (const std::string& key : each.keys()) {
-      known.push_back({key, "serves", absl::StrCat(each.horde(), "/", each.service()),
-                       absl::StrCat(each.horde(), "/", each.inst()), each.net_id(), "shown"});
-    }
-  }
-  for (const auto& each : keys.calling()) {
-    const auto& pair = each.pair();
-    known.push_back({pair.key(), "calls", absl::StrCat(pair.horde(), "/", pair.service()),
-                     absl::StrCat(pair.meant_horde(), "/",
-                                  pair.meant_inst().empty() ? pair.meant_api() : pair.meant_inst()),
-                     pair.net_id(), StateOf(each)});
-  }
-  for (const auto& each : keys.let_in()) {
-    known.push_back({each.caller().key(), "is let in",
-                     absl::StrCat(each.caller().horde(), "/", each.caller().service()),
-                     absl::StrCat(each.horde(), "/", each.inst()), each.net_id(),
-                     absl::StrCat("from node key ",
-                                  absl::Hex(each.caller().node_fingerprint(), absl::kZeroPad16))});
-  }
-  return known;
-}
-
-absl::StatusOr<std::vector<Known>> KnownAt(const LabNode& node) {
-  const auto keys = Ask<PairingService>(node, "reeve", &PairingService::Stub::async::ListKeys, {});
-  if (!keys.ok()) return keys.status();
-  return KnownIn(*keys);
-}
-
-void Print(const std::vector<Known>& known, bool as_json) {
+void Print(const std::vector<KnownKey>& known, bool as_json) {
   Json list = Json::array();
   std::vector<std::vector<std::string>> rows = {{"key", "role", "who", "what", "where", "state"}};
-  for (const Known& each : known) {
+  for (const KnownKey& each : known) {
     list.push_back({{"key", each.key},
                     {"role", each.role},
                     {"who", each.who},
@@ -85,7 +34,7 @@ void Print(const std::vector<Known>& known, bool as_json) {
 int List(const Invocation& invocation) {
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
-  const auto known = KnownAt(*node);
+  const auto known = KeysKnownAt(*node);
   if (!known.ok()) return Fail(known.status());
   Print(*known, invocation.json());
   return kExitOk;
@@ -99,24 +48,21 @@ int ExplainKey(const Invocation& invocation, const std::string& key) {
   }
   const auto node = invocation.OpenNode();
   if (!node.ok()) return Fail(node.status());
-  auto known = KnownAt(*node);
+  auto known = KeysKnownAt(*node);
   if (!known.ok()) return Fail(known.status());
-  std::erase_if(*known, [&](const Known& each) { return !each.key.starts_with(key); });
+  std::erase_if(*known, [&](const KnownKey& each) { return !each.key.starts_with(key); });
   if (known->empty()) {
     return Fail(
         absl::NotFoundError(absl::StrCat("no application that ", node->name,
-                                         " knows has that key; ask the node where it is used "
-                                         "(--node)")));
+                                         " knows has that key, and no operator was issued it; ask "
+                                         "the node where it is used (--node). Basic services have "
+                                         "keys of their own, whose owner the logs name")));
   }
   if (invocation.json()) {
     Print(*known, true);
     return kExitOk;
   }
-  for (const Known& each : *known) {
-    std::cout << "key " << each.key << ": " << each.who << " " << each.role << " "
-              << (each.role == "is let in" ? "by " : "") << each.what << " at " << each.net_id
-              << "; " << each.state << "\n";
-  }
+  for (const KnownKey& each : *known) std::cout << Sentence(each) << "\n";
   return kExitOk;
 }
 
@@ -124,8 +70,9 @@ int ExplainKey(const Invocation& invocation, const std::string& key) {
 
 void AddKeysLs(CLI::App& keys, Invocation& invocation) {
   CLI::App& ls = *keys.add_subcommand("ls",
-                                      "Lists the keys of applications that a node knows: what "
-                                      "it serves by, calls by, and lets in")
+                                      "Lists the keys of applications that a node knows, which "
+                                      "it serves by, calls by, and lets in; and all that were "
+                                      "issued or revoked")
                       ->fallthrough();
   ls.callback([&invocation] { invocation.run = [&invocation] { return List(invocation); }; });
 

@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/decisions.h"
 #include "clients/cli/keys.h"
+#include "clients/cli/known_keys.h"
 #include "clients/cli/named_node.h"
 #include "clients/cli/retry.h"
 #include "clients/cli/secondary_key_rotation.h"
@@ -67,13 +69,32 @@ absl::StatusOr<std::int64_t> Propose(const LabNode& asked, const std::string& ke
   return Decide(asked, decision, kLimit);
 }
 
+// What whoever revoked it should know of it.
+std::string WhatItWas(const std::string& key, const std::vector<KnownKey>& known,
+                      const std::string& node) {
+  for (const KnownKey& each : known) {
+    if (each.key != key || each.role == "was revoked") continue;
+    if (each.role == "was issued") return Sentence(each);
+    return absl::StrCat(
+        Sentence(each),
+        "\nIts process makes itself another key and goes on. To stop it, have the rules deny it "
+        "(`radix rules apply`), expel its node from the horde, or revoke its node.");
+  }
+  return absl::StrCat("Nobody whom ", node,
+                      " knows has it. If it is that of an application "
+                      "elsewhere, its process makes itself another: see `radix keys explain`.");
+}
+
 int RevokeKey(const Invocation& invocation, const std::string& key) {
   const auto asked = invocation.OpenNode();
   if (!asked.ok()) return Fail(asked.status());
+  const auto known = KeysKnownAt(*asked);
   const auto revision = Propose(*asked, "key/" + key, "");
   if (!revision.ok()) return Fail(revision.status());
-  return Report(invocation.json(), {{"revoked", key}, {"revision", *revision}},
-                absl::StrCat("key ", key, " was revoked, as revision ", *revision));
+  const std::string note = known.ok() ? WhatItWas(key, *known, asked->name) : "";
+  return Report(invocation.json(), {{"revoked", key}, {"revision", *revision}, {"note", note}},
+                absl::StrCat("key ", key, " was revoked, as revision ", *revision,
+                             note.empty() ? "" : "\n", note));
 }
 
 // A node that still takes orders, to be asked from now on.

@@ -1,6 +1,7 @@
 #include "clients/cli/secondary_key_rotation.h"
 
 #include <iostream>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,15 @@ constexpr std::size_t kNamedMax = 10;
 
 bool IsAcknowledged(const GetKeysResponse& keys) {
   return keys.secondary().acknowledged_count() == keys.secondary().member_count();
+}
+
+bool AreSame(const GetKeysResponse& a, const GetKeysResponse& b) {
+  const auto parts = [](const GetKeysResponse& keys) {
+    const auto& secondary = keys.secondary();
+    return std::tuple(secondary.phase(), secondary.current(), secondary.previous(),
+                      secondary.next());
+  };
+  return parts(a) == parts(b);
 }
 
 std::string Missing(const GetKeysResponse& keys) {
@@ -73,9 +83,12 @@ absl::Status Rotation::Run(bool talk) {
   if (absl::Status status = AwaitEverybody(); !status.ok()) return status;
   for (const Step& step : kSteps) {
     if (!options_.phase.empty() && options_.phase != step.name) continue;
+    const auto before = GetKeys(node_);
     if (absl::Status status = Do(step); !status.ok()) return status;
     done_.push_back(step.name);
-    if (talk) std::cout << step.done << std::endl;
+    const auto after = GetKeys(node_);
+    const bool changed = !before.ok() || !after.ok() || !AreSame(*before, *after);
+    if (talk) std::cout << step.done << (changed ? "" : " (it was done before)") << std::endl;
   }
   return absl::OkStatus();
 }

@@ -104,7 +104,7 @@ void FloodGuard::TakeLetIn() {
 // Returns whether it is busy still.
 bool FloodGuard::LookAt(Watched& watched, Instant now) {
   Traffic traffic;
-  if (watched.ended || !ReadBytes(watched.socket, traffic)) return false;
+  if (!ReadBytes(watched, traffic)) return false;
   const std::uint64_t came = traffic.bytes_received - watched.compared;
   if (came < kCompareBytes && now - watched.compared_at < kCompareEvery) return true;
   watched.compared = traffic.bytes_received;
@@ -113,12 +113,20 @@ bool FloodGuard::LookAt(Watched& watched, Instant now) {
   return came > 0;
 }
 
+// False for one that was ended: the kernel begins to count anew with that.
+bool FloodGuard::ReadBytes(const Watched& watched, Traffic& traffic) {
+  if (watched.ended || watched.tally->ended || !confab::ReadBytes(watched.socket, traffic)) {
+    return false;
+  }
+  return traffic.bytes_received >= watched.compared;  // or it was just now
+}
+
 void FloodGuard::Compare(Watched& watched) {
   Traffic traffic;
   if (watched.handle && !transports_->Count(*watched.handle, traffic)) return;
   traffic.messages = watched.tally->messages;
   traffic.message_bytes = watched.tally->bytes;
-  if (!ReadBytes(watched.socket, traffic)) return;
+  if (!ReadBytes(watched, traffic)) return;
   const Booking booking = watched.ledger.Book(traffic);
   const Peer peer{watched.host, watched.key};
   for (const auto& [use, amount] : {std::pair(Use::kResets, booking.resets),

@@ -83,6 +83,7 @@ class FloodGuard {
 
   void TakeLetIn();
   bool LookAt(Watched& watched, Instant now);
+  static bool ReadBytes(const Watched& watched, Traffic& traffic);
   void Compare(Watched& watched);
   void End(const Watched& watched, const Excess& excess);
 

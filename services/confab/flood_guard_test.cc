@@ -211,6 +211,21 @@ TEST_F(GuardTest, WhatHadComeAndWasNotReadIsGoneWithTheConnection) {
   EXPECT_LT(recv(bad.ours.get(), &byte, 1, MSG_DONTWAIT), 0);
 }
 
+// The kernel counts anew then, and what it counts is less than before.
+TEST_F(GuardTest, WhoIsEndedByOthersIsChargedWithNothingMore) {
+  const Connection& revoked = LetIn("a", 1);
+  Say(revoked, 32 << 10);
+  Look();
+  connections_->Recheck([](const Shown& shown) { return shown.key.bytes[0] != 1; });
+  EXPECT_TRUE(IsEnded(revoked));
+  guard_.HandleBusy(revoked.id, now_);
+  Look();
+  EXPECT_TRUE(Admits("a"));
+  const Connection& next = LetIn("a", 2);
+  Look();
+  EXPECT_FALSE(IsEnded(next));
+}
+
 TEST_F(GuardTest, MuchIsComparedAtOnceAndLittleALittleLater) {
   const Connection& much = LetIn("a", 1);
   const Connection& little = LetIn("b", 2);

@@ -27,8 +27,8 @@ constexpr std::size_t kInventoryMax = kBodyMax / 2;  // so that a full one leave
 constexpr std::size_t kReserved = std::size_t{128} * 1024;
 
 bool IsOperators(const v1::Decision& decision) {
-  return decision.kind() == trust::Revoked::kKind || decision.kind() == trust::Rules::kKind ||
-         decision.kind() == registry::Hordes::kKind;
+  return decision.kind() == trust::Revoked::kKind || decision.kind() == trust::kIssuedKind ||
+         decision.kind() == trust::Rules::kKind || decision.kind() == registry::Hordes::kKind;
 }
 
 // Of those whose number others have in their hands. A key can be revoked, and a rule mended, though
@@ -61,7 +61,14 @@ absl::Status CheckRevocation(const std::string& value) {
   return absl::OkStatus();
 }
 
-absl::Status CheckRevoked(const std::string& key, const std::string& value) {
+absl::Status CheckIssued(const std::string& value) {
+  if (value.empty() || trust::v1::IssuedKey().ParseFromString(value)) return absl::OkStatus();
+  return absl::InvalidArgumentError("decision.value: must be a radix.trust.v1.IssuedKey");
+}
+
+absl::Status CheckKeyOrNode(const v1::Decision& decision) {
+  const std::string& key = decision.key();
+  const bool issued = decision.kind() == trust::kIssuedKind;
   const auto is_hex = [](char each) {
     return (each >= '0' && each <= '9') || (each >= 'a' && each <= 'f');
   };
@@ -69,7 +76,7 @@ absl::Status CheckRevoked(const std::string& key, const std::string& value) {
     const std::size_t from = std::strlen(prefix);
     if (key.starts_with(prefix) && key.size() == from + digits &&
         std::all_of(key.begin() + static_cast<std::ptrdiff_t>(from), key.end(), is_hex)) {
-      return CheckRevocation(value);
+      return issued ? CheckIssued(decision.value()) : CheckRevocation(decision.value());
     }
   }
   return absl::InvalidArgumentError(
@@ -150,8 +157,9 @@ absl::Status CheckDecision(const v1::Decision& decision) {
     return absl::InvalidArgumentError(
         absl::StrCat("decision.value: longer than ", kValueMax, " bytes"));
   }
-  if (decision.kind() == trust::Revoked::kKind)
-    return CheckRevoked(decision.key(), decision.value());
+  if (decision.kind() == trust::Revoked::kKind || decision.kind() == trust::kIssuedKind) {
+    return CheckKeyOrNode(decision);
+  }
   if (decision.kind() == registry::Hordes::kKind) {
     registry::Hordes hordes;
     const std::string value =

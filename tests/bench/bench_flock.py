@@ -81,7 +81,7 @@ def show_beside_serf(size, runs):
             skip(what, "the goal is what Serf does, and it is not installed")
             continue
         serf = statistics.median(run[f"serf {key}"] for run in runs)
-        show(what, round(serf, 1), [run[key] for run in runs], unit)
+        show(what, serf, [run[key] for run in runs], unit, less=True)
         beside(f"Serf in {RUNS} runs, of which the goal is the median, at most", max(run[f"serf {key}"] for run in runs), unit)
 
 

@@ -1,7 +1,7 @@
 """What is promised of trust beside what is measured. Prints one line each; exit status 1 when a promise is not kept.
 
-    bench_trust.py PROGRAMS        (ROUNDS of one second, default 7; TRIALS of revocation, default 20; the promise is of 200;
-                                    RUNS of each hostile peer, default 3; PAIRS of caller and endpoint, default 20)
+    bench_trust.py PROGRAMS        (ROUNDS of one second, default 7; TRIALS of revocation, default 200; RUNS of each hostile peer, default 3;
+                                    PAIRS of caller and endpoint, default 20; with KEEP=1 the figures are kept in results/trust.json)
 """
 
 import json
@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 
-from bench import beside, missed, show
+from bench import beside, keep, missed, show
 from bench_hostile import hostile_peers
 from lab import PROGRAMS, Lab, galumph_manifest, wait_for
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
-TRIALS = int(os.environ.get("TRIALS", "20"))
+TRIALS = int(os.environ.get("TRIALS", "200"))
 PAIRS = int(os.environ.get("PAIRS", "20"))
 NODES = int(os.environ.get("NODES", "30"))
 AFTERWARDS = 2
@@ -79,12 +79,37 @@ def issue(lab, node, number):
     return key, files
 
 
+class Load:
+    """Applications on a few nodes that call one another for as long as they are let: nothing is idle while keys are revoked."""
+
+    NODES = ("n2", "n3", "n4")
+
+    def __init__(self, lab):
+        manifest = lab.folder / "load.yaml"
+        manifest.write_text(galumph_manifest(3))
+        lab.ok("apply", manifest)
+        wait_for(lambda: len(lab.where("galumph2_3")) == 3, 60, lab.logs)
+        self.begin = time.monotonic()
+        self.clients = [
+            subprocess.Popen([PROGRAMS / "galumph_client", "--state", lab.state / node, "--threads", "1"], stdout=subprocess.PIPE, text=True)
+            for node in self.NODES
+        ]
+
+    def end(self):
+        """Calls a second that were answered."""
+        seconds = time.monotonic() - self.begin
+        for client in self.clients:
+            client.terminate()
+        return sum(sum(json.loads(client.communicate(timeout=60)[0])["insts"].values()) for client in self.clients) / seconds
+
+
 def revocations(grpc):
     """Each trial: every node is called, over and over, with a key for it that the same revocation is about; how long one still succeeds."""
     lab = Lab()
     lab.up(NODES)
     try:
         reeves = {i["node"]: i["net_id"] for i in lab.json("services") if i["api"] == "reeve1"}
+        load = Load(lab)
         authorities = b"".join(issue(lab, node, "authority")[1][0] for node in reeves)
         seconds = []
         for trial in range(TRIALS):
@@ -101,6 +126,7 @@ def revocations(grpc):
             seconds.append(max(0, max(caller.last.values()) - begin))
         show(f"revoke to the last call that succeeds, {NODES} nodes, {TRIALS} trials", 1, seconds, "s", of=max)
         beside("the same, median", statistics.median(seconds), "s")
+        beside("calls a second of applications meanwhile", load.end(), "")
     finally:
         lab.down()
 
@@ -143,6 +169,8 @@ def main():
         print("revocation: skipped: there is no grpcio for Python; the package is python3-grpcio")
     else:
         revocations(grpc)
+    if os.environ.get("KEEP"):
+        keep("trust")
     if missed:
         print("missed: " + ", ".join(missed))
     return 1 if missed else 0

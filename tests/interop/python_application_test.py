@@ -123,6 +123,29 @@ class PythonApplicationTest(unittest.TestCase):
 
         wait_for(refused, 10, "the refusal of a key that was withdrawn")
 
+    def test_a_key_that_is_revoked_is_refused_and_both_sides_say_so(self):
+        admission = self.introductions.ask(self.key_id, self.net_ids["n2"])
+        certificate = admission.endpoint_certificates[0].encode()
+        self.register(self.net_ids["n2"], certificate)
+        said = self.lab.ok("keys", "revoke", self.key_id, "--node", "n1")
+        self.assertIn("default/script calls default/galumph2", said)
+        self.assertIn("makes itself another key", said)
+        log = self.lab.state / "n2" / "log" / "reeve.log"
+        line = f"key {self.key_id[:16]} of a process of node "
+        wait_for(lambda: any(line in each and each.endswith("the key was revoked") for each in log.read_text().splitlines()), 10, log.read_text)
+        with self.assertRaises(grpc.RpcError):
+            self.register(self.net_ids["n2"], certificate)
+
+    def test_a_caller_that_the_rules_forbid_is_named_with_its_rule(self):
+        admission = self.introductions.ask(self.key_id, self.net_ids["n2"], service="stranger")
+        self.assertEqual(admission.code, 0, "the lab's rules let everybody call in the default horde")
+        rules = self.lab.folder / "deny.rules"
+        rules.write_text("deny call default/stranger default/*\ncall default/* default/*\nserve default/* default/*\n")
+        self.lab.ok("rules", "apply", rules, "--allow-unknown")
+        log = self.lab.state / "n2" / "log" / "reeve.log"
+        wait_for(lambda: any(self.key_id[:16] in each and "deny call default/stranger default/*" in each for each in log.read_text().splitlines()),
+                 10, log.read_text)  # fmt: skip
+
     def test_a_key_that_nobody_was_told_of_is_refused(self):
         other = made_key(self.lab.folder, self.id() + "other")
         admission = self.introductions.ask(other[2], self.net_ids["n2"])

@@ -127,6 +127,16 @@ class TlsTest(unittest.TestCase):
         self.assertEqual(wrong.returncode, 1)
         self.assertIn("64 hex digits", wrong.stderr)
 
+    def test_everybody_can_look_up_whose_an_issued_key_is(self):
+        key = json.loads(self.lab.ok("keys", "issue", "--for", "steward", "--out", self.lab.folder / "looked-up", "-o", "json"))["key"]
+        said = wait_for(lambda: self.lab.run("keys", "explain", key[:12], "--node", "n3").stdout, 10, "n3 knows")
+        self.assertRegex(said, f"key {key} was issued to call radix/steward of every node, by n1 on 2[0-9]{{3}}-")
+        self.assertIn(key, [each["key"] for each in self.lab.json("keys", "ls", "--node", "n2")])
+        self.assertIn("was issued", self.lab.ok("keys", "revoke", key))
+        wait_for(lambda: "; revoked on 2" in self.lab.run("keys", "explain", key, "--node", "n3").stdout, 10, "n3 knows of it")
+        self.assertIn("Nobody whom n1 knows has it", self.lab.ok("keys", "revoke", "ab" * 32))
+        self.assertIn("was revoked on 2", self.lab.ok("keys", "explain", "ab" * 32))
+
     def test_one_file_pins_several_nodes(self):
         self.lab.ok("keys", "issue", "--for", "reeve", "--out", self.lab.folder / "second", "--node", "n2")
         bundle = self.lab.folder / "bundle.pem"
