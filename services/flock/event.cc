@@ -219,8 +219,7 @@ std::string Explain(const Event& event, const NameOf& name_of) {
              "one of them";
     case Evidence::kTwoSealed:
       return "two sealed leaders renew beside each other: the charter's at_most or quorum is "
-             "wrong, "
-             "or it lies";
+             "wrong, or it lies";
     case Evidence::kSameName:
       return "another live node, " + name_of(event.reporter.slot) +
              ", had this name first: nothing is placed on this one; start one of them with "
