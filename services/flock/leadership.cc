@@ -346,7 +346,7 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
     return;
   }
   const std::uint64_t base = sealed_ != 0 ? asking_ : base_;
-  if (promised < asking_ || promised > base + kEpochToldMax || promised >= kEpochMax) return;
+  if (promised < asking_ || promised > base + epoch_told_ || promised >= kEpochMax) return;
   told_ = std::max(told_, promised);
   if (sealed_ == 0 || raises_.Take(now)) RaiseTo(told_ + 1, now);
 }

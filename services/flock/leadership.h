@@ -44,6 +44,8 @@ class Candidacy {
   std::uint64_t asking_epoch() const { return asking_; }
   // The epoch under which it is, or was last, sealed; 0: it is not.
   std::uint64_t sealed_epoch() const { return sealed_; }
+  // How far above its own promise it believes refusals.
+  void set_epoch_told(std::uint64_t most) { epoch_told_ = most; }
   // Until when, if it is sealed at `now`.
   std::optional<Instant> sealed_until(Instant now) const;
   // It failed lately and lets others try first.
@@ -137,6 +139,7 @@ class Candidacy {
   Instant recount_next_{};
   bool sealed_reported_ = false;
   std::uint64_t told_ = 0;  // the greatest epoch that a refusal named
+  std::uint64_t epoch_told_ = kEpochToldMax;
   std::uint64_t base_ = 0;  // what it knew itself when it began to ask
   Pace raises_;             // of the epoch while sealed: each has all begin anew
   std::uint64_t used_ = 0;  // the greatest epoch given back: never asked for or counted again

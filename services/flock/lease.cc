@@ -44,7 +44,7 @@ LeaseGranter::LeaseGranter(const Tunables& tunables, std::uint64_t charter_diges
 std::uint64_t LeaseGranter::epoch_max() const {
   if (IsBroken(Rule::kEpochsAreBounded)) return kEpochMax;
   return promise_.epoch == 0 ? kEpochFirstMax
-                             : std::min(promise_.epoch, kEpochMax - kEpochJumpMax) + kEpochJumpMax;
+                             : std::min(promise_.epoch, kEpochMax - epoch_jump_) + epoch_jump_;
 }
 
 LeaseGrant LeaseGranter::Answer(std::uint32_t sequence, Instant now) {

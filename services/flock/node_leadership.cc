@@ -74,6 +74,9 @@ void Flock::Node::TickLeadership(Instant now) {
   if (leader_ && leader_->until <= now && leader_->leader != self_) {
     ForgetLeader(Evidence::kLeaseExpired, now);
   }
+  const bool leaderless = !KnownLeader(now) && now - leader_lost_at_ >= kEpochLongJumpAfter;
+  granter_.set_epoch_jump(leaderless ? kEpochLongJumpMax : kEpochJumpMax);
+  candidacy_.set_epoch_told(leaderless ? kEpochLongJumpMax : kEpochToldMax);
   if (now >= steps_down_at_) candidacy_.StepDown();
   const bool may_ask = !leaving_ && counts_quorum_ && RanksFirst(self_, now);
   for (;;) {

@@ -121,8 +121,8 @@ std::vector<Sent> Victim::Drain() {
 void Victim::CheckPromise() {
   const flock::Promise promise = core_.promise();
   Require(promise.epoch >= promise_.epoch, "promises never go back");
-  Require(promise.epoch <=
-              (promise_.epoch == 0 ? flock::kEpochFirstMax : promise_.epoch + flock::kEpochJumpMax),
+  Require(promise.epoch <= (promise_.epoch == 0 ? flock::kEpochFirstMax
+                                                : promise_.epoch + flock::kEpochLongJumpMax),
           "no promise uses the epochs up");
   promise_ = promise;
 }

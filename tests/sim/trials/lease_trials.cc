@@ -86,6 +86,7 @@ std::string APowerCutAtTheSealing(std::uint64_t seed) {
 std::string ALeaderThatForgot(std::uint64_t seed) {
   ClusterOptions options = Nodes(3, seed);
   options.with_disk = 0;
+  options.density = 1;  // else it lacks a list that others know, and does not lead
   Cluster cluster(options);
   const std::size_t leader = Lead(cluster);
   cluster.Crash(leader);
