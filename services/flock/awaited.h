@@ -15,7 +15,9 @@ class Awaited {
  public:
   // Longer than an honest candidate takes to ask everybody, or to find out that it cannot.
   static constexpr Duration kPatience{9s};
-  static constexpr Duration kPassedOver{60s};
+  // Long enough for another to be sealed; short, since it may be honest, and its requests were
+  // lost.
+  static constexpr Duration kPassedOver{3s};
 
   // `id` comes before all others at `now`. `has_lease`: it has this node's, or that is not to be
   // had.
