@@ -179,6 +179,7 @@ class Flock::Node {
   void HandleLeaseMessages(const Incoming& packet, Instant now);
   void HearLeader(const MemberId& from, const LeaseAsk& ask, Instant now);
   bool YieldsTo(const MemberId& from, const LeaseAsk& ask, Instant now);
+  bool IsOver(const MemberId& id) const;
   bool Believes(const MemberId& from, const LeaseAsk& ask, Instant now) const;
   void ForgetLeader(Evidence evidence, Instant now);
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,

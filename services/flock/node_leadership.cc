@@ -269,6 +269,14 @@ bool Flock::Node::YieldsTo(const MemberId& from, const LeaseAsk& ask, Instant no
   return true;
 }
 
+// Whether that boot is not listed any more, or as one that is gone: others can say so only
+// together, and another boot takes its place only when it has proven itself.
+bool Flock::Node::IsOver(const MemberId& id) const {
+  if (id == self_) return false;
+  const Member* const member = membership_.table().Find(id.slot);
+  return member == nullptr || member->id() != id || !IsLive(member->state);
+}
+
 // That `from` is sealed is its own word. This node's grant stands behind it, or nothing does; then
 // it is heeded only where there is no leader, from somebody who may be one.
 bool Flock::Node::Believes(const MemberId& from, const LeaseAsk& ask, Instant now) const {
@@ -278,9 +286,11 @@ bool Flock::Node::Believes(const MemberId& from, const LeaseAsk& ask, Instant no
   }
   const auto known = KnownLeader(now);
   if (known && known->leader == from) return !awaited_.IsPassedOver(from, now);
-  if (known) {
+  // Who slept hears first what was said to it while it did, and grants to a leader that is gone.
+  if (known && !IsOver(known->leader)) {
     return IsBroken(Rule::kOneWordMovesNobody) && ask.sealed_epoch >= known->epoch;
   }
+  if (known && ask.sealed_epoch <= known->epoch) return false;
   if (ask.sealed_epoch > std::min(ask.epoch, granter_.epoch_max())) return false;
   if (MayLead(from, now)) return true;
   // It may have a vote by a list that this node missed. By its own it waits for others first.

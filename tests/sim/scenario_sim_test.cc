@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gray", 60, 0, 2, 40s, 0, 6000, 6000},
                     Case{"islands", 120, 0.05, 2, {}, 0, 6000, 8000},
                     Case{"churn", 100, 0.01, 2, 15s, 0, 6000, 6000, Also::kRemovals},
-                    Case{"rotation", 40, 0.1, 2, {}, 0, 2000, 4000, Also::kRemovals},
+                    Case{"rotation", 40, 0.1, 2, {}, 0, 2000, 2000, Also::kRemovals},
                     Case{"blocs", 60, 0.05, 4, {}, 0, 6000, 8000},
                     Case{"insider", 24, 0.02, 4, 20s, 0, 20000, 20000},
                     Case{"overload", 100, 0.02, 2, 10s, 0, 1000, 4000},
