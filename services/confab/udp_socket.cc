@@ -78,7 +78,10 @@ std::span<const Datagram> UdpSocket::Receive() {
   const int got = recvmmsg(fd_.get(), batch_->headers.data(), kBatch, 0, nullptr);
   std::size_t count = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(got, 0)); ++i) {
-    if ((batch_->headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
+    if ((batch_->headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+      ++too_long_;
+      continue;
+    }
     batch_->datagrams[count++] = {
         FromSystem(batch_->from[i]),
         {batch_->bytes.data() + i * size_max_, batch_->headers[i].msg_len}};

@@ -29,7 +29,7 @@ struct Datagram {
 class UdpSocket {
  public:
   // Opens a socket at `local`; port 0 takes a free one. Datagrams longer than `size_max` are
-  // dropped on arrival.
+  // dropped on arrival, and counted.
   //
   // Errors: AlreadyExists, when the port is in use; FailedPrecondition, when the address is none of
   // this machine's, or as socket(2) and bind(2) fail. The message names address and port.
@@ -48,6 +48,9 @@ class UdpSocket {
   // call. Allocates nothing.
   std::span<const Datagram> Receive();
 
+  // How many datagrams were too long so far.
+  std::uint64_t too_long() const { return too_long_; }
+
   static constexpr std::size_t kBatch = 16;
 
  private:
@@ -65,6 +68,7 @@ class UdpSocket {
   Descriptor fd_;
   Endpoint local_;
   std::size_t size_max_;
+  std::uint64_t too_long_ = 0;
   std::unique_ptr<Batch> batch_;
 };
 

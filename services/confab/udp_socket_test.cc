@@ -28,7 +28,7 @@ std::vector<std::size_t> ReceiveSizes(UdpSocket& socket, const Endpoint& from, s
   return sizes;
 }
 
-TEST(UdpSocketTest, CarriesDatagramsOfAnyAllowedSizeAndDropsLongerOnes) {
+TEST(UdpSocketTest, CarriesDatagramsOfAnyAllowedSizeAndDropsAndCountsLongerOnes) {
   auto a = *UdpSocket::Open(At("127.0.0.1"), kSizeMax);
   auto b = *UdpSocket::Open(At("127.0.0.1"), kSizeMax);
   const std::vector<std::uint8_t> bytes(1500, 7);
@@ -37,6 +37,7 @@ TEST(UdpSocketTest, CarriesDatagramsOfAnyAllowedSizeAndDropsLongerOnes) {
   }
   EXPECT_THAT(ReceiveSizes(b, a.local(), 4), testing::ElementsAre(0, 1, 1200, 2));
   EXPECT_TRUE(b.Receive().empty());
+  EXPECT_EQ(b.too_long(), 2U);
 }
 
 TEST(UdpSocketTest, TakesABurstLargerThanABatch) {

@@ -42,18 +42,19 @@ std::vector<std::uint32_t> Electorate::Gone(const Standing& standing) const {
 Electorate::Revision Electorate::Revise(const Standing& standing) {
   if (!is_limited() || IsBroken(Rule::kNewestHaveNoVote)) return Revision::kNone;
   if (!is_known()) {
-    if (standing.granting.size() < at_most_) return Revision::kNone;
+    if (standing.granting.size() < at_most_ && !standing.outdated) return Revision::kNone;
     version_ = {standing.epoch, 1};
     votes_.assign(word_count(), 0);
     Add(standing.self);
     for (const std::uint32_t slot : standing.granting) Add(slot);
     return Revision::kMade;
   }
-  if (standing.waiting.empty()) return Revision::kNone;
+  if (standing.waiting.empty() && !standing.outdated) return Revision::kNone;
   if (version_.epoch != standing.epoch) {
     version_ = {standing.epoch, 1};
     return Revision::kMade;
   }
+  if (standing.waiting.empty()) return Revision::kNone;
   if (!standing.acknowledged && !IsBroken(Rule::kListIsKnownBeforeTheNext)) return Revision::kNone;
   if (count_ < at_most_) {
     for (const std::uint32_t slot : standing.waiting) Add(slot);
@@ -93,7 +94,48 @@ std::uint32_t Electorate::EncodePart(std::uint32_t from, Writer& out) const {
   return part + 1;
 }
 
-bool Electorate::HandlePart(std::span<const std::uint8_t> encoded) {
+void Electorate::Forget() {
+  version_ = {};
+  count_ = 0;
+  votes_.clear();
+  coming_.clear();
+}
+
+ElectorateVersion Electorate::VersionOf(std::span<const std::uint8_t> encoded) {
+  Reader in(encoded);
+  in.U64();
+  ElectorateVersion version;
+  version.epoch = in.U64();
+  version.serial = in.U32();
+  return in.ok() ? version : ElectorateVersion{};
+}
+
+Electorate::Coming& Electorate::ComingFrom(const MemberId& from, const ElectorateVersion& version) {
+  const auto known = std::ranges::find(coming_, from, &Coming::from);
+  if (known != coming_.end()) {
+    if (known->version < version) *known = Coming{from, version, {}};
+    return *known;
+  }
+  if (coming_.size() == kComingMax) coming_.erase(coming_.begin());
+  return coming_.emplace_back(Coming{from, version, {}});
+}
+
+bool Electorate::IsConfirmed(const Coming& coming) const {
+  return at_most_ == 1 || std::ranges::any_of(coming_, [&](const Coming& other) {
+           return other.complete && other.from.slot != coming.from.slot &&
+                  other.version == coming.version && other.votes == coming.votes;
+         });
+}
+
+bool Electorate::IsContested(Instant now) const {
+  return !is_known() && !there_was_none_ &&
+         std::ranges::any_of(
+             coming_, [now](const Coming& coming) { return now - coming.heard_at < kContested; });
+}
+
+bool Electorate::HandlePart(const MemberId& from, Word word, std::span<const std::uint8_t> encoded,
+                            Instant now) {
+  if (word == Word::kNothing) return false;
   Reader in(encoded);
   const std::uint64_t digest = in.U64();
   ElectorateVersion version;
@@ -103,24 +145,27 @@ bool Electorate::HandlePart(std::span<const std::uint8_t> encoded) {
   const std::size_t first = in.U32();
   const std::size_t words = in.left() / 8;
   if (!in.ok() || in.left() % 8 != 0 || !is_limited() || digest != charter_digest_ ||
-      version <= version_ || version < coming_version_ || count == 0 || count > at_most_ ||
-      first > word_count() || words > word_count() - first) {
+      version <= version_ || count == 0 || count > at_most_ || first > word_count() ||
+      words > word_count() - first) {
     return false;
   }
-  if (version != coming_version_) {
-    coming_version_ = version;
-    coming_.assign(word_count(), 0);
+  Coming& coming = ComingFrom(from, version);
+  if (version < coming.version) return false;
+  coming.heard_at = now;
+  coming.votes.resize(word_count());
+  for (std::size_t w = first; w < first + words; ++w) coming.votes[w] |= in.U64();
+  const bool too_far = slots_ % 64 != 0 && coming.votes.back() >> (slots_ % 64) != 0;
+  const std::uint32_t so_far = CountVotes(coming.votes);
+  if (so_far > count || too_far) {
+    std::erase_if(coming_, [&](const Coming& each) { return each.from == from; });
+    return false;
   }
-  for (std::size_t w = first; w < first + words; ++w) coming_[w] |= in.U64();
-  const bool too_far = slots_ % 64 != 0 && coming_.back() >> (slots_ % 64) != 0;
-  const std::uint32_t so_far = CountVotes(coming_);
-  if (so_far < count && !too_far) return false;
-  std::vector<std::uint64_t> votes = std::exchange(coming_, {});
-  coming_version_ = {};
-  if (so_far > count || too_far) return false;
+  coming.complete = so_far == count;
+  if (!coming.complete || (word != Word::kEnough && !IsConfirmed(coming))) return false;
   version_ = version;
   count_ = count;
-  votes_ = std::move(votes);
+  votes_ = std::move(coming.votes);
+  coming_.clear();
   return true;
 }
 

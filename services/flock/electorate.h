@@ -26,6 +26,7 @@
 #include <span>
 #include <vector>
 
+#include "services/confab/time.h"
 #include "services/flock/packet_codec.h"
 
 namespace radix::flock {
@@ -56,6 +57,7 @@ class Electorate {
     std::vector<std::uint32_t> waiting;          // slots of live members without a vote
     bool acknowledged = false;                   // a quorum of voters granted knowing this list
     std::function<bool(std::uint32_t)> is_gone;  // a voter's slot, with neither member nor lease
+    bool outdated = false;  // somebody who has a vote follows nobody by a list so old, or none
   };
   enum class Revision : std::uint8_t {
     kNone,
@@ -70,9 +72,26 @@ class Electorate {
   std::uint32_t EncodePart(std::uint32_t from, Writer& out) const;
   // How many there are.
   std::uint32_t part_count() const;
-  // Takes in a part of another's list. Returns true if that is greater than ours, and now complete
-  // and in use. What is malformed changes nothing.
-  bool HandlePart(std::span<const std::uint8_t> encoded);
+  // What the word of a member counts.
+  enum class Word : std::uint8_t {
+    kNothing,
+    kOneOfTwo,  // when another, whose word counts as much, has said the same
+    kEnough,
+  };
+  // Takes in a part of a list that `from` knows. Returns true if that is greater than ours, and now
+  // complete and in use. What is malformed changes nothing.
+  bool HandlePart(const MemberId& from, Word word, std::span<const std::uint8_t> encoded,
+                  Instant now);
+  // Of the list of a part; {} if it is malformed.
+  static ElectorateVersion VersionOf(std::span<const std::uint8_t> encoded);
+  // Forgets the list: it is worth nothing where two blocs have one each.
+  void Forget();
+  // Whether none is known, and somebody said lately that there is one. Who says so may lie; but if
+  // it does not, another may lead by that list already.
+  bool IsContested(Instant now) const;
+  // A sealed leader, which has this node's lease, knows of none. So there was none, and a member
+  // that speaks of one alone is not heeded any more.
+  void HearOfNone() { there_was_none_ = true; }
   static constexpr std::size_t kWordsPerPart = 128;
   static constexpr std::size_t kPartSizeMax = 8 + 12 + 4 + 4 + 8 * kWordsPerPart;
 
@@ -89,9 +108,25 @@ class Electorate {
   std::uint32_t count_ = 0;
   std::vector<std::uint64_t> votes_;  // bit i of word w: slot 64 * w + i; empty without a list
 
-  // A greater list, of which not all parts have come.
-  ElectorateVersion coming_version_;
-  std::vector<std::uint64_t> coming_;
+  // A greater list, as one member knows it.
+  struct Coming {
+    MemberId from;
+    ElectorateVersion version;
+    std::vector<std::uint64_t> votes;  // of the parts that have come
+    bool complete = false;
+    Instant heard_at{};
+  };
+  // From so many members at a time: two that agree are enough.
+  static constexpr std::size_t kComingMax = 4;
+
+  // Who knows a list tells it to who lacks it with each request, and each answer to one.
+  static constexpr Duration kContested{30s};
+
+  Coming& ComingFrom(const MemberId& from, const ElectorateVersion& version);
+  bool IsConfirmed(const Coming& coming) const;
+
+  std::vector<Coming> coming_;  // oldest first
+  bool there_was_none_ = false;
 };
 
 }  // namespace radix::flock

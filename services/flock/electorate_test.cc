@@ -12,6 +12,7 @@ namespace radix::flock {
 namespace {
 
 constexpr std::uint64_t kCharter = 5;
+constexpr MemberId kAnn{1, 11};
 using Revision = Electorate::Revision;
 
 class ElectorateTest : public testing::Test {
@@ -111,15 +112,17 @@ TEST_F(ElectorateTest, IsToldToAnotherNodeAndOnlyForward) {
   Electorate electorate = Founded();
   const auto first = Part(electorate);
   Electorate other = Limited();
-  EXPECT_TRUE(other.HandlePart(first));
+  EXPECT_TRUE(other.HandlePart(kAnn, Electorate::Word::kEnough, first, Instant{}));
   EXPECT_EQ(Voters(other), (Slots{0, 4, 6}));
   EXPECT_EQ(other.version(), electorate.version());
-  EXPECT_FALSE(other.HandlePart(first)) << "nothing new";
+  EXPECT_FALSE(other.HandlePart(kAnn, Electorate::Word::kEnough, first, Instant{}))
+      << "nothing new";
   gone_ = {4};
   Revise(electorate, 7, {0, 6}, {2});
-  EXPECT_TRUE(other.HandlePart(Part(electorate)));
+  EXPECT_TRUE(other.HandlePart(kAnn, Electorate::Word::kEnough, Part(electorate), Instant{}));
   EXPECT_EQ(Voters(other), (Slots{0, 6}));
-  EXPECT_FALSE(other.HandlePart(first)) << "an older one";
+  EXPECT_FALSE(other.HandlePart(kAnn, Electorate::Word::kEnough, first, Instant{}))
+      << "an older one";
   EXPECT_EQ(Voters(other), (Slots{0, 6}));
 }
 
@@ -144,8 +147,11 @@ TEST_F(ElectorateTest, ALongListComesInPartsInAnyOrderAndHoldsOnlyWhenWhole) {
   random.Shuffle(parts);
   Electorate other(100000, 20, kCharter);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    EXPECT_EQ(other.HandlePart(parts[i]), i + 1 == parts.size());
-    EXPECT_FALSE(i + 1 < parts.size() && other.HandlePart(parts[i])) << "the same once more";
+    EXPECT_EQ(other.HandlePart(kAnn, Electorate::Word::kEnough, parts[i], Instant{}),
+              i + 1 == parts.size());
+    EXPECT_FALSE(i + 1 < parts.size() &&
+                 other.HandlePart(kAnn, Electorate::Word::kEnough, parts[i], Instant{}))
+        << "the same once more";
   }
   for (std::uint32_t slot = 0; slot < 100000; ++slot) {
     ASSERT_EQ(other.HasVote(slot), electorate.HasVote(slot)) << slot;
@@ -156,11 +162,13 @@ TEST_F(ElectorateTest, WhatIsMalformedOrOfAnotherCharterChangesNothing) {
   Electorate electorate = Founded();
   const auto good = Part(electorate);
   Electorate foreign(10, 3, kCharter + 1);
-  EXPECT_FALSE(foreign.HandlePart(good));
+  EXPECT_FALSE(foreign.HandlePart(kAnn, Electorate::Word::kEnough, good, Instant{}));
   Electorate lesser(10, 2, kCharter);
-  EXPECT_FALSE(lesser.HandlePart(good)) << "more than may be";
+  EXPECT_FALSE(lesser.HandlePart(kAnn, Electorate::Word::kEnough, good, Instant{}))
+      << "more than may be";
   Electorate shorter(5, 3, kCharter);
-  EXPECT_FALSE(shorter.HandlePart(good)) << "slots that there are not";
+  EXPECT_FALSE(shorter.HandlePart(kAnn, Electorate::Word::kEnough, good, Instant{}))
+      << "slots that there are not";
   EXPECT_FALSE(shorter.is_known());
   Random random(2);
   for (int i = 0; i < 20000; ++i) {
@@ -168,7 +176,7 @@ TEST_F(ElectorateTest, WhatIsMalformedOrOfAnotherCharterChangesNothing) {
     bad[random.Below(bad.size())] ^= static_cast<std::uint8_t>(1 + random.Below(255));
     bad.resize(random.Below(bad.size() + 9));
     Electorate other = Limited();
-    if (!other.HandlePart(bad)) {
+    if (!other.HandlePart(kAnn, Electorate::Word::kEnough, bad, Instant{})) {
       EXPECT_FALSE(other.is_known());
       continue;
     }

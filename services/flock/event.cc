@@ -54,6 +54,17 @@ std::string ExplainRevoked(const Event& event, const NameOf& name_of) {
          ": it gets no lease, leads nothing, and is let in by nobody";
 }
 
+std::string ExplainLackOfKeys(const Event& event) {
+  if (event.evidence == Evidence::kShutOut) {
+    return "no node that this one knew lets it in: it is cut off, or they are down; or it was "
+           "away for more than one rotation of the secondary key: then copy the key file of a "
+           "working node over this node's and restart it";
+  }
+  return "tells secondary keys that do not know the one in use here: this node slept through "
+         "two rotations, then copy the key file of a working node over this node's and restart "
+         "it; or the leader lies";
+}
+
 }  // namespace
 
 void Witnesses::AddRelay(std::uint32_t slot) {
@@ -153,6 +164,8 @@ std::string_view EvidenceName(Evidence evidence) {
       return "key-removed";
     case Evidence::kShutOut:
       return "shut-out";
+    case Evidence::kForeignKeys:
+      return "foreign-keys";
     case Evidence::kSigned:
       return "signed";
     case Evidence::kNotConfirmed:
@@ -205,7 +218,8 @@ std::string Explain(const Event& event, const NameOf& name_of) {
              " other nodes, the charter's at_most, have a vote; raise at_most everywhere, or stop "
              "one of them";
     case Evidence::kTwoSealed:
-      return "two sealed leaders renew beside each other: the charter's at_most or quorum is wrong";
+      return "two sealed leaders renew beside each other: the charter's at_most or quorum is "
+             "wrong, or it lies";
     case Evidence::kSameName:
       return "another live node, " + name_of(event.reporter.slot) +
              ", had this name first: nothing is placed on this one; start one of them with "
@@ -224,9 +238,8 @@ std::string Explain(const Event& event, const NameOf& name_of) {
     case Evidence::kKeyRemoved:
       return "the secondary key before the previous one was removed; in use is " + Hex(event.value);
     case Evidence::kShutOut:
-      return "no node that this one knew lets it in: it is cut off, or they are down; or it was "
-             "away for more than one rotation of the secondary key: then copy the key file of a "
-             "working node over this node's and restart it";
+    case Evidence::kForeignKeys:
+      return ExplainLackOfKeys(event);
   }
   return "";
 }

@@ -61,6 +61,7 @@ enum class Evidence : std::uint8_t {
   kKeyUsed,           // another key became current
   kKeyRemoved,        // a key was forgotten
   kShutOut,           // of those it knew, nobody lets this node in
+  kForeignKeys,       // the leader, `subject`, tells keys that do not follow from this node's
   kSigned,            // the last of `witnesses.accusers` signed that it accuses it; `reporter` told
   kNotConfirmed,      // accused by hearsay; too few signed that
 };

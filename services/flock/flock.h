@@ -107,8 +107,9 @@ class Flock {
   void HandleNotPersisted(const Promise& promise, Instant now);
 
   // Says good-bye: gives back leases, tells others, and stands for nothing any more. Transmit what
-  // it asks for, then destroy it. Calling it twice is harmless. On a sealed leader, call it only
-  // when nothing acts under its leadership any more: another may be sealed at once.
+  // it asks for, then destroy it. Calling it twice is harmless. What a sealed leader leads by it
+  // does not give back: whoever acts under it may do so until the end that own_leadership named
+  // last, and nobody else is sealed before that.
   void Leave(Instant now);
 
   // Asks the live member of `slot` what it says about itself; the answer is a kIntroduced event,

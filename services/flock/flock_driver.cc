@@ -353,7 +353,7 @@ absl::StatusOr<Account> FlockDriver::Explain(const std::string& node) const {
   const std::lock_guard lock(mutex_);
   const Instant now = confab::Now();
   auto story = TellStory(node, {ranges_, naming_, log_.history(), core_.self(), core_.Members(now),
-                                CurrentStanding(now).leader, core_.counters()});
+                                CurrentStanding(now).leader, AllCounters()});
   if (!story.ok()) return story.status();
   std::vector<Happening> events = log_.Name(story->events);
   return Account{*std::move(story), std::move(events)};
@@ -420,7 +420,15 @@ std::uint64_t FlockDriver::unsent_count() const {
 
 Counters FlockDriver::counters() const {
   const std::lock_guard lock(mutex_);
-  return core_.counters();
+  return AllCounters();
+}
+
+Counters FlockDriver::AllCounters() const {
+  Counters counters = core_.counters();
+  // The core sees none of what the socket drops.
+  counters.received += socket_.too_long();
+  counters.dropped_malformed += socket_.too_long();
+  return counters;
 }
 
 }  // namespace radix::flock

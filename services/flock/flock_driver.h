@@ -151,6 +151,8 @@ class FlockDriver {
   void AskForNames(Instant now);
   void Upkeep(Instant now);
   bool StandingChanged(Instant now);
+  // Those of the core, and of the socket. Requires: mutex_ is held.
+  Counters AllCounters() const;
   Standing CurrentStanding(Instant now) const;
 
   // Called without it.

@@ -31,7 +31,10 @@ std::optional<SecondaryTell> DecodeSecondaryTell(Reader& in) {
   tell.settled = in.U8() != 0;
   tell.keys = in.Bytes(in.left());
   const std::size_t size = tell.keys.size();
-  if (size == 0 || size % kKeySize != 0 || size > kSecondaryKeysMax * kKeySize) return std::nullopt;
+  if (size == 0 || size % kKeySize != 0 || size > kSecondaryKeysMax * kKeySize ||
+      tell.epoch > kEpochMax) {
+    return std::nullopt;
+  }
   return tell;
 }
 
@@ -79,11 +82,11 @@ std::optional<KeyReportTell> DecodeKeyReportTell(Reader& in) {
     *number = in.U32();
   }
   tell.missing = in.Bytes(in.left());
-  const bool valid = report.result >= KeyResult::kDone && report.result <= KeyResult::kTooEarly &&
-                     report.phase >= RotationPhase::kUsed &&
-                     report.phase <= RotationPhase::kInstalled &&
-                     tell.missing.size() % kSlotSize == 0 &&
-                     tell.missing.size() <= KeyReport::kMissingMax * kSlotSize;
+  const bool valid =
+      report.epoch <= kEpochMax && report.result >= KeyResult::kDone &&
+      report.result <= KeyResult::kTooEarly && report.phase >= RotationPhase::kUsed &&
+      report.phase <= RotationPhase::kInstalled && tell.missing.size() % kSlotSize == 0 &&
+      tell.missing.size() <= KeyReport::kMissingMax * kSlotSize;
   if (!valid) return std::nullopt;
   return tell;
 }

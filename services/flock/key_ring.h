@@ -67,7 +67,7 @@ class KeyRing {
 
   // What an epoch or a serial can be: a lease a nanosecond, or two thousand years of rotations.
   // Whose ring says more lies, so that nobody could ever say more than it.
-  static constexpr std::uint64_t kEpochMax = std::uint64_t{1} << 62;
+  static constexpr std::uint64_t kEpochMax = flock::kEpochMax;
   static constexpr std::uint32_t kSerialMax = std::uint32_t{1} << 31;
 
   // Each takes in another ring, in its way; and returns false, changing nothing, if `encoded` is

@@ -9,8 +9,12 @@
 namespace radix::flock {
 namespace {
 
-// A member that names an epoch further ahead lies.
-constexpr std::uint64_t kEpochJumpMax = 1ULL << 32;
+// Members that come back with greater promises than the leader's are followed at once; one that
+// makes up a greater one each time is not.
+constexpr Duration kRaiseInterval = 60s;
+constexpr int kRaisesAtOnce = 4;
+// Until all who followed this node have heard that another leads, whose lists they may lack.
+constexpr int kLeasesBehindALeader = 4;
 constexpr Duration kBehindLeast = 1s;
 constexpr Duration kBehindMost = 4s;
 // Of more voters, the leases are not counted at every single grant: ten thousand of them a second
@@ -25,7 +29,11 @@ constexpr Duration kRenewalPace = 120us;
 
 Candidacy::Candidacy(const Tunables& tunables, std::uint32_t quorum, const MemberId& self,
                      const Electorate& electorate)
-    : tunables_(tunables), quorum_(quorum), self_(self), electorate_(electorate) {}
+    : tunables_(tunables),
+      quorum_(quorum),
+      self_(self),
+      electorate_(electorate),
+      raises_(kRaiseInterval, kRaisesAtOnce) {}
 
 const Candidacy::Voter* Candidacy::Find(std::uint32_t slot) const {
   const auto at =
@@ -64,6 +72,7 @@ std::uint32_t Candidacy::lease_count(Instant now) const {
 }
 
 void Candidacy::HandleElectorate(Instant now) {
+  outdated_ = false;
   for (Voter& voter : voters_) {
     if (!electorate_.HasVote(voter.id.slot)) voter.until = Instant{};
     voter.granted_knowing = voter.wants_vote = false;
@@ -136,13 +145,27 @@ Instant Candidacy::QuorumEnd() const {
   return std::min(*nth, self->until);
 }
 
+void Candidacy::Yield(Instant now) {
+  step_down_ = yields_ = true;
+  behind_until_ = now + kLeasesBehindALeader * tunables_.lease;
+}
+
+bool Candidacy::IsOutvoted(std::uint32_t rival, Instant now) const {
+  if (sealed_ == 0) return false;
+  if (IsBroken(Rule::kOneWordUnsealsNobody)) return true;
+  const auto others = std::ranges::count_if(voters_, [&](const Voter& voter) {
+    return voter.elsewhere && voter.until <= now && voter.id.slot != rival;
+  });
+  return others + 1 >= std::max<std::ptrdiff_t>(quorum_, 2);
+}
+
 void Candidacy::Recount(Instant now) {
   recount_due_ = false;
   recount_next_ = now + kRecountInterval;
   const Instant end = QuorumEnd();
   if (asking_ == sealed_) {
     sealed_until_ = end;
-  } else if (end > now) {
+  } else if (end > now && !electorate_.IsContested(now)) {
     sealed_ = asking_;
     sealed_until_ = end;
     sealed_reported_ = false;
@@ -152,6 +175,7 @@ void Candidacy::Recount(Instant now) {
       if (!voter.awaiting) voter.ask_next = now;
     }
   }
+  if (sealed_ != 0) told_until_ = std::max(told_until_, sealed_until_);
 }
 
 void Candidacy::Begin(std::uint64_t epoch, Instant now) {
@@ -174,16 +198,19 @@ void Candidacy::RaiseTo(std::uint64_t epoch, Instant now) {
   }
 }
 
-CandidacyChange Candidacy::GiveUp() {
+CandidacyChange Candidacy::GiveUp(Instant now) {
   given_back_.clear();
+  const bool runs_out = now < told_until_ && !IsBroken(Rule::kSealedLeasesRunOut);
   for (Voter& voter : voters_) {
-    if (voter.sequence != 0) given_back_.push_back(voter.id);
+    if (voter.sequence != 0 && (!runs_out || yields_)) given_back_.push_back(voter.id);
+    voter.elsewhere = false;
     voter.until = Instant{};
     voter.awaiting = false;
   }
   used_ = std::max(used_, asking_);
+  given_back_epoch_ = runs_out ? 0 : used_;
   asking_ = sealed_ = 0;
-  step_down_ = false;
+  step_down_ = yields_ = false;
   return CandidacyChange::kGaveUp;
 }
 
@@ -193,7 +220,9 @@ CandidacyChange Candidacy::Tick(bool may_ask, std::uint64_t promised, Instant no
   if (asking_ == 0) {
     step_down_ = false;
     if (!may_ask || StepsBehind(now)) return CandidacyChange::kNone;
-    Begin(std::max({told_, used_, promised}) + 1, now);
+    const std::uint64_t before = std::max({told_, used_, promised});
+    base_ = std::max(used_, promised);
+    if (before < kEpochMax) Begin(before + 1, now);
     return CandidacyChange::kNone;
   }
   const bool runs_out = sealed_ != 0 && now >= sealed_until_;
@@ -214,10 +243,10 @@ CandidacyChange Candidacy::Tick(bool may_ask, std::uint64_t promised, Instant no
     sealed_reported_ = true;
     return CandidacyChange::kSealed;
   }
-  if (!may_ask || step_down_) return GiveUp();
+  if (!may_ask || step_down_) return GiveUp(now);
   if (now - started_at_ > 2 * tunables_.lease) {
     behind_until_ = now + random.Between(kBehindLeast, kBehindMost);
-    return GiveUp();
+    return GiveUp(now);
   }
   return CandidacyChange::kNone;
 }
@@ -265,7 +294,7 @@ void Candidacy::HandleGrant(const MemberId& from, const LeaseGrant& grant, Insta
     if (unheard) voter.ask_next = now;
     return;
   }
-  voter.awaiting = false;
+  voter.awaiting = voter.elsewhere = false;
   const auto voters = static_cast<Duration::rep>(voters_.size());
   voter.ask_next =
       std::max(now, voter.asked_at + std::clamp(kRenewalPace * voters, tunables_.renew_interval,
@@ -292,6 +321,9 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
   voter.awaiting = false;
   voter.electorate = refusal.electorate;
   voter.wants_vote = refusal.reason == RefusalReason::kNoVote && !electorate_.HasVote(from.slot);
+  voter.elsewhere =
+      refusal.reason == RefusalReason::kPromised ||
+      (refusal.reason == RefusalReason::kElectorate && refusal.electorate > electorate_.version());
   // A booting member knows when it will grant; another holder may give back any time before. Once
   // sealed, everybody is asked each second anyway, because the request says so.
   const Duration wait = std::chrono::microseconds(refusal.retry_after_usec);
@@ -304,13 +336,19 @@ void Candidacy::HandleRefusal(const MemberId& from, const LeaseRefusal& refusal,
       refusal.reason == RefusalReason::kCharter || refusal.reason == RefusalReason::kRevoked;
   if (for_long) voter.ask_next = now + 5s;
   if (refusal.reason == RefusalReason::kNoVote) voter.ask_next = now + tunables_.renew_interval;
-  const std::uint64_t promised = refusal.promised_epoch;
-  if (refusal.reason != RefusalReason::kEpoch || promised < asking_ ||
-      promised - asking_ > kEpochJumpMax) {
+  if (!electorate_.HasVote(from.slot)) return;
+  std::uint64_t promised = refusal.promised_epoch;
+  if (refusal.reason == RefusalReason::kElectorate && sealed_ != 0 && voter.elsewhere) {
+    // By a list of this epoch it will follow.
+    promised = refusal.electorate.epoch;
+    if (promised < sealed_) outdated_ = true;
+  } else if (refusal.reason != RefusalReason::kEpoch) {
     return;
   }
+  const std::uint64_t base = sealed_ != 0 ? asking_ : base_;
+  if (promised < asking_ || promised > base + epoch_told_ || promised >= kEpochMax) return;
   told_ = std::max(told_, promised);
-  RaiseTo(told_ + 1, now);
+  if (sealed_ == 0 || raises_.Take(now)) RaiseTo(told_ + 1, now);
 }
 
 }  // namespace radix::flock

@@ -13,6 +13,7 @@
 #include "services/flock/electorate.h"
 #include "services/flock/lease.h"
 #include "services/flock/member.h"
+#include "services/flock/pace.h"
 #include "services/flock/packet_codec.h"
 
 namespace radix::flock {
@@ -43,6 +44,8 @@ class Candidacy {
   std::uint64_t asking_epoch() const { return asking_; }
   // The epoch under which it is, or was last, sealed; 0: it is not.
   std::uint64_t sealed_epoch() const { return sealed_; }
+  // How far above its own promise it believes refusals.
+  void set_epoch_told(std::uint64_t most) { epoch_told_ = most; }
   // Until when, if it is sealed at `now`.
   std::optional<Instant> sealed_until(Instant now) const;
   // It failed lately and lets others try first.
@@ -57,11 +60,19 @@ class Candidacy {
   void HandleRefusal(const MemberId& from, const LeaseRefusal& refusal, Instant now);
 
   // After kGaveUp: the epoch given back, and to whom.
-  std::uint64_t given_back_epoch() const { return used_; }
+  // 0: nothing is given back, what was granted runs out; but this node leads no more.
+  std::uint64_t given_back_epoch() const { return given_back_epoch_; }
   std::vector<MemberId> TakeGivenBack();
 
-  // Steps down at once: a greater leader was heard, or this node leaves. Follow with Tick.
+  // Steps down at once: this node leaves, or may not lead. Follow with Tick. What it held as a
+  // sealed leader is not given back, but runs out: whoever acts under it goes on until the end that
+  // it was told last.
   void StepDown() { step_down_ = true; }
+  // The same, and lets others try for so long that they hear of the other leader.
+  void Yield(Instant now);
+  // Whether, while this node is sealed, enough others than the member of `rival` said that their
+  // grants run elsewhere to make a quorum with it. By a charter that is true they never do.
+  bool IsOutvoted(std::uint32_t rival, Instant now) const;
 
   // Running leases under the epoch that is asked for.
   std::uint32_t lease_count(Instant now) const;
@@ -79,6 +90,8 @@ class Candidacy {
   bool IsSilent(std::uint32_t slot, Instant now) const;
   // Who would grant, or would if it had a vote, and has none.
   std::vector<MemberId> Waiting() const;
+  // Whether a voter does not grant, since it knows a greater electorate made under a lesser epoch.
+  bool IsOutdated() const { return outdated_; }
   // Whether a quorum granted knowing the present electorate.
   bool IsElectorateKnown() const;
   // What `member` knew of the electorate when it answered last.
@@ -99,13 +112,14 @@ class Candidacy {
     ElectorateVersion electorate;  // as its last answer named it
     bool granted_knowing = false;  // it granted, and named the present one
     bool wants_vote = false;
+    bool elsewhere = false;  // its last answer: its grant runs to another, or it has a greater list
   };
 
   Voter& VoterOf(const MemberId& member);
   const Voter* Find(std::uint32_t slot) const;
   void Begin(std::uint64_t epoch, Instant now);
   void RaiseTo(std::uint64_t epoch, Instant now);
-  CandidacyChange GiveUp();
+  CandidacyChange GiveUp(Instant now);
   // Until when a quorum of leases runs, the own one among them.
   Instant QuorumEnd() const;
   void Recount(Instant now);
@@ -120,16 +134,23 @@ class Candidacy {
   std::uint64_t asking_ = 0;
   std::uint64_t sealed_ = 0;
   Instant sealed_until_{};
+  Instant told_until_{};      // the latest end that anybody may have been told
   bool recount_due_ = false;  // leases were granted that `sealed_until_` does not know of
   Instant recount_next_{};
   bool sealed_reported_ = false;
   std::uint64_t told_ = 0;  // the greatest epoch that a refusal named
+  std::uint64_t epoch_told_ = kEpochToldMax;
+  std::uint64_t base_ = 0;  // what it knew itself when it began to ask
+  Pace raises_;             // of the epoch while sealed: each has all begin anew
   std::uint64_t used_ = 0;  // the greatest epoch given back: never asked for or counted again
   Instant started_at_{};
   Instant behind_until_{};
   bool step_down_ = false;
   std::uint32_t sequence_ = 0;
   std::vector<MemberId> given_back_;
+  std::uint64_t given_back_epoch_ = 0;
+  bool yields_ = false;
+  bool outdated_ = false;
 };
 
 }  // namespace radix::flock

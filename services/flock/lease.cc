@@ -41,6 +41,12 @@ LeaseGranter::LeaseGranter(const Tunables& tunables, std::uint64_t charter_diges
       promise_(recorded),
       granted_until_(Instant{}) {}
 
+std::uint64_t LeaseGranter::epoch_max() const {
+  if (IsBroken(Rule::kEpochsAreBounded)) return kEpochMax;
+  return promise_.epoch == 0 ? kEpochFirstMax
+                             : std::min(promise_.epoch, kEpochMax - epoch_jump_) + epoch_jump_;
+}
+
 LeaseGrant LeaseGranter::Answer(std::uint32_t sequence, Instant now) {
   granted_ = promise_;
   granted_until_ = now + LengthenedLease(tunables_);
@@ -72,7 +78,8 @@ LeaseAnswer LeaseGranter::HandleAsk(const MemberId& from, const LeaseAsk& ask, b
     return Refuse(ask, RefusalReason::kPromised, promised, Microseconds(granted_until_ - now));
   }
   const bool passed = ask.epoch < promised && !IsBroken(Rule::kEpochsOnlyRise);
-  if (passed || (ask.epoch == promised && !IsSameHolder(promise_.holder, from))) {
+  const bool absurd = ask.epoch > epoch_max();
+  if (passed || absurd || (ask.epoch == promised && !IsSameHolder(promise_.holder, from))) {
     return Refuse(ask, RefusalReason::kEpoch, promised, 0);
   }
   // A holder that did not hear the last answer gets that one again and nothing more: otherwise one

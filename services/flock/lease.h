@@ -25,6 +25,20 @@ namespace radix::flock {
 Duration ShortenedLease(const Tunables& tunables);
 Duration LengthenedLease(const Tunables& tunables);
 
+// No honest bloc comes so far within the life of a promise: each failed candidacy takes some
+// seconds and raises the epoch by one. So whoever names one further ahead lies, and nobody can use
+// the numbers up in a few requests.
+inline constexpr std::uint64_t kEpochJumpMax = std::uint64_t{1} << 32;
+// What a refusal may make a candidate ask for beyond what it promised itself before. Far less, so
+// that one voter that lies cannot drive a candidate past what the others would grant.
+inline constexpr std::uint64_t kEpochToldMax = std::uint64_t{1} << 20;
+// Both, for whoever had no leader for so long: somebody may have driven the promises apart.
+inline constexpr std::uint64_t kEpochLongJumpMax = std::uint64_t{1} << 56;
+inline constexpr Duration kEpochLongJumpAfter{10min};
+// Who never granted anything has nothing to compare with: it has to follow a bloc that is old, or
+// whose epochs somebody drove up. Half of all numbers are left beyond that.
+inline constexpr std::uint64_t kEpochFirstMax = std::uint64_t{1} << 61;
+
 // What a request is answered with: one of the two, or nothing yet, while the disk is busy.
 struct LeaseAnswer {
   std::optional<LeaseGrant> grant;
@@ -41,6 +55,13 @@ class LeaseGranter {
   // `from` asks. `ranks_first`: this node's view ranks it before all others. Requires: the request
   // was authenticated under the key that only the two share.
   LeaseAnswer HandleAsk(const MemberId& from, const LeaseAsk& ask, bool ranks_first, Instant now);
+
+  // How far that may be above the last promise.
+  void set_epoch_jump(std::uint64_t jump) { epoch_jump_ = jump; }
+  // The greatest epoch that anybody may ask for, or say that it leads under.
+  std::uint64_t epoch_max() const;
+  // Whether it could grant something: a while after its boot.
+  bool IsReady(Instant now) const { return !leaving_ && now >= boot_until_; }
 
   // `holder` gives back what it was granted under `epoch`.
   void HandleGiveBack(const MemberId& holder, std::uint64_t epoch);
@@ -91,6 +112,7 @@ class LeaseGranter {
   bool leaving_ = false;
   Instant boot_until_;
   Promise promise_;  // the greatest ever given
+  std::uint64_t epoch_jump_ = kEpochJumpMax;
   std::optional<Waiting> waiting_;
 
   Promise granted_;  // what the running, or last, grant was for

@@ -48,6 +48,22 @@ TEST_F(LeaseGranterTest, GrantsOneAtATime) {
   EXPECT_TRUE(granter.HandleAsk(kBob, Ask(9, 2), true, end).grant.has_value());
 }
 
+TEST_F(LeaseGranterTest, GrantsNoEpochThatNoBlocComesTo) {
+  LeaseGranter granter = Booted();
+  EXPECT_EQ(granter.HandleAsk(kAnn, Ask(kEpochFirstMax + 1, 1), true, now_).refusal->reason,
+            RefusalReason::kEpoch);
+  ASSERT_TRUE(granter.HandleAsk(kAnn, Ask(7, 2), true, now_).grant.has_value());
+  now_ += 4s;
+  EXPECT_EQ(granter.HandleAsk(kBob, Ask(8 + kEpochJumpMax, 1), true, now_).refusal->reason,
+            RefusalReason::kEpoch);
+  EXPECT_EQ(granter.promise().epoch, 7U);
+  granter.set_epoch_jump(kEpochLongJumpMax);
+  EXPECT_TRUE(granter.HandleAsk(kBob, Ask(8 + kEpochJumpMax, 2), true, now_).grant.has_value());
+  // Nor do the numbers wrap around.
+  LeaseGranter old = Booted(false, {kEpochMax, kBob});
+  EXPECT_EQ(old.epoch_max(), kEpochMax);
+}
+
 TEST_F(LeaseGranterTest, GrantsAnEpochOnlyToItsHolderAndNoneBelow) {
   LeaseGranter granter = Booted();
   ASSERT_TRUE(granter.HandleAsk(kAnn, Ask(4, 1), true, now_).grant.has_value());

@@ -33,6 +33,10 @@ struct MemberView {
   bool revoked = false;           // that key is not believed any more
 };
 
+// The greatest epoch. So all fit into an int64, as every proto and JSON field that shows one does;
+// a datagram or a file that names a greater one is malformed.
+inline constexpr std::uint64_t kEpochMax = std::uint64_t{1} << 62;
+
 // Names a list of those who have a vote (electorate.h). Of two lists, the greater holds.
 struct ElectorateVersion {
   std::uint64_t epoch = 0;   // of the sealed leader who made it; 0: there is none

@@ -15,7 +15,8 @@ std::uint64_t Mix(std::uint64_t z) {
 }
 
 std::uint64_t HashOf(const Member& member, std::uint32_t incarnation) {
-  return Mix(Mix(member.boot + 0x9e3779b97f4a7c15) ^
+  // With the identity: where two were told different ones, anti-entropy finds it.
+  return Mix(Mix((member.boot + 0x9e3779b97f4a7c15) ^ member.fingerprint) ^
              (std::uint64_t{member.slot} << 32 | incarnation));
 }
 
@@ -182,6 +183,12 @@ void MemberTable::Apply(Member& member, const Record& record) {
 void MemberTable::SetState(Member& member, MemberState state) {
   Record record = member.record();
   record.state = state;
+  Apply(member, record);
+}
+
+void MemberTable::SetFingerprint(Member& member, std::uint64_t fingerprint) {
+  Record record = member.record();
+  record.fingerprint = fingerprint;
   Apply(member, record);
 }
 

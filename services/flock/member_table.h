@@ -70,6 +70,8 @@ class MemberTable {
   // Takes over identity, incarnation and state. Another boot starts without contact.
   void Apply(Member& member, const Record& record);
   void SetState(Member& member, MemberState state);
+  // It showed that this is its key.
+  void SetFingerprint(Member& member, std::uint64_t fingerprint);
   void Remove(std::uint32_t slot);
 
   // What direct contact with `member` taught; if there was none, a contact that was never heard.

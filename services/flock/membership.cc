@@ -163,6 +163,14 @@ bool Membership::MergeOtherBoot(Member& member, const Record& record, const Memb
   return true;
 }
 
+// A boot has one key, and shows which it is when it is met itself. Of two that others tell one is a
+// lie, so it is asked; until then the first that was heard stands.
+void Membership::KeepIdentity(const Member& member, Record& record, Instant now) {
+  if (member.fingerprint == record.fingerprint || IsBroken(Rule::kIdentitiesAreProven)) return;
+  if (IsLive(member.state) && !table_.ContactOf(member).proven) Doubt(member.id(), now);
+  record.fingerprint = member.fingerprint;
+}
+
 void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool bulk,
                               Instant now) {
   Record record = item.record;
@@ -179,6 +187,7 @@ void Membership::MergeHearsay(const NewsItem& item, const MemberId& teller, bool
     return;
   }
   Member* member = table_.Find(record.id.slot);
+  if (member != nullptr && member->boot == record.id.boot) KeepIdentity(*member, record, now);
   const bool known_before = member != nullptr && member->boot == record.id.boot &&
                             member->incarnation == record.incarnation;
   if (member == nullptr) {
@@ -248,7 +257,7 @@ Member* Membership::Prove(const Record& record, Instant now) {
     if (!IsLater(record, *member)) return nullptr;
     Revive(*member, record, Evidence::kContact, record.id, false, now);
   } else {
-    if (record.fingerprint != 0) member->fingerprint = record.fingerprint;
+    if (record.fingerprint != 0) table_.SetFingerprint(*member, record.fingerprint);
     MergeDirect(*member, record.incarnation, true, now);
   }
   return member;

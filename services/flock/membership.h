@@ -102,6 +102,8 @@ class Membership {
               Instant now, const Witnesses& probes = {});
   // Whether this node is one of about eight that tell `slot` what others say of it, or ask it.
   bool IsTeller(std::uint32_t slot) const;
+  // Hearsay about this boot of `member` does not say who it is.
+  void KeepIdentity(const Member& member, Record& record, Instant now);
   // Hearsay says that the slot of `member` has another boot. Returns whether it has now.
   bool MergeOtherBoot(Member& member, const Record& record, const MemberId& teller, bool bulk,
                       Instant now);

@@ -29,6 +29,7 @@ enum class Rule : std::uint8_t {
   kGrantsOnlyWhoRanksFirst,
   kIncumbentRanksFirst,
   kLesserOfTwoSealedYields,
+  kSealedLeasesRunOut,
   // Revocation: it leads, is counted, or is let in.
   kRevokedGetNoLease,
   kRevokedCountForNothing,
@@ -48,6 +49,16 @@ enum class Rule : std::uint8_t {
   kOnlyTheSettledAccuse,
   kOnlyTheOwnerSaysGoodBye,
   kABootProvesItself,
+  // Insiders: somebody leads, votes, or is somebody else, by one member's word, when broken.
+  kOneWordMovesNobody,
+  kOneWordUnsealsNobody,
+  kOnlyVotersLead,
+  kNobodyWaitsForEver,
+  kEpochsAreBounded,
+  kListsComeFromTheLeader,
+  kLaterKeysKnowTheEarlier,
+  kIdentitiesAreProven,
+  kEnd,  // the number of all these
 };
 
 // Whether `rule` is not kept. In production that is a constant, and costs nothing; only in

@@ -72,6 +72,7 @@ Flock::Node::Node(Config config, Instant now)
       granter_(config_.tunables, charter_digest_, config_.has_disk, config_.recorded, now),
       candidacy_(config_.tunables, config_.charter.quorum, self_, electorate_),
       provisional_(self_),
+      leader_lost_at_(now),
       now_(now),
       ticked_at_(now),
       last_authentic_(now),
@@ -339,9 +340,11 @@ void Flock::Node::TickStanding(Instant now) {
   standing_.HearOf(ring_.current().id.minter, now);
   standing_.Update(membership_.table(), leader, now);
   LookAtRivals(now);
-  // Who has no vote never asks, so it must not rank before those who could.
+  // Who has no vote, or lacks a list that another has, is never sealed, so it must not rank before
+  // those who could be.
   counts_quorum_ = Stands() && !candidacy_.StepsBehind(now) && electorate_.HasVote(self_.slot) &&
-                   !IsRevoked(self_) && ContactCount(now) >= config_.charter.quorum;
+                   !electorate_.IsContested(now) && !IsRevoked(self_) &&
+                   ContactCount(now) >= config_.charter.quorum;
   // The incumbent among provisional leaders is who minted the key that all use.
   const MemberId& minter = ring_.current().id.minter;
   const Member* const incumbent = membership_.table().Find(minter);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "services/confab/random.h"
+#include "services/flock/awaited.h"
 #include "services/flock/discovery.h"
 #include "services/flock/electorate.h"
 #include "services/flock/flock.h"
@@ -167,6 +168,9 @@ class Flock::Node {
 
   // node_leadership.cc
   bool RanksFirst(const MemberId& candidate, Instant now);
+  void Await(const MemberId& first, Instant now);
+  std::optional<MemberId> FirstContender(Instant now);
+  bool MayLead(const MemberId& id, Instant now) const;
   void TickLeadership(Instant now);
   void SendAsks(Instant now);
   void SendReleased(std::optional<LeaseGranter::Released> released, Instant now);
@@ -174,6 +178,9 @@ class Flock::Node {
   void HandleAsk(const MemberId& from, const LeaseAsk& ask, Instant now);
   void HandleLeaseMessages(const Incoming& packet, Instant now);
   void HearLeader(const MemberId& from, const LeaseAsk& ask, Instant now);
+  bool YieldsTo(const MemberId& from, const LeaseAsk& ask, Instant now);
+  bool IsOver(const MemberId& id) const;
+  bool Believes(const MemberId& from, const LeaseAsk& ask, Instant now) const;
   void ForgetLeader(Evidence evidence, Instant now);
   void Emit(EventKind kind, Evidence evidence, const MemberId& subject, const MemberId& reporter,
             std::uint64_t epoch, std::uint64_t value, Instant now);
@@ -189,7 +196,9 @@ class Flock::Node {
   LeaseAnswer AnswerByElectorate(const MemberId& from, const LeaseAsk& ask, Instant now);
   int SendElectorate(const MemberId& to, Instant now);
   void HandleElectorate(const Incoming& packet, Instant now);
+  Electorate::Word WordOn(const MemberId& from, std::uint64_t epoch, Instant now) const;
   void ReviseElectorate(Instant now);
+  void ForgetElectorate(Instant now);
   void ElectorateChanged(bool had_vote, Instant now);
 
   // node_keys.cc
@@ -222,6 +231,7 @@ class Flock::Node {
   void TakeFromLeader(const MemberId& leader, const SecondaryTell& tell, Instant now);
   void TakeSecondary(const SecondaryRing& ring, const MemberId& from, std::uint64_t epoch,
                      Instant now);
+  void RefuseForeignKeys(const MemberId& leader, Instant now);
   void TellSecondary(const MemberId& to, Instant now);
   void AcknowledgeSecondary(const MemberId& leader, Instant now);
   KeyReport Execute(const KeyOrder& order, Instant now);
@@ -268,7 +278,10 @@ class Flock::Node {
   std::array<std::uint8_t, kDatagramSizeMax> opened_{};
 
   MemberId provisional_;
-  std::optional<Leadership> leader_;       // by its own word
+  std::optional<Leadership> leader_;  // by its own word
+  Instant leader_lost_at_;            // since then nobody was, or since the boot
+  Awaited awaited_;
+  Instant two_sealed_told_ = kNever;
   std::vector<std::uint32_t> contenders_;  // slots that said that they count a quorum
   bool counts_quorum_ = false;
   std::vector<MemberId> turned_away_;  // for whom the alarm was raised
@@ -315,6 +328,7 @@ class Flock::Node {
   std::uint64_t shut_out_accepted_ = 0;                      // the counter as it was last
   Instant shut_out_since_;
   Instant shut_out_told_ = kNever;
+  Instant foreign_keys_told_ = kNever;
   Instant door_filled_at_;
   Duration door_budget_{};
 };

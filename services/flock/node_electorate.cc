@@ -41,7 +41,36 @@ int Flock::Node::SendElectorate(const MemberId& to, Instant now) {
 void Flock::Node::HandleElectorate(const Incoming& packet, Instant now) {
   if (packet.body.electorate.empty()) return;
   const bool had_vote = electorate_.HasVote(self_.slot);
-  if (electorate_.HandlePart(packet.body.electorate)) ElectorateChanged(had_vote, now);
+  const auto version = Electorate::VersionOf(packet.body.electorate);
+  const Electorate::Word word = WordOn(packet.sender, version.epoch, now);
+  if (electorate_.HandlePart(packet.sender, word, packet.body.electorate, now)) {
+    ElectorateChanged(had_vote, now);
+  } else if (electorate_.IsContested(now)) {
+    counts_quorum_ = false;
+  }
+}
+
+// A leader alone makes lists, so its followers take them from it, made under no greater epoch than
+// its own. A candidate follows nobody, and learns of a later list from those who refuse it, and who
+// knows none from all: one of them may lie. A sealed leader was granted by its list all that it
+// leads by: there is no later one.
+Electorate::Word Flock::Node::WordOn(const MemberId& from, std::uint64_t epoch, Instant now) const {
+  using Word = Electorate::Word;
+  if (IsBroken(Rule::kListsComeFromTheLeader)) return Word::kEnough;
+  if (epoch > kEpochMax || candidacy_.sealed_until(now)) return Word::kNothing;
+  const auto grant = granter_.grant(now);
+  if (grant && grant->promise.holder == from) {
+    return epoch <= grant->promise.epoch ? Word::kEnough : Word::kNothing;
+  }
+  if (!grant) {
+    const auto leader = KnownLeader(now);
+    if (leader && leader->leader == from) {
+      return epoch <= leader->epoch ? Word::kEnough : Word::kNothing;
+    }
+  }
+  const bool counts =
+      !electorate_.is_known() || (candidacy_.asking_epoch() != 0 && electorate_.HasVote(from.slot));
+  return counts ? Word::kOneOfTwo : Word::kNothing;
 }
 
 void Flock::Node::ReviseElectorate(Instant now) {
@@ -51,11 +80,14 @@ void Flock::Node::ReviseElectorate(Instant now) {
     turned_away_.clear();
     return;
   }
-  if (!electorate_.is_known() && candidacy_.lease_count(now) < config_.charter.at_most) return;
+  const bool outdated = candidacy_.IsOutdated();
+  const bool is_whole = candidacy_.lease_count(now) >= config_.charter.at_most;
+  if (!electorate_.is_known() && !is_whole && !outdated) return;
   const MemberTable& table = membership_.table();
   Electorate::Standing standing;
   standing.epoch = epoch;
   standing.self = self_.slot;
+  standing.outdated = outdated;
   std::vector<MemberId> waiting;
   for (const MemberId& id : candidacy_.Waiting()) {
     const Member* const member = table.Find(id.slot);
@@ -66,7 +98,7 @@ void Flock::Node::ReviseElectorate(Instant now) {
   }
   std::erase_if(turned_away_,
                 [&](const MemberId& id) { return std::ranges::count(waiting, id) == 0; });
-  if (electorate_.is_known() && standing.waiting.empty()) return;
+  if (electorate_.is_known() && standing.waiting.empty() && !outdated) return;
   standing.granting = candidacy_.Granting(now);
   standing.acknowledged = candidacy_.IsElectorateKnown();
   standing.is_gone = [&](std::uint32_t slot) {
@@ -88,6 +120,13 @@ void Flock::Node::ReviseElectorate(Instant now) {
              electorate_.count() + waiting.size(), now);
       }
   }
+}
+
+void Flock::Node::ForgetElectorate(Instant now) {
+  if (!electorate_.is_known()) return;
+  const bool had_vote = electorate_.HasVote(self_.slot);
+  electorate_.Forget();
+  ElectorateChanged(had_vote, now);
 }
 
 void Flock::Node::ElectorateChanged(bool had_vote, Instant now) {

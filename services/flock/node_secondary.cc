@@ -11,6 +11,8 @@ namespace {
 // time to time. Longer than what heals by itself.
 constexpr Duration kShutOutAfter = 30s;
 constexpr Duration kShutOutAgain = 10min;
+// The leader tells them twice a second.
+constexpr Duration kForeignKeysAgain = 10min;
 
 }  // namespace
 
@@ -65,11 +67,17 @@ void Flock::Node::HandleSecondary(const Incoming& packet, Instant now) {
   }
 }
 
-// Somebody has what an earlier leader ordered and this one missed.
+// Somebody has what an earlier leader ordered and this one missed. If a key that is not known here
+// is in use there already, two have to say so, since one may lie.
 void Flock::Node::TakeFromMember(const MemberId& member, const SecondaryTell& tell, Instant now) {
   if (rotation_.settled() || !rotation_.Follows(member)) return;
   const SecondaryRing theirs(tell.Keys());
-  if (IsLater(theirs, secondary_)) TakeSecondary(theirs, member, rotation_.epoch(), now);
+  if (!IsLater(theirs, secondary_)) return;
+  const bool next_phase = secondary_.Find(theirs.current().tag) != nullptr &&
+                          theirs.Find(secondary_.current().tag) != nullptr;
+  const std::size_t needed = std::clamp<std::size_t>(config_.charter.quorum - 1, 1, 2);
+  if (!next_phase && rotation_.CountOf(theirs.version()) < needed) return;
+  TakeSecondary(theirs, member, rotation_.epoch(), now);
 }
 
 void Flock::Node::TakeFromLeader(const MemberId& leader, const SecondaryTell& tell, Instant now) {
@@ -79,16 +87,30 @@ void Flock::Node::TakeFromLeader(const MemberId& leader, const SecondaryTell& te
       order < secondary_order_) {
     return;
   }
-  secondary_order_ = order;
   const SecondaryRing theirs(tell.Keys());
   if (theirs.version() != secondary_.version()) {
     if (!tell.settled && IsLater(secondary_, theirs)) {
+      secondary_order_ = order;
       TellSecondary(leader, now);
+      return;
+    }
+    // A rotation keeps the key from which it goes on. So what comes after ours knows it, and
+    // whoever leads cannot replace all keys at once.
+    if (theirs.Find(secondary_.current().tag) == nullptr &&
+        !IsBroken(Rule::kLaterKeysKnowTheEarlier)) {
+      RefuseForeignKeys(leader, now);
       return;
     }
     TakeSecondary(theirs, leader, tell.epoch, now);
   }
+  secondary_order_ = order;
   if (secondary_stored_ == secondary_.version()) AcknowledgeSecondary(leader, now);
+}
+
+void Flock::Node::RefuseForeignKeys(const MemberId& leader, Instant now) {
+  if (now - foreign_keys_told_ < kForeignKeysAgain) return;
+  foreign_keys_told_ = now;
+  Emit(EventKind::kAlarm, Evidence::kForeignKeys, leader, self_, 0, secondary_.current().tag, now);
 }
 
 void Flock::Node::TakeSecondary(const SecondaryRing& ring, const MemberId& from,

@@ -171,7 +171,8 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       ask.sealed_for_usec = in.U32();
       ask.electorate = DecodeVersion(in);
       body.ask = ask;
-      return ask.epoch != 0;
+      return ask.epoch != 0 && ask.epoch <= kEpochMax && ask.sealed_epoch <= kEpochMax &&
+             ask.electorate.epoch <= kEpochMax;
     }
     case MessageType::kLeaseGrant: {
       LeaseGrant grant;
@@ -180,7 +181,8 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       grant.answer = in.U64();
       grant.electorate = DecodeVersion(in);
       body.grant = grant;
-      return grant.epoch != 0 && grant.answer != 0;
+      return grant.epoch != 0 && grant.epoch <= kEpochMax && grant.answer != 0 &&
+             grant.electorate.epoch <= kEpochMax;
     }
     case MessageType::kLeaseRefusal: {
       LeaseRefusal refusal;
@@ -190,11 +192,13 @@ bool DecodePair(MessageType type, Reader& in, Body& body) {
       refusal.retry_after_usec = in.U32();
       refusal.electorate = DecodeVersion(in);
       body.refusal = refusal;
-      return refusal.reason >= RefusalReason::kBooting && refusal.reason <= RefusalReason::kRevoked;
+      return refusal.reason >= RefusalReason::kBooting &&
+             refusal.reason <= RefusalReason::kRevoked && refusal.promised_epoch <= kEpochMax &&
+             refusal.electorate.epoch <= kEpochMax;
     }
     case MessageType::kGiveBack:
       body.give_back = GiveBack{in.U64()};
-      return true;
+      return body.give_back->epoch <= kEpochMax;
     case MessageType::kRing:
       body.ring = in.Bytes(in.left());
       return !body.ring.empty();

@@ -56,6 +56,11 @@ const SecondaryRotation::Acknowledged* SecondaryRotation::Find(const MemberId& m
   return place != acknowledged_.end() && place->member == member ? &*place : nullptr;
 }
 
+std::size_t SecondaryRotation::CountOf(std::uint32_t version) const {
+  return static_cast<std::size_t>(
+      std::ranges::count(acknowledged_, version, &Acknowledged::version));
+}
+
 KeyReport SecondaryRotation::Execute(const KeyOrder& order, std::span<const MemberId> live,
                                      const Key& random, SecondaryRing& ring) {
   KeyReport report;

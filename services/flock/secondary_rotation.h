@@ -43,6 +43,9 @@ class SecondaryRotation {
   // Whether `member` acknowledged anything under this epoch: it granted us a lease.
   bool Follows(const MemberId& member) const { return Find(member) != nullptr; }
 
+  // How many, under this epoch, acknowledged slots of that version last.
+  std::size_t CountOf(std::uint32_t version) const;
+
   // Does what `order` asks, or not, and says how it stands then. `live`: all live members, this
   // node included, in slot order. `random`: for a new key.
   KeyReport Execute(const KeyOrder& order, std::span<const MemberId> live, const Key& random,

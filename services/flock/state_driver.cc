@@ -80,7 +80,8 @@ std::optional<RecordedPromise> ReadPromiseText(const std::string& text) {
   RecordedPromise promise;
   char holder[64] = "";
   if (std::sscanf(text.c_str(), "epoch %" SCNu64 " holder %63s boot %16" SCNx64, &promise.epoch,
-                  holder, &promise.boot) != 3) {
+                  holder, &promise.boot) != 3 ||
+      promise.epoch > kEpochMax) {  // then it would never grant anything again
     return std::nullopt;
   }
   const auto ip = IpAddress::Parse(holder);

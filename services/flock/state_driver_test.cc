@@ -53,7 +53,7 @@ IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
 TEST_F(StateDriverTest, RemembersThePromiseAndItsHolder) {
   EXPECT_EQ(LoadPromise(state_).value(), std::nullopt) << "nothing was promised yet";
   for (const RecordedPromise& promise : {RecordedPromise{1, Ip("127.88.0.2"), 0xfedcba9876543210U},
-                                         RecordedPromise{UINT64_MAX, Ip("fd00::7"), 1}}) {
+                                         RecordedPromise{kEpochMax, Ip("fd00::7"), 1}}) {
     ASSERT_TRUE(StorePromise(state_, promise).ok());
     EXPECT_EQ(LoadPromise(state_).value(), promise);
     EXPECT_FALSE(fs::exists(state_ / "epoch.new"));
@@ -92,6 +92,14 @@ TEST_F(StateDriverTest, NeverTakesADamagedPromiseForAnother) {
   fs::remove(state_ / "epoch");
   fs::create_directory(state_ / "epoch");
   EXPECT_EQ(LoadPromise(state_).status().code(), absl::StatusCode::kDataLoss) << "unreadable";
+}
+
+// A node that kept to it would grant nothing for ever.
+TEST_F(StateDriverTest, AnEpochThatThereCannotBeCountsAsDamaged) {
+  for (const std::uint64_t epoch : {kEpochMax, kEpochMax + 1, ~std::uint64_t{0}}) {
+    ASSERT_TRUE(StorePromise(state_, {epoch, Ip("127.88.0.3"), 8}).ok());
+    EXPECT_EQ(LoadPromise(state_).ok(), epoch == kEpochMax);
+  }
 }
 
 TEST_F(StateDriverTest, ADiskThatFailsConfirmsNothingUntilItWorksAgain) {

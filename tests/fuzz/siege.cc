@@ -220,12 +220,26 @@ void Siege::Behave(Insider& insider) {
 void Siege::Send(const Insider& from, const Bytes& datagram, bool has_token) {
   if (datagram.empty()) return;
   const std::uint64_t accepted = victim_.core().counters().accepted;
+  const auto before = victim_.core().Members(victim_.now());
   const auto sent = victim_.Receive(from.self().slot, datagram);
+  RequireSameIdentities(from, before);
   if (!has_token) RequireShortAnswer(datagram, sent);
   if (victim_.core().counters().accepted != accepted && seen_.size() < kSeenMax) {
     seen_.push_back({from.self().slot, datagram});
   }
   Carry(sent);
+}
+
+// Whom the victim met itself nobody else gives another key.
+void Siege::RequireSameIdentities(const Insider& from,
+                                  const std::vector<flock::MemberView>& before) {
+  const auto after = victim_.core().Members(victim_.now());
+  for (const flock::MemberView& was : before) {
+    if (!was.in_contact || was.id.slot == from.self().slot) continue;
+    const auto is = std::ranges::find(after, was.id, &flock::MemberView::id);
+    Require(is == after.end() || is->fingerprint == was.fingerprint,
+            "hearsay does not change who a member is");
+  }
 }
 
 void Siege::Carry(const std::vector<Sent>& sent) {

@@ -64,6 +64,7 @@ class Siege {
   // An insider's datagram goes to the victim, and what that sends to the insiders. `has_token`: it
   // is a HELLO with a token that the victim made.
   void Send(const Insider& from, const Bytes& datagram, bool has_token = false);
+  void RequireSameIdentities(const Insider& from, const std::vector<flock::MemberView>& before);
   void Carry(const std::vector<Sent>& sent);
   Insider& Who(flock::Reader& in) { return *insiders_[in.U8() % kInsiders]; }
   std::unique_ptr<Insider> MakeInsider(std::uint32_t slot);

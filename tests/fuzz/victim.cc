@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "services/flock/introduction_codec.h"
+#include "services/flock/lease.h"
 
 namespace radix::fuzz {
 namespace {
@@ -117,6 +118,27 @@ std::vector<Sent> Victim::Drain() {
   return sent;
 }
 
+void Victim::CheckPromise() {
+  const flock::Promise promise = core_.promise();
+  Require(promise.epoch >= promise_.epoch, "promises never go back");
+  Require(promise.epoch <= (promise_.epoch == 0 ? flock::kEpochFirstMax
+                                                : promise_.epoch + flock::kEpochLongJumpMax),
+          "no promise uses the epochs up");
+  promise_ = promise;
+}
+
+// After each datagram, and each has one author: who is forgotten by its own word is not followed by
+// another in the same step.
+void Victim::CheckLeader() {
+  const auto leader = core_.sealed_leader(now_);
+  if (leader && leader_ && leader_->until > now_ && leader->leader != leader_->leader) {
+    const auto grant = core_.own_grant(now_);
+    Require(grant && grant->leader == leader->leader,
+            "whose word still runs is not replaced by another's");
+  }
+  leader_ = leader;
+}
+
 void Victim::Check() {
   const auto members = core_.Members(now_);
   std::uint32_t live = 0;
@@ -136,9 +158,8 @@ void Victim::Check() {
   Require(core_.member_memory_bytes() <= kMemoryMax, "memory is bounded");
   const flock::Counters& counters = core_.counters();
   Require(counters.accepted <= counters.received, "accepted datagrams were received");
-  const flock::Promise promise = core_.promise();
-  Require(promise.epoch >= promise_.epoch, "promises never go back");
-  promise_ = promise;
+  CheckPromise();
+  CheckLeader();
   if (const auto own = core_.own_leadership(now_)) {
     Require(own->epoch != 0 && own->until > now_ && own->until <= now_ + flock::Tunables{}.lease,
             "a leadership is no longer than a lease");

@@ -54,12 +54,15 @@ class Victim {
  private:
   std::vector<Sent> Drain();
   void Check();
+  void CheckPromise();
+  void CheckLeader();
 
   Charter charter_;
   flock::Flock core_;
   Instant now_ = kStart;
   std::optional<flock::Promise> to_store_;
   flock::Promise promise_;
+  std::optional<flock::Leadership> leader_;  // as it was known after the last call
   std::uint64_t events_ = 0;
   std::uint64_t alarms_ = 0;  // of these
   bool leaving_ = false;

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -70,14 +71,16 @@ TEST(FailoverTest, LostDatagramsDoNotMakeMembersForgetTheLeader) {
   EXPECT_LE(lost, 8U);
 }
 
-TEST(FailoverTest, ALeaderThatLeavesInGoodOrderIsReplacedAtOnce) {
+// Not sooner than its lease ends: what acts under it on its node may hear of the end later.
+TEST(FailoverTest, ALeaderThatLeavesInGoodOrderIsReplacedWhenItsLeaseHasRunOut) {
   Cluster cluster = Settled(5, 3);
   cluster.RunFor(1500ms);
   cluster.Leave(*cluster.Leader());
   const Instant left = cluster.now();
   EXPECT_TRUE(
       cluster.RunUntilTrue([&] { return cluster.OneLeader() && cluster.OneView(); }, kLimit));
-  EXPECT_LE(cluster.now() - left, Duration(1500ms));
+  EXPECT_LE(cluster.now() - left, Duration(4s));
+  EXPECT_THAT(cluster.Violations(), testing::IsEmpty());
 }
 
 TEST(FailoverTest, AMemberMoreThanTheCharterAllowsRaisesAnAlarm) {

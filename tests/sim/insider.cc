@@ -37,6 +37,9 @@ Insider::Insider(Cluster& cluster, std::size_t node)
       handshake_(protection_, secondary_, secrets_),
       ring_(flock::Ranking(0), flock::KeyId{0, 0, {self_.slot, 0}}, SeedOf(random_), 60s,
             cluster.now()),
+      pair_keys_(self_, cluster.identity(node), ScopeOf(cluster.charter().bloc)),
+      told_key_(SeedOf(random_)),
+      answered_(cluster.size()),
       counters_(cluster.size()),
       fresh_(cluster.size()) {
   std::vector<bool> taken(cluster.charter().ranges.size());
@@ -71,11 +74,24 @@ void Insider::NoteReceived(std::span<const std::uint8_t> bytes) {
     const auto token = handshake_.OpenRetry(*header, here, bytes, cluster_.now());
     if (token) SendHello(hello_to_, token);
   }
+  if (header->type == flock::PacketType::kPair) NotePair(*header, bytes);
   if (header->type != flock::PacketType::kWelcome) return;
   const auto welcome = handshake_.OpenWelcome(*header, here, bytes, cluster_.now());
   if (!welcome) return;
   ring_.Merge(welcome->ring, cluster_.now());
   key_tag_ = welcome->beat.ring_tag;
+}
+
+// A request that does not echo the last answer gets that once more, and nothing else.
+void Insider::NotePair(const flock::Header& header, std::span<const std::uint8_t> bytes) {
+  const flock::Key* const key = pair_keys_.Find(header.sender);
+  if (key == nullptr) return;
+  std::array<std::uint8_t, flock::kDatagramSizeMax> opened;
+  const flock::Destination here{self_, cluster_.charter().ranges.At(self_.slot)};
+  const auto body = flock::DecodeBody(protection_.Open(*key, header, here, bytes, opened), true);
+  for (std::size_t i = 0; body && body->grant && i < cluster_.size(); ++i) {
+    if (cluster_.slot(i) == header.sender.slot) answered_[i] = body->grant->answer;
+  }
 }
 
 void Insider::AskForKeys() {
@@ -254,10 +270,79 @@ void Insider::SayAbsurd(std::size_t victim) {
   SendRecord(record);
 }
 
-void Insider::ClaimToLead() {
-  flock::Writer body = Begin();
-  Append(flock::LeaseAsk{1000, 1, 1, 1, 1000, 3000000, {}}, body);
-  SendToAll(body, random_.Chance(0.5) ? flock::PacketType::kPair : flock::PacketType::kGroup);
+void Insider::SendToPairs(const std::function<void(std::size_t, flock::Writer&)>& append) {
+  for (std::size_t to = 0; to < cluster_.size(); ++to) {
+    if (counters_[to] == 0 || to == node_ || !cluster_.up(to) || (patient_ && !fresh_[to]))
+      continue;
+    fresh_[to] = false;
+    const flock::MemberId id = cluster_.flock(to).self();
+    if (pair_keys_.Find(id) == nullptr) {
+      pair_keys_.Learn(id, cluster_.flock(to).public_key(), cluster_.size());
+    }
+    flock::Writer body = Begin();
+    append(to, body);
+    const std::size_t size = body.size();
+    const flock::Header header{flock::PacketType::kPair, 0, self_, ++counters_[to]};
+    flock::Writer head(draft_);
+    Encode(header, head);
+    const flock::Destination destination{id, cluster_.charter().ranges.At(id.slot)};
+    const std::size_t sealed =
+        protection_.Seal(*pair_keys_.Find(id), header, destination, draft_, size);
+    if (cluster_.Inject(self_.slot, to, std::span(draft_).first(sealed))) ++lies_;
+  }
+}
+
+void Insider::SayItLeads(std::uint64_t epoch, std::uint64_t ask) {
+  const std::uint64_t digest = ScopeOf(cluster_.charter().Canonical());
+  SendToPairs([&](std::size_t to, flock::Writer& body) {
+    Append(
+        flock::LeaseAsk{
+            ask, ++sequence_, answered_[to], digest, epoch, 3000000, {flock::kEpochMax, 1}},
+        body);
+  });
+}
+
+void Insider::TellList(std::uint64_t epoch) {
+  const std::uint64_t digest = ScopeOf(cluster_.charter().Canonical());
+  SendToPairs([&](std::size_t, flock::Writer& body) {
+    std::array<std::uint8_t, 36> bytes{};
+    flock::Writer part(bytes);
+    part.U64(digest);
+    part.U64(epoch);
+    part.U32(99);
+    part.U32(1);
+    part.U32(self_.slot / 64);
+    part.U64(std::uint64_t{1} << (self_.slot % 64));
+    AppendElectorate(part.written(), body);
+  });
+}
+
+void Insider::TellKeys(std::uint64_t epoch) {
+  SendToPairs([&](std::size_t, flock::Writer& body) {
+    Append(flock::SecondaryTell{epoch, 1U << 20, true, told_key_}, body);
+  });
+}
+
+std::uint32_t Insider::told_key() const { return flock::PacketProtection::TagOf(told_key_); }
+
+void Insider::TakeIdentity(std::size_t victim) {
+  flock::Record record = RecordOf(victim);
+  ++record.incarnation;
+  record.fingerprint = flock::FingerprintOf(cluster_.flock(node_).public_key());
+  SendRecord(record);
+}
+
+void Insider::LieInPairs() {
+  constexpr std::uint64_t kEpochs[] = {1, 3, 1000, 1ULL << 33, flock::kEpochMax, ~0ULL};
+  const std::uint64_t epoch = kEpochs[random_.Below(6)];
+  switch (random_.Below(3)) {
+    case 0:
+      return SayItLeads(epoch, epoch);
+    case 1:
+      return TellList(epoch);
+    default:
+      return TellKeys(epoch);
+  }
 }
 
 void Insider::OfferRing() {
@@ -297,7 +382,9 @@ void Insider::Lie() {
   if (key_tag_ == 0) return;
   AnswerHellos();
   const std::size_t victim = AnyHonest();
-  switch (random_.Below(10)) {
+  switch (random_.Below(11)) {
+    case 9:
+      return TakeIdentity(victim);
     case 0:
       return AccuseByHearsay(victim);
     case 1:
@@ -309,7 +396,7 @@ void Insider::Lie() {
     case 4:
       return SayGoodBye(victim);
     case 5:
-      return ClaimToLead();
+      return LieInPairs();
     case 6:
       return SayReplaced(victim);
     case 8:

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -14,15 +15,17 @@
 #include "services/flock/handshake.h"
 #include "services/flock/key_ring.h"
 #include "services/flock/packet_protection.h"
+#include "services/flock/pair_keys.h"
 #include "services/flock/statement.h"
 #include "tests/sim/cluster.h"
 
 namespace radix::sim {
 
 // Has what a member has: the bloc's keys, and one identity. Its node goes on running the production
-// core, so it is a member in good standing; besides, it sends lies from that node's address: about
-// others in its own name, in the name of others, and in the name of members that it invents. What
-// it has not are the others' identity keys and addresses. Not thread-safe.
+// core, so it is a member in good standing, with or without a vote; besides, it sends lies from
+// that node's address: about others in its own name, in the name of others, in the name of members
+// that it invents, and what leaders say, under the keys that it shares with each. What it has not
+// are the others' identity keys and addresses. Not thread-safe.
 class Insider {
  public:
   // Uses `node` of `cluster`, which is up, and its hooks lets_pass and on_deliver through Hear.
@@ -51,6 +54,15 @@ class Insider {
   // a ring that is greater than any other.
   void OfferRing();
   void AnswerHellos();
+  // What only members say to each other in pairs, to all that share a key with it: that it is the
+  // sealed leader under `epoch`, and asks for leases under `ask`; that only `itself` has a vote;
+  // that a key of its own is the secondary one.
+  void SayItLeads(std::uint64_t epoch, std::uint64_t ask);
+  void TellList(std::uint64_t epoch);
+  void TellKeys(std::uint64_t epoch);
+  std::uint32_t told_key() const;
+  // That `victim`, which refuted once more, is known by its own key.
+  void TakeIdentity(std::size_t victim);
   // Whether that key was one of these.
   bool Offered(std::uint32_t tag) const;
 
@@ -75,6 +87,8 @@ class Insider {
   flock::Writer Begin(std::uint32_t ring_tag);
   flock::Writer Begin() { return Begin(key_tag_); }
   void SendToAll(const flock::Writer& body, flock::PacketType type = flock::PacketType::kGroup);
+  void SendToPairs(const std::function<void(std::size_t to, flock::Writer&)>& append);
+  void NotePair(const flock::Header& header, std::span<const std::uint8_t> bytes);
   void SendStatement(const std::vector<std::uint8_t>& statement);
   void SendRecord(const flock::Record& record);
   std::vector<std::uint8_t> Accusation(const flock::Key& seed, const flock::MemberId& author,
@@ -82,7 +96,7 @@ class Insider {
   void AccuseByHearsay(std::size_t victim);
   void SayDead(std::size_t victim);
   void SayAbsurd(std::size_t victim);
-  void ClaimToLead();
+  void LieInPairs();
 
   Cluster& cluster_;
   std::size_t node_;
@@ -93,6 +107,10 @@ class Insider {
   flock::KeyStream secrets_;
   flock::Handshake handshake_;
   flock::KeyRing ring_;
+  flock::PairKeys pair_keys_;
+  flock::Key told_key_{};
+  std::uint32_t sequence_ = 1U << 30;    // of requests: above those of its node
+  std::vector<std::uint64_t> answered_;  // by node: the last answer to a request
   std::vector<std::uint64_t> counters_;  // by node; 0: its node did not talk to that yet
   std::vector<bool> fresh_;              // by node; its node sent something since the last lie
   bool patient_ = false;

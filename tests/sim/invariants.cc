@@ -98,9 +98,11 @@ void Invariants::CheckLeadership(std::size_t node, Instant now, const flock::Lea
     Report(now, "a revoked node is sealed: node " + std::to_string(node) + " under epoch " +
                     std::to_string(epoch));
   }
-  lead = {leads.leader, epoch, until};
+  // Told once, an end stands, also when fewer leases are counted later.
+  const bool renewed = lead.leader == leads.leader && lead.epoch == epoch;
+  lead = {leads.leader, epoch, renewed ? std::max(lead.until, until) : until};
   for (const std::size_t other : leading_) {
-    if (other == node) continue;
+    if (other == node || leads_[other].leader == leads.leader) continue;
     Report(now, "two sealed leaders: node " + std::to_string(node) + " under epoch " +
                     std::to_string(epoch) + " and node " + std::to_string(other) + " under epoch " +
                     std::to_string(leads_[other].epoch));
@@ -113,9 +115,12 @@ void Invariants::MayNotLead(std::size_t node, Instant from) {
 
 void Invariants::CheckNoLeadership(std::size_t node, Instant now) {
   if (leading_.empty() || std::ranges::count(leading_, node) == 0) return;
-  // It may have stepped down early; what it handed out before ends with that too.
-  leads_[node].until = now;
-  std::erase(leading_, node);
+  // It may have stepped down early; who acts on it goes on until the end that it was told last.
+  if (leads_[node].until > now) {
+    Orphan(node);
+  } else {
+    std::erase(leading_, node);
+  }
 }
 
 void Invariants::Orphan(std::size_t node) {
@@ -124,6 +129,7 @@ void Invariants::Orphan(std::size_t node) {
   if (at == leading_.end()) return;
   *at = leads_.size();
   const Lead lead = leads_[node];
+  leads_[node].until = Instant{};
   leads_.push_back(lead);
 }
 

@@ -70,6 +70,19 @@ TEST_F(InvariantsTest, SeesALeadershipThatOutlivesItsNode) {
   EXPECT_THAT(violations(), ElementsAre(HasSubstr("two sealed leaders")));
 }
 
+// Who acts under a leadership was told until when, and hears of its early end later or never.
+TEST_F(InvariantsTest, SeesALeaderThatIsFollowedBeforeTheEndThatItHadSaid) {
+  Lead(0, kAnn, 1, 0s);
+  invariants_.CheckNoLeadership(0, kNow + 1s);
+  Lead(0, kAnn, 2, 1s);
+  EXPECT_THAT(violations(), IsEmpty()) << "itself";
+  invariants_.CheckNoLeadership(0, kNow + 2s);
+  Lead(1, kBob, 3, 3900ms);
+  EXPECT_THAT(violations(), ElementsAre(HasSubstr("two sealed leaders")));
+  Lead(1, kBob, 3, 4s);
+  EXPECT_EQ(violations().size(), 1U);
+}
+
 TEST_F(InvariantsTest, SeesAnEpochThatDoesNotRise) {
   Lead(0, kAnn, 2, 0s);
   Lead(1, kBob, 2, 4s);

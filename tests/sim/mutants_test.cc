@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -44,7 +45,8 @@ constexpr Case kCases[] = {
     {Rule::kOneLeaseAtATime, "OneLeaseAtATime", ALeaderThatIsCutOff, kTwoLeaders},
     {Rule::kEpochsOnlyRise, "EpochsOnlyRise", TwoOfThreeThatForgot, kTwoGrants},
     {Rule::kNewestHaveNoVote, "NewestHaveNoVote", AFourthOfThree, kTwoLeaders},
-    {Rule::kNoGrantToALesserList, "NoGrantToALesserList", AFourthOfThree, kTwoLeaders},
+    {Rule::kNoGrantToALesserList, "NoGrantToALesserList", AVoterThatMissedAReplacement,
+     kTwoLeaders},
     {Rule::kListIsKnownBeforeTheNext, "ListIsKnownBeforeTheNext", AReplacementThatAVoterMisses,
      kTwoLeaders},
     {Rule::kSaysThatItCountsNoQuorum, "SaysThatItCountsNoQuorum", AConnectedMajority, kNoLeader},
@@ -75,6 +77,17 @@ constexpr Case kCases[] = {
     {Rule::kOnlyTheOwnerSaysGoodBye, "OnlyTheOwnerSaysGoodBye", AnotherSaysGoodBye, kOffTheList},
     {Rule::kKeysOnlyFromItsLeader, "KeysOnlyFromItsLeader", AnotherHandsOutKeys, kForeignKey},
     {Rule::kABootProvesItself, "ABootProvesItself", AnotherBootIsInvented, kOffTheList},
+    {Rule::kSealedLeasesRunOut, "SealedLeasesRunOut", ALeaderThatLeaves, kTwoLeaders},
+    {Rule::kOneWordMovesNobody, "OneWordMovesNobody", AMemberSaysThatItLeads, kFalseLeader},
+    {Rule::kOneWordUnsealsNobody, "OneWordUnsealsNobody", AMemberSaysThatItLeads, kLostLeadership},
+    {Rule::kOnlyVotersLead, "OnlyVotersLead", AMemberWithoutAVoteSaysThatItLeads, kFalseLeader},
+    {Rule::kNobodyWaitsForEver, "NobodyWaitsForEver", AMemberHoldsUpALeader, kNoLeader},
+    {Rule::kEpochsAreBounded, "EpochsAreBounded", ALeaderAsksForAnAbsurdEpoch, kEpochsUsedUp},
+    {Rule::kListsComeFromTheLeader, "ListsComeFromTheLeader", AMemberTellsAList, kLostVotes},
+    {Rule::kLaterKeysKnowTheEarlier, "LaterKeysKnowTheEarlier", ALeaderTellsForeignKeys,
+     kForeignSecondary},
+    {Rule::kIdentitiesAreProven, "IdentitiesAreProven", AMemberTakesTheIdentityOfAnother,
+     kTakenIdentity},
 };
 
 constexpr std::uint64_t kSeeds = 20;
@@ -96,6 +109,13 @@ TEST_P(MutantsTest, IsNoticedWhenBrokenAndNothingIsNoticedWhenKept) {
   }
   std::cout << "noticed with " << noticed << " of " << kSeeds << " seeds\n";
   EXPECT_GE(noticed, kNoticedLeast);
+}
+
+TEST(MutantsTableTest, HasACaseForEachRule) {
+  for (int number = 1; number < static_cast<int>(Rule::kEnd); ++number) {
+    EXPECT_EQ(std::ranges::count(kCases, static_cast<Rule>(number), &Case::rule) > 0, true)
+        << "rule " << number << " of mutant.h has no case here";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, MutantsTest, testing::ValuesIn(kCases),

@@ -141,16 +141,17 @@ TEST_F(RotationTest, APartitionInAnyPhaseStrandsNobody) {
 TEST_F(RotationTest, WhoSleptThroughOneRotationAndManyOfTheTransientKeyIsBackInTwoSeconds) {
   for (const bool reboots : {false, true}) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-      Start(6, seed);
+      Start(6, seed, 0.05);
       const std::size_t sleeper = Follower();
       if (reboots) {
         cluster_->Crash(sleeper);
       } else {
         cluster_->Pause(sleeper);
       }
-      cluster_->RunFor(3min);
+      // Until it is forgotten, so that it needs the door, and its key of before.
+      cluster_->RunFor(11min);
       ASSERT_TRUE(operator_->Rotate());
-      cluster_->RunFor(3min);
+      cluster_->RunFor(1min);
       if (reboots) {
         cluster_->Boot(sleeper);
       } else {

@@ -86,6 +86,7 @@ std::string APowerCutAtTheSealing(std::uint64_t seed) {
 std::string ALeaderThatForgot(std::uint64_t seed) {
   ClusterOptions options = Nodes(3, seed);
   options.with_disk = 0;
+  options.density = 1;  // else it lacks a list that others know, and does not lead
   Cluster cluster(options);
   const std::size_t leader = Lead(cluster);
   cluster.Crash(leader);
@@ -135,6 +136,7 @@ std::string ALeaderThatIsCutOff(std::uint64_t seed) {
 std::string TwoOfThreeThatForgot(std::uint64_t seed) {
   ClusterOptions options = Nodes(3, seed);
   options.with_disk = 0;
+  options.density = 1;  // else who remembers also knows a list, and only it can lead
   Cluster cluster(options);
   const std::size_t first = Lead(cluster);
   cluster.Crash(first);
@@ -155,6 +157,33 @@ std::string AFourthOfThree(std::uint64_t seed) {
   Part(cluster, {leader, (leader + 1) % 3});
   cluster.Boot(3);
   cluster.RunFor(10s);
+  return Violations(cluster);
+}
+
+// Of seven, three are cut off, two of them replaced; then they meet one who knows that, apart from
+// the others. The third of them has a vote by either list, and knows only the first.
+std::string AVoterThatMissedAReplacement(std::uint64_t seed) {
+  ClusterOptions options = Nodes(9, seed);
+  options.at_most = 7;
+  Cluster cluster(options);
+  for (std::size_t i = 0; i < 7; ++i) cluster.Boot(i);
+  cluster.RunUntilTrue([&] { return cluster.OneLeader(); }, kLimit);
+  cluster.RunFor(3s);
+  const std::size_t leader = cluster.Leader().value_or(0);
+  std::vector<std::size_t> side = {(leader + 1) % 7, (leader + 2) % 7, (leader + 3) % 7};
+  Part(cluster, side);
+  cluster.Boot(7);
+  cluster.Boot(8);
+  cluster.RunUntilTrue(
+      [&] {
+        return cluster.flock(7).own_grant(cluster.LocalNow(7)).has_value() &&
+               cluster.flock(8).own_grant(cluster.LocalNow(8)).has_value();
+      },
+      kLimit);
+  cluster.RunFor(2s);
+  side.push_back((leader + 4) % 7);
+  Part(cluster, side);
+  cluster.RunFor(25s);
   return Violations(cluster);
 }
 
@@ -181,6 +210,14 @@ std::string AReplacementThatAVoterMisses(std::uint64_t seed) {
   cluster.network().Heal();
   Part(cluster, {leader, 3});
   cluster.RunFor(8s);
+  return Violations(cluster);
+}
+
+// Whoever acts under its lease on its node hears of the end later than flock.
+std::string ALeaderThatLeaves(std::uint64_t seed) {
+  Cluster cluster(Nodes(5, seed));
+  cluster.Leave(Lead(cluster));
+  cluster.RunFor(6s);
   return Violations(cluster);
 }
 

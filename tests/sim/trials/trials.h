@@ -21,6 +21,12 @@ inline constexpr const char* kTwoViews = "two views";
 inline constexpr const char* kForeignKey = "a key of one that does not lead is used";
 inline constexpr const char* kCountedTheRevoked = "leads by the leases of revoked nodes";
 inline constexpr const char* kLetIn = "a revoked node was let in";
+inline constexpr const char* kFalseLeader = "one that is not sealed is taken for the leader";
+inline constexpr const char* kLostLeadership = "the leader stepped down by the word of another";
+inline constexpr const char* kEpochsUsedUp = "an absurd epoch was granted";
+inline constexpr const char* kLostVotes = "some lost their votes by the word of one";
+inline constexpr const char* kForeignSecondary = "all secondary keys were replaced at once";
+inline constexpr const char* kTakenIdentity = "one is known by the key of another";
 inline constexpr const char* kOffTheList = "who was well is off a list";
 
 // Leases: never two leaders, and no epoch twice.
@@ -35,6 +41,8 @@ std::string ALeaderThatIsCutOff(std::uint64_t seed);
 std::string TwoOfThreeThatForgot(std::uint64_t seed);
 std::string AFourthOfThree(std::uint64_t seed);
 std::string AReplacementThatAVoterMisses(std::uint64_t seed);
+std::string AVoterThatMissedAReplacement(std::uint64_t seed);
+std::string ALeaderThatLeaves(std::uint64_t seed);
 
 // A leader soon, whatever lasts; and one view.
 std::string AConnectedMajority(std::uint64_t seed);
@@ -66,5 +74,12 @@ std::string InventedMembersAccuse(std::uint64_t seed);
 std::string AnotherSaysGoodBye(std::uint64_t seed);
 std::string AnotherBootIsInvented(std::uint64_t seed);
 std::string AnotherHandsOutKeys(std::uint64_t seed);
+std::string AMemberSaysThatItLeads(std::uint64_t seed);
+std::string AMemberWithoutAVoteSaysThatItLeads(std::uint64_t seed);
+std::string AMemberHoldsUpALeader(std::uint64_t seed);
+std::string ALeaderAsksForAnAbsurdEpoch(std::uint64_t seed);
+std::string AMemberTellsAList(std::uint64_t seed);
+std::string ALeaderTellsForeignKeys(std::uint64_t seed);
+std::string AMemberTakesTheIdentityOfAnother(std::uint64_t seed);
 
 }  // namespace radix::sim
