@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -77,7 +78,10 @@ void AcceptLoop::HandleEvent(std::uint64_t id) {
 }
 
 bool AcceptLoop::AcceptOne(Listener& listener, std::uint64_t id) {
-  Descriptor socket(accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  // Each takes two descriptors. Who is accepted where there is only one would be sent away.
+  Descriptor again(fcntl(listener.fd, F_DUPFD_CLOEXEC, 0));
+  Descriptor socket(again ? accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)
+                          : -1);
   if (!socket) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       refusals_.Warn(absl::StrCat(
@@ -87,13 +91,12 @@ bool AcceptLoop::AcceptOne(Listener& listener, std::uint64_t id) {
     }
     return errno == ECONNABORTED || errno == EINTR;
   }
-  Descriptor again(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
-  if (!again || listener.open >= listener.connections_max) {
-    refusals_.Warn(absl::StrCat(
-        listener.name, ": a connection was refused: ",
-        again ? absl::StrCat("it has ", listener.open, " already") : std::strerror(errno)));
+  if (listener.open >= listener.connections_max) {
+    refusals_.Warn(absl::StrCat(listener.name, ": a connection was refused: it has ", listener.open,
+                                " already"));
     return true;
   }
+  dup3(socket.get(), again.get(), O_CLOEXEC);
   const std::uint64_t connection = ++last_id_;
   Watch(again.get(), connection, EPOLLRDHUP | EPOLLET);
   connections_[connection] = {std::move(again), id};

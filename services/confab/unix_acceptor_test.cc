@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "services/confab/accept_loop.h"
 #include "services/confab/time.h"
 #include "tests/wait.h"
 
@@ -20,6 +21,8 @@ namespace {
 class UnixAcceptorTest : public testing::Test {
  protected:
   void SetUp() override {
+    AcceptLoop::Get();  // which has one for as long as the process lives
+    descriptors_ = CountDescriptors();
     std::string folder = testing::TempDir() + "unixXXXXXX";
     ASSERT_NE(mkdtemp(folder.data()), nullptr);
     path_ = std::filesystem::path(folder) / "a.sock";
@@ -27,6 +30,13 @@ class UnixAcceptorTest : public testing::Test {
   void TearDown() override {
     acceptor_.reset();
     std::filesystem::remove_all(path_.parent_path());
+    handed_.clear();
+    EXPECT_TRUE(Eventually([&] { return CountDescriptors() == descriptors_; }));
+  }
+
+  static std::ptrdiff_t CountDescriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(std::filesystem::begin(all), std::filesystem::end(all));
   }
 
   void Begin(std::size_t connections_max) {
@@ -63,6 +73,7 @@ class UnixAcceptorTest : public testing::Test {
     return poll(&wait, 1, static_cast<int>(limit / 1ms)) == 1;
   }
 
+  std::ptrdiff_t descriptors_ = 0;  // before the test
   std::filesystem::path path_;
   std::unique_ptr<UnixAcceptor> acceptor_;
   std::mutex mutex_;
