@@ -28,6 +28,10 @@ class RevokedNodeTest(unittest.TestCase):
         """How often its flock said that it was sealed, over all its boots."""
         return (self.lab.state / node / "log" / "flock.log").read_text(errors="replace").count(" sealed: ")
 
+    def boots(self, node):
+        """How often its flock has begun to serve, by its log."""
+        return (self.lab.state / node / "log" / "flock.log").read_text(errors="replace").count(" serves at ")
+
     def start(self, node, waits=True):
         """`lab start` waits until the group has the node. Where that cannot be, or not yet, it is left alone after it has begun."""
         if waits:
@@ -133,7 +137,9 @@ class RevokedNodeTest(unittest.TestCase):
         self.lab.ok("lab", "kill", revoked)
         unread = self.unread(others)
         self.replace(key_file, old)
+        boots = self.boots(revoked)
         self.start(revoked, waits=False)
+        wait_for(lambda: self.boots(revoked) > boots, 30, "its flock serves, so it has read the file")
         self.replace(key_file, new)
         wait_for(lambda: self.unread(others) > unread, 60, lambda: f"{self.members(revoked)}\n{self.lab.logs()}")
         self.assertEqual(self.alive(revoked), {revoked})
