@@ -34,6 +34,22 @@ std::optional<Allegiance::Followed> Allegiance::FollowedAt(Instant now) const {
   return Followed{std::move(net_id), static_cast<std::int64_t>(group_->grant->epoch)};
 }
 
+bool Allegiance::MayStay(const Followed& with, Instant now) const {
+  if (!group_ || !group_->grant || now >= grant_until_) return false;
+  const auto endpoint = Endpoint::Parse(with.net_id);
+  const registry::Grant& grant = *group_->grant;
+  if (!endpoint.ok() || endpoint->ip != grant.leader ||
+      with.epoch != static_cast<std::int64_t>(grant.epoch)) {
+    return false;
+  }
+  for (const registry::Instance& each : proctors_.List({.horde = "radix", .api = "proctor1"})) {
+    const auto listed = Endpoint::Parse(each.net_id);
+    if (!listed.ok() || listed->ip != grant.leader) continue;
+    return each.net_id == with.net_id && each.status == registry::Status::kServing;
+  }
+  return true;
+}
+
 absl::StatusOr<std::string> Allegiance::AskedAt(Instant now) const {
   if (const auto followed = FollowedAt(now)) return followed->net_id;
   if (!group_) return absl::UnavailableError("flock of this node is not heard; try again");

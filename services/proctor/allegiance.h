@@ -34,6 +34,11 @@ class Allegiance {
   // From whom this node takes writes and orders now; nullopt for nobody.
   std::optional<Followed> FollowedAt(Instant now) const;
 
+  // Whether a node that follows `with`, on a stream that works, goes on: also when the registry
+  // does not list that proctor any more, as long as the grant runs. A leader that was revoked is
+  // off the list before it has told everybody so.
+  bool MayStay(const Followed& with, Instant now) const;
+
   // The netID of the proctor to ask on behalf of people: the one that is followed, else the sealed
   // leader's. Unavailable, with the reason, while none is known.
   absl::StatusOr<std::string> AskedAt(Instant now) const;

@@ -76,6 +76,32 @@ TEST_F(AllegianceTest, OnlyAProctorThatServesIsOne) {
   EXPECT_EQ(Followed(), "");
 }
 
+// The steward of a leader that was revoked takes it off the list before its proctor has said so to
+// all.
+TEST_F(AllegianceTest, WhomItFollowsMayBeOffTheListAsLongAsTheGrantRuns) {
+  Proctors({ProctorOf("n2", kBob)});
+  Grant(kBob, 7, 2s);
+  const auto with = *allegiance_.FollowedAt(kNow);
+  EXPECT_TRUE(allegiance_.MayStay(with, kNow));
+  Proctors({});
+  EXPECT_EQ(Followed(), "") << "nobody begins to follow it";
+  EXPECT_TRUE(allegiance_.MayStay(with, kNow + 2s - 1ns));
+  EXPECT_FALSE(allegiance_.MayStay(with, kNow + 2s));
+  registry::Instance other = ProctorOf("n2", kBob);
+  other.net_id = kBob.ToString() + ":8";
+  Proctors({other});
+  EXPECT_FALSE(allegiance_.MayStay(with, kNow)) << "it was started again";
+  registry::Instance draining = ProctorOf("n2", kBob);
+  draining.status = registry::Status::kDraining;
+  Proctors({draining});
+  EXPECT_FALSE(allegiance_.MayStay(with, kNow));
+  Proctors({});
+  Grant(kBob, 8, 2s);
+  EXPECT_FALSE(allegiance_.MayStay(with, kNow));
+  Grant(kAnn, 7, 2s);
+  EXPECT_FALSE(allegiance_.MayStay(with, kNow));
+}
+
 TEST_F(AllegianceTest, SaysWhyNobodyCanBeAsked) {
   EXPECT_THAT(Refusal(), HasSubstr("flock of this node is not heard"));
   allegiance_.HandleGroup({.quorum = 2, .members = {{.address = kAnn, .alive = true}}}, kNow);

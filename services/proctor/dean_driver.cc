@@ -203,7 +203,7 @@ void DeanDriver::HandleGroup(const registry::Group& group) {
 
 void DeanDriver::Follow(Instant now) {
   const auto followed = allegiance_.FollowedAt(now);
-  if (session_ && session_->with != followed) Leave();
+  if (session_ && session_->with != followed && !allegiance_.MayStay(session_->with, now)) Leave();
   if (session_ || !followed || !acceptor_.is_open() || now < follow_again_at_) return;
   Open(*followed, now);
 }
