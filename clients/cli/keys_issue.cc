@@ -22,7 +22,7 @@
 #include "services/confab/node_key.h"
 #include "services/confab/replace_file.h"
 #include "services/confab/tls.h"
-#include "services/trust/revoked.h"
+#include "services/trust/issued.h"
 
 namespace radix::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "clients/cli/decisions.h"
 #include "radix/trust/v1/pairing.grpc.pb.h"
 #include "radix/trust/v1/trust.pb.h"
+#include "services/trust/issued.h"
 #include "services/trust/revoked.h"
 
 namespace radix::cli {

@@ -51,7 +51,8 @@ void Changes::Propose(const v1::DocumentBody& body, Decisions& decisions, Instan
   proposed_ = std::move(fitting);
 }
 
-void Changes::Finish(std::int64_t revision, const std::string& missing, Instant now, Calls& calls) {
+void Changes::Finish(std::int64_t revision, const std::function<std::string()>& missing,
+                     Instant now, Calls& calls) {
   if (revision >= revision_) {
     for (Change& change : proposed_) calls.push_back(Ended(change, revision));
     proposed_.clear();
@@ -60,7 +61,7 @@ void Changes::Finish(std::int64_t revision, const std::string& missing, Instant 
     if (now < change.deadline) return false;
     calls.push_back(
         Ended(change, absl::UnavailableError(absl::StrCat(
-                          "not enough nodes had it on disk in time; ", missing,
+                          "not enough nodes had it on disk in time; ", missing(),
                           "it may or may not have been kept: ask for the status, or apply "
                           "again"))));
     return true;

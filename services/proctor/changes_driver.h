@@ -36,9 +36,10 @@ class Changes {
   // to be made on top of those before it, or has no room, is refused alone.
   void Propose(const v1::DocumentBody& body, Decisions& decisions, Instant now, Calls& calls);
 
-  // `revision` is decided. Ends the changes that are in it, and those whose time is up; `missing`
-  // says for people why nodes do not have them on disk.
-  void Finish(std::int64_t revision, const std::string& missing, Instant now, Calls& calls);
+  // `revision` is decided. Ends the changes that are in it, and those whose time is up: of
+  // these `missing` says for people why nodes do not have them on disk.
+  void Finish(std::int64_t revision, const std::function<std::string()>& missing, Instant now,
+              Calls& calls);
 
   // Ends all changes with `status`.
   void FailAll(const absl::Status& status, Calls& calls);

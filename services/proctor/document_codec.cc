@@ -12,6 +12,7 @@
 #include "services/proctor/document.h"
 #include "services/proctor/document_hordes_codec.h"
 #include "services/registry/hordes_codec.h"
+#include "services/trust/issued.h"
 #include "services/trust/revoked.h"
 #include "services/trust/rules.h"
 

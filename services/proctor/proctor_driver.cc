@@ -310,7 +310,8 @@ void ProctorDriver::Advance(Instant now, Calls& calls) {
     plan_due_ = true;
     spdlog::info("revision {} is decided: {} manifests", decided.revision, body_.manifests_size());
   }
-  changes_.Finish(loaded_revision_, WhoRefuses(), now, calls);
+  changes_.Finish(
+      loaded_revision_, [this] { return WhoRefuses(); }, now, calls);
   if (Leading(now).ok()) changes_.Propose(body_, *decisions_, now, calls);
   while (std::optional<Decisions::Write> write = decisions_->PollWrite()) {
     for (auto& [id, session] : sessions_) {

@@ -9,10 +9,6 @@
 
 namespace radix::trust {
 
-// How a group keeps whom its operators gave keys: decisions of this kind, by `key/` and 64 hex
-// digits, with a radix.trust.v1.IssuedKey. For people: nobody is let in by it.
-inline constexpr char kIssuedKind[] = "issued";
-
 // A value.
 struct Revoked {
   // How a group keeps what was revoked: a decision of this kind for each. See trust_codec.h.
